@@ -1,0 +1,1 @@
+export { sumF32 } from "./sum";
