@@ -1,5 +1,68 @@
-/** The signatures of the kernels in assembly/, one member a kernel. All pointers are byte addresses in the arena. */
+/** SGD over a list of rows; see assembly/sgd.ts. `scale` and `coefficient`: f64, one a row of the list. */
+export type SgdKernel = (
+  rows: number,
+  count: number,
+  read: number,
+  write: number,
+  scale: number,
+  coefficient: number,
+) => void;
+
+/** Adds the losses to results[0] and the errors to results[1] (f64); see assembly/evaluate.ts. */
+export type EvaluateKernel = (
+  rows: number,
+  count: number,
+  v: number,
+  scale: number,
+  results: number,
+) => void;
+
+/**
+ * The kernels in assembly/, one member a kernel. Every pointer is a byte address in the arena, a
+ * list of rows holds pairs (u32 address of a block, u32 row number in it), so one call may cross blocks.
+ */
 export interface KernelExports {
-  /** Sum of `count` f32 values, in f64, in index order. Placeholder of the first commit. */
-  sumF32(values: number, count: number): number;
+  sgdHinge: SgdKernel;
+  sgdSquaredHinge: SgdKernel;
+  sgdLog: SgdKernel;
+  sgdSquared: SgdKernel;
+  evaluateHinge: EvaluateKernel;
+  evaluateSquaredHinge: EvaluateKernel;
+  evaluateLog: EvaluateKernel;
+  evaluateSquared: EvaluateKernel;
+  predictRows(
+    rows: number,
+    count: number,
+    v: number,
+    scale: number,
+    predictions: number,
+  ): void;
+  adagradRows(
+    loss: number,
+    rows: number,
+    count: number,
+    w: number,
+    squares: number,
+    seen: number,
+    rowsBefore: number,
+    rate: number,
+    l2: number,
+  ): void;
+  adagradSettle(
+    w: number,
+    squares: number,
+    seen: number,
+    width: number,
+    now: number,
+    rate: number,
+    l2: number,
+  ): void;
+  addDense(factor: number, u: number, v: number, width: number): void;
+  addSparse(factor: number, index: number, value: number, count: number, v: number): void;
+  scaleDense(factor: number, v: number, width: number): void;
+  differenceDense(after: number, before: number, out: number, width: number): void;
+  gather(v: number, index: number, count: number, out: number): void;
+  copyAt(from: number, index: number, count: number, v: number): void;
+  moveAverage(share: number, scale: number, v: number, average: number, width: number): void;
+  squaredNorm(v: number, width: number): number;
 }

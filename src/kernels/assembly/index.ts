@@ -1,1 +1,12 @@
-export { sumF32 } from "./sum";
+export { evaluateHinge, evaluateLog, evaluateSquared, evaluateSquaredHinge, predictRows } from "./evaluate";
+export { adagradRows, adagradSettle, sgdHinge, sgdLog, sgdSquared, sgdSquaredHinge } from "./sgd";
+export {
+  addDense,
+  addSparse,
+  copyAt,
+  differenceDense,
+  gather,
+  moveAverage,
+  scaleDense,
+  squaredNorm,
+} from "./vectors";

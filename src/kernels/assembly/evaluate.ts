@@ -1,0 +1,60 @@
+// Predictions, loss sums and error counts over rows of a block. Sums are in f64, in row order.
+
+import { HINGE, LOG, lossValue, SQUARED, SQUARED_HINGE } from "./losses";
+import { dot, indexOf, labelOf, rowStartOf, valueOf } from "./rows";
+
+/** predictions[k] = scale * v.x for the k-th row of the list (f32). */
+export function predictRows(rows: usize, count: u32, v: usize, scale: f64, predictions: usize): void {
+  for (let k: u32 = 0; k < count; k++) {
+    const block = <usize>load<u32>(rows + (<usize>k << 3));
+    const row = <usize>load<u32>(rows + (<usize>k << 3), 4) << 2;
+    const rowStart = rowStartOf(block);
+    const index = indexOf(block);
+    const value = valueOf(block);
+    const start = <usize>load<u32>(rowStart + row) << 2;
+    const end = <usize>load<u32>(rowStart + row, 4) << 2;
+    store<f32>(predictions + (<usize>k << 2), <f32>(scale * <f64>dot(v, index, value, start, end)));
+  }
+}
+
+/**
+ * Adds to results[0] the sum of the losses and to results[1] the number of errors (f64 each): a
+ * classifier's sign differs from the label's; a prediction of exactly 0 counts as negative.
+ */
+// @ts-ignore: decorator
+@inline
+function evaluateRows(loss: i32, rows: usize, count: u32, v: usize, scale: f64, results: usize): void {
+  let sum: f64 = 0;
+  let errors: f64 = 0;
+  for (let k: u32 = 0; k < count; k++) {
+    const block = <usize>load<u32>(rows + (<usize>k << 3));
+    const row = <usize>load<u32>(rows + (<usize>k << 3), 4) << 2;
+    const rowStart = rowStartOf(block);
+    const index = indexOf(block);
+    const value = valueOf(block);
+    const start = <usize>load<u32>(rowStart + row) << 2;
+    const end = <usize>load<u32>(rowStart + row, 4) << 2;
+    const y = <f64>load<f32>(labelOf(block) + row);
+    const p = scale * <f64>dot(v, index, value, start, end);
+    sum += lossValue(loss, p, y);
+    errors += p > 0.0 == y > 0.0 ? 0.0 : 1.0;
+  }
+  store<f64>(results, load<f64>(results) + sum);
+  store<f64>(results, load<f64>(results, 8) + errors, 8);
+}
+
+export function evaluateHinge(rows: usize, count: u32, v: usize, scale: f64, results: usize): void {
+  evaluateRows(HINGE, rows, count, v, scale, results);
+}
+
+export function evaluateSquaredHinge(rows: usize, count: u32, v: usize, scale: f64, results: usize): void {
+  evaluateRows(SQUARED_HINGE, rows, count, v, scale, results);
+}
+
+export function evaluateLog(rows: usize, count: u32, v: usize, scale: f64, results: usize): void {
+  evaluateRows(LOG, rows, count, v, scale, results);
+}
+
+export function evaluateSquared(rows: usize, count: u32, v: usize, scale: f64, results: usize): void {
+  evaluateRows(SQUARED, rows, count, v, scale, results);
+}
