@@ -30,13 +30,7 @@ export interface KernelExports {
   evaluateSquaredHinge: EvaluateKernel;
   evaluateLog: EvaluateKernel;
   evaluateSquared: EvaluateKernel;
-  predictRows(
-    rows: number,
-    count: number,
-    v: number,
-    scale: number,
-    predictions: number,
-  ): void;
+  predictRows(rows: number, count: number, v: number, scale: number, predictions: number): void;
   adagradRows(
     loss: number,
     rows: number,
