@@ -9,6 +9,8 @@
  */
 export interface Schedule {
   readonly name: StepName;
+  /** Set for `optimal` only, whose scale has the closed form t0/(t0 + T). */
+  readonly t0?: number;
   /** log s(T), T >= 0. */
   logScale(t: number): number;
   /** eta of the row that makes the count t, t >= 1. */
@@ -23,6 +25,7 @@ export function optimalSchedule({ l2, t0 }: { l2: number; t0: number }): Schedul
   requirePositive("optimal step size", "t0", t0);
   return {
     name: "optimal",
+    t0,
     logScale: (t) => -Math.log1p(t / t0),
     rate: (t) => 1 / (l2 * (t0 + t)),
   };

@@ -1,0 +1,95 @@
+/**
+ * Sequential SGD over a list of rows, and the judgement of its weights. `learnInPlace` is the fused path: rows
+ * change the replica itself, nothing is handed out. `learnUpdate` (update.ts) is the path of all strategies.
+ */
+import { headerField } from "../data/block.ts";
+import type { Schedule } from "../model/schedule.ts";
+import {
+  chunkRows,
+  evaluateKernelOf,
+  fillChunk,
+  type LearnContext,
+  sgdKernelOf,
+} from "./context.ts";
+import { type Replica, rebase } from "./replica.ts";
+import type { RowList } from "./rows.ts";
+
+/** Learns the rows in order on the replica itself; T advances by one a row. */
+export function learnInPlace(
+  context: LearnContext,
+  schedule: Schedule,
+  replica: Replica,
+  list: RowList,
+): void {
+  const kernel = sgdKernelOf(context);
+  for (let start = 0; start < list.count; start += chunkRows) {
+    const count = Math.min(chunkRows, list.count - start);
+    rebase(replica, schedule, context.kernels);
+    const { t, base, address } = replica;
+    fillChunk(context, schedule, { t, stride: 1, base, count, frozen: false });
+    const rows = list.address + 8 * start;
+    const { scale, coefficient } = context;
+    kernel(rows, count, address, address, scale.byteOffset, coefficient.byteOffset);
+    replica.t += count;
+  }
+}
+
+/** Loss and errors of weights over rows; the loss is the unregularised mean. */
+export interface Judgement {
+  readonly rows: number;
+  readonly loss: number;
+  readonly accuracy: number;
+}
+
+/** Judges w = scale * v over the rows of the lists. */
+export function judge(
+  context: LearnContext,
+  weights: { address: number; scale: number },
+  list: RowList,
+): Judgement {
+  const { results } = context;
+  results.fill(0);
+  const kernel = evaluateKernelOf(context);
+  kernel(list.address, list.count, weights.address, weights.scale, results.byteOffset);
+  const rows = list.count;
+  return { rows, loss: results[0]! / rows, accuracy: 1 - results[1]! / rows };
+}
+
+/** Predictions w.x of the rows, copied out. */
+export function predictList(
+  context: LearnContext,
+  weights: { address: number; scale: number },
+  list: RowList,
+): Float32Array {
+  const out = new Float32Array(list.count);
+  const { predictions, kernels } = context;
+  for (let start = 0; start < list.count; start += chunkRows) {
+    const count = Math.min(chunkRows, list.count - start);
+    const rows = list.address + 8 * start;
+    kernels.predictRows(rows, count, weights.address, weights.scale, predictions.byteOffset);
+    out.set(predictions.subarray(0, count), start);
+  }
+  return out;
+}
+
+/** The labels of the rows, as their blocks hold them. */
+export function labelsOfList(context: LearnContext, list: RowList): Float32Array {
+  const out = new Float32Array(list.count);
+  const words = new Uint32Array(context.arena.buffer);
+  const floats = new Float32Array(context.arena.buffer);
+  for (let k = 0; k < list.count; k++) {
+    const block = list.pairs[2 * k]!;
+    const label = words[(block + headerField.label) >> 2]!;
+    out[k] = floats[((block + label) >> 2) + list.pairs[2 * k + 1]!]!;
+  }
+  return out;
+}
+
+/** (l2/2) * ||w||^2 of w = scale * v. */
+export function penaltyOf(
+  context: LearnContext,
+  weights: { address: number; scale: number; width: number },
+): number {
+  const norm = context.kernels.squaredNorm(weights.address, weights.width);
+  return (context.l2 / 2) * weights.scale * weights.scale * norm;
+}
