@@ -6,6 +6,7 @@ export type SgdKernel = (
   write: number,
   scale: number,
   coefficient: number,
+  threshold: number,
 ) => void;
 
 /** Adds the losses to results[0] and the errors to results[1] (f64); see assembly/evaluate.ts. */
@@ -15,6 +16,7 @@ export type EvaluateKernel = (
   v: number,
   scale: number,
   results: number,
+  threshold: number,
 ) => void;
 
 /**
@@ -41,6 +43,7 @@ export interface KernelExports {
     rowsBefore: number,
     rate: number,
     l2: number,
+    threshold: number,
   ): void;
   adagradSettle(
     w: number,

@@ -12,6 +12,8 @@ export interface LearnContext {
   readonly kernels: KernelExports;
   readonly loss: Loss;
   readonly l2: number;
+  /** Labels above it are the positive class; blocks keep the labels of their source. */
+  readonly threshold: number;
   readonly scale: Float64Array;
   readonly coefficient: Float64Array;
   /** Loss sum and error count of an evaluation. */
@@ -23,13 +25,14 @@ export interface LearnContext {
 export function createContext(
   arena: Arena,
   kernels: KernelExports,
-  options: { loss: LossName; l2: number },
+  options: { loss: LossName; l2: number; threshold: number },
 ): LearnContext {
   return {
     arena,
     kernels,
     loss: losses[options.loss],
     l2: options.l2,
+    threshold: options.threshold,
     scale: arena.allocateF64(chunkRows),
     coefficient: arena.allocateF64(chunkRows),
     results: arena.allocateF64(2),

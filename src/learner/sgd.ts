@@ -28,8 +28,8 @@ export function learnInPlace(
     const { t, base, address } = replica;
     fillChunk(context, schedule, { t, stride: 1, base, count, frozen: false });
     const rows = list.address + 8 * start;
-    const { scale, coefficient } = context;
-    kernel(rows, count, address, address, scale.byteOffset, coefficient.byteOffset);
+    const { scale, coefficient, threshold } = context;
+    kernel(rows, count, address, address, scale.byteOffset, coefficient.byteOffset, threshold);
     replica.t += count;
   }
 }
@@ -50,7 +50,14 @@ export function judge(
   const { results } = context;
   results.fill(0);
   const kernel = evaluateKernelOf(context);
-  kernel(list.address, list.count, weights.address, weights.scale, results.byteOffset);
+  kernel(
+    list.address,
+    list.count,
+    weights.address,
+    weights.scale,
+    results.byteOffset,
+    context.threshold,
+  );
   const rows = list.count;
   return { rows, loss: results[0]! / rows, accuracy: 1 - results[1]! / rows };
 }
@@ -72,7 +79,7 @@ export function predictList(
   return out;
 }
 
-/** The labels of the rows, as their blocks hold them. */
+/** The labels y of the rows: -1 or +1 for a classifier, the source's own for regression. */
 export function labelsOfList(context: LearnContext, list: RowList): Float32Array {
   const out = new Float32Array(list.count);
   const words = new Uint32Array(context.arena.buffer);
@@ -80,7 +87,8 @@ export function labelsOfList(context: LearnContext, list: RowList): Float32Array
   for (let k = 0; k < list.count; k++) {
     const block = list.pairs[2 * k]!;
     const label = words[(block + headerField.label) >> 2]!;
-    out[k] = floats[((block + label) >> 2) + list.pairs[2 * k + 1]!]!;
+    const raw = floats[((block + label) >> 2) + list.pairs[2 * k + 1]!]!;
+    out[k] = context.loss.classifies ? (raw > context.threshold ? 1 : -1) : raw;
   }
   return out;
 }

@@ -1,6 +1,6 @@
 // Predictions, loss sums and error counts over rows of a block. Sums are in f64, in row order.
 
-import { HINGE, LOG, lossValue, SQUARED, SQUARED_HINGE } from "./losses";
+import { classOf, HINGE, LOG, lossValue, SQUARED, SQUARED_HINGE } from "./losses";
 import { dot, indexOf, labelOf, rowStartOf, valueOf } from "./rows";
 
 /** predictions[k] = scale * v.x for the k-th row of the list (f32). */
@@ -23,7 +23,7 @@ export function predictRows(rows: usize, count: u32, v: usize, scale: f64, predi
  */
 // @ts-ignore: decorator
 @inline
-function evaluateRows(loss: i32, rows: usize, count: u32, v: usize, scale: f64, results: usize): void {
+function evaluateRows(loss: i32, rows: usize, count: u32, v: usize, scale: f64, results: usize, threshold: f32): void {
   let sum: f64 = 0;
   let errors: f64 = 0;
   for (let k: u32 = 0; k < count; k++) {
@@ -34,7 +34,7 @@ function evaluateRows(loss: i32, rows: usize, count: u32, v: usize, scale: f64, 
     const value = valueOf(block);
     const start = <usize>load<u32>(rowStart + row) << 2;
     const end = <usize>load<u32>(rowStart + row, 4) << 2;
-    const y = <f64>load<f32>(labelOf(block) + row);
+    const y = classOf(loss, load<f32>(labelOf(block) + row), threshold);
     const p = scale * <f64>dot(v, index, value, start, end);
     sum += lossValue(loss, p, y);
     errors += p > 0.0 == y > 0.0 ? 0.0 : 1.0;
@@ -43,18 +43,18 @@ function evaluateRows(loss: i32, rows: usize, count: u32, v: usize, scale: f64, 
   store<f64>(results, load<f64>(results, 8) + errors, 8);
 }
 
-export function evaluateHinge(rows: usize, count: u32, v: usize, scale: f64, results: usize): void {
-  evaluateRows(HINGE, rows, count, v, scale, results);
+export function evaluateHinge(rows: usize, count: u32, v: usize, scale: f64, results: usize, threshold: f32): void {
+  evaluateRows(HINGE, rows, count, v, scale, results, threshold);
 }
 
-export function evaluateSquaredHinge(rows: usize, count: u32, v: usize, scale: f64, results: usize): void {
-  evaluateRows(SQUARED_HINGE, rows, count, v, scale, results);
+export function evaluateSquaredHinge(rows: usize, count: u32, v: usize, scale: f64, results: usize, threshold: f32): void {
+  evaluateRows(SQUARED_HINGE, rows, count, v, scale, results, threshold);
 }
 
-export function evaluateLog(rows: usize, count: u32, v: usize, scale: f64, results: usize): void {
-  evaluateRows(LOG, rows, count, v, scale, results);
+export function evaluateLog(rows: usize, count: u32, v: usize, scale: f64, results: usize, threshold: f32): void {
+  evaluateRows(LOG, rows, count, v, scale, results, threshold);
 }
 
-export function evaluateSquared(rows: usize, count: u32, v: usize, scale: f64, results: usize): void {
-  evaluateRows(SQUARED, rows, count, v, scale, results);
+export function evaluateSquared(rows: usize, count: u32, v: usize, scale: f64, results: usize, threshold: f32): void {
+  evaluateRows(SQUARED, rows, count, v, scale, results, threshold);
 }

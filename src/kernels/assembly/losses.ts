@@ -44,3 +44,14 @@ export function lossSlope(loss: i32, p: f64, y: f64): f64 {
   }
   return p - y;
 }
+
+/**
+ * y of a raw label: itself in regression, else -1 or +1 by the side of the threshold (the middle of the two
+ * labels) it lies on. So blocks keep the labels of their source.
+ */
+// @ts-ignore: decorator
+@inline
+export function classOf(loss: i32, label: f32, threshold: f32): f64 {
+  if (loss == SQUARED) return <f64>label;
+  return label > threshold ? 1.0 : -1.0;
+}

@@ -3,7 +3,7 @@
 // write -= coefficient[k] * slope(p, y) * x. With read = write these are sequential steps (learn local); with
 // read a frozen vector they add up one mini-batch gradient (learn gradient).
 
-import { HINGE, LOG, lossSlope, SQUARED, SQUARED_HINGE } from "./losses";
+import { classOf, HINGE, LOG, lossSlope, SQUARED, SQUARED_HINGE } from "./losses";
 import { addScaledRow, dot, indexOf, labelOf, rowStartOf, valueOf } from "./rows";
 
 // @ts-ignore: decorator
@@ -16,6 +16,7 @@ function sgdRows(
   write: usize,
   scale: usize,
   coefficient: usize,
+  threshold: f32,
 ): void {
   for (let k: u32 = 0; k < count; k++) {
     const block = <usize>load<u32>(rows + (<usize>k << 3));
@@ -25,7 +26,7 @@ function sgdRows(
     const value = valueOf(block);
     const start = <usize>load<u32>(rowStart + row) << 2;
     const end = <usize>load<u32>(rowStart + row, 4) << 2;
-    const y = <f64>load<f32>(labelOf(block) + row);
+    const y = classOf(loss, load<f32>(labelOf(block) + row), threshold);
     const p = load<f64>(scale + (<usize>k << 3)) * <f64>dot(read, index, value, start, end);
     const slope = lossSlope(loss, p, y);
     if (slope != 0.0) {
@@ -35,20 +36,20 @@ function sgdRows(
   }
 }
 
-export function sgdHinge(rows: usize, count: u32, read: usize, write: usize, scale: usize, coefficient: usize): void {
-  sgdRows(HINGE, rows, count, read, write, scale, coefficient);
+export function sgdHinge(rows: usize, count: u32, read: usize, write: usize, scale: usize, coefficient: usize, threshold: f32): void {
+  sgdRows(HINGE, rows, count, read, write, scale, coefficient, threshold);
 }
 
-export function sgdSquaredHinge(rows: usize, count: u32, read: usize, write: usize, scale: usize, coefficient: usize): void {
-  sgdRows(SQUARED_HINGE, rows, count, read, write, scale, coefficient);
+export function sgdSquaredHinge(rows: usize, count: u32, read: usize, write: usize, scale: usize, coefficient: usize, threshold: f32): void {
+  sgdRows(SQUARED_HINGE, rows, count, read, write, scale, coefficient, threshold);
 }
 
-export function sgdLog(rows: usize, count: u32, read: usize, write: usize, scale: usize, coefficient: usize): void {
-  sgdRows(LOG, rows, count, read, write, scale, coefficient);
+export function sgdLog(rows: usize, count: u32, read: usize, write: usize, scale: usize, coefficient: usize, threshold: f32): void {
+  sgdRows(LOG, rows, count, read, write, scale, coefficient, threshold);
 }
 
-export function sgdSquared(rows: usize, count: u32, read: usize, write: usize, scale: usize, coefficient: usize): void {
-  sgdRows(SQUARED, rows, count, read, write, scale, coefficient);
+export function sgdSquared(rows: usize, count: u32, read: usize, write: usize, scale: usize, coefficient: usize, threshold: f32): void {
+  sgdRows(SQUARED, rows, count, read, write, scale, coefficient, threshold);
 }
 
 /**
@@ -78,6 +79,7 @@ export function adagradRows(
   rowsBefore: u32,
   rate: f64,
   l2: f64,
+  threshold: f32,
 ): void {
   for (let k: u32 = 0; k < count; k++) {
     const block = <usize>load<u32>(rows + (<usize>k << 3));
@@ -92,7 +94,7 @@ export function adagradRows(
       catchUp(<usize>load<u32>(index + e) << 2, w, squares, seen, now, rate, l2);
     }
     const p = <f64>dot(w, index, value, start, end);
-    const slope = anySlope(loss, p, <f64>load<f32>(labelOf(block) + row));
+    const slope = anySlope(loss, p, anyClass(loss, load<f32>(labelOf(block) + row), threshold));
     if (slope == 0.0) continue;
     for (let e = start; e < end; e += 4) {
       const at = <usize>load<u32>(index + e) << 2;
@@ -114,4 +116,8 @@ function anySlope(loss: i32, p: f64, y: f64): f64 {
   if (loss == SQUARED_HINGE) return lossSlope(SQUARED_HINGE, p, y);
   if (loss == LOG) return lossSlope(LOG, p, y);
   return lossSlope(SQUARED, p, y);
+}
+
+function anyClass(loss: i32, label: f32, threshold: f32): f64 {
+  return loss == SQUARED ? classOf(SQUARED, label, threshold) : classOf(HINGE, label, threshold);
 }
