@@ -303,8 +303,8 @@ export const settingsSchema = z.strictObject({ ...trainSchema.shape, ...outputSh
 
 /** Settings of a run: resolved, plain data. */
 export type TrainSettings = Readonly<z.output<typeof trainSchema>>;
-/** Settings as a user gives them: text or data, all optional. */
-export type TrainOptions = Readonly<z.input<typeof trainSchema>>;
+/** Settings as a caller gives them: text or data, all optional; `epochs: 20` is `stop: "epochs:20"`. */
+export type TrainOptions = Readonly<z.input<typeof trainSchema> & { epochs?: number }>;
 /** Settings of a command: resolved, plain data. */
 export type Settings = Readonly<z.output<typeof settingsSchema>>;
 export type SettingName = keyof Settings;
@@ -318,10 +318,11 @@ export function defaultTrainSettings(): TrainSettings {
  * Reads settings given as text or data; what is not given gets its default.
  * @throws RangeError that names each setting that is unknown or wrong, what was expected and found.
  */
-export function parseTrainSettings(input: TrainOptions): TrainSettings {
-  const given = Object.fromEntries(
+export function parseTrainSettings({ epochs, ...input }: TrainOptions): TrainSettings {
+  const given: Record<string, unknown> = Object.fromEntries(
     Object.entries(input).filter(([, value]) => value !== undefined),
   );
+  if (epochs !== undefined) given.stop = joinEpochs(given.stop, epochs);
   const result = trainSchema.safeParse(given);
   if (result.success) return result.data;
   const [issue] = result.error.issues;
@@ -334,6 +335,13 @@ export function parseTrainSettings(input: TrainOptions): TrainSettings {
   throw new RangeError(`Cannot read setting ${issue.path.join(".")}: ${issue.message}`);
 }
 
+/** `epochs` is short for one more rule of `stop`. */
+export function joinEpochs(stop: unknown, epochs: unknown): unknown {
+  const rule = `epochs:${epochs}`;
+  if (stop === undefined || stop === "auto") return rule;
+  return Array.isArray(stop) ? [...stop, rule] : `${stop},${rule}`;
+}
+
 /** What the schema says of a setting. */
 export function settingMeta(name: SettingName): SettingMeta {
   return settingsSchema.shape[name].meta() as unknown as SettingMeta;
@@ -343,7 +351,7 @@ export function settingMeta(name: SettingName): SettingMeta {
  * A value with a grammar: `read` turns text or data into plain data, or throws a RangeError. `Given` is
  * what a caller in TypeScript may write beside the data itself; flags and YAML may bring anything.
  */
-function grammar<Value, Given = string>(fallback: Value, read: (input: Input) => Value) {
+function grammar<Value, Given = string | number>(fallback: Value, read: (input: Input) => Value) {
   return z
     .custom<Given | Value>()
     .transform((input, context): Value => {

@@ -1,0 +1,33 @@
+/** Settings written the way a user would write them: for help, `--print-config` and messages. */
+import {
+  type Interval,
+  type Requirement,
+  type StepRule,
+  type StopRule,
+  writeInterval,
+  writeStep,
+  writeStopRule,
+} from "./rules.ts";
+
+type Plain =
+  | string
+  | number
+  | boolean
+  | null
+  | Interval
+  | StepRule
+  | { readonly low: number; readonly high: number }
+  | readonly StopRule[]
+  | readonly Requirement[];
+
+/** The text that reads back as this value; an unset one is empty. */
+export function settingText(value: Plain): string {
+  if (value === null) return "";
+  if (typeof value !== "object") return String(value);
+  if ("unit" in value) return writeInterval(value);
+  if ("low" in value)
+    return value.low === value.high ? `${value.low}` : `${value.low}:${value.high}`;
+  if ("name" in value) return writeStep(value);
+  const list: readonly (StopRule | Requirement)[] = value;
+  return list.map((item) => ("rule" in item ? writeStopRule(item) : item.text)).join(",");
+}

@@ -1,0 +1,100 @@
+/**
+ * Settings that do nothing beside the others: a person who sets one of them believes something that is
+ * not so, and is told.
+ */
+import type { SettingName, Settings, TrainSettings } from "./settings.ts";
+
+const parameterServer = ["bsp", "asp", "ssp", "dssp"];
+const withTopology = ["allreduce", "d-psgd", "ad-psgd"];
+const sumsOnly = ["asp", "ssp", "dssp", "peer-to-peer", "hogwild", "round-robin"];
+
+interface NoEffect {
+  readonly setting: keyof TrainSettings;
+  /** Why it does nothing here, to be read after "as". */
+  readonly reason: string;
+  readonly when: (settings: TrainSettings) => boolean;
+}
+
+/** A strategy of the user's own may read whatever it likes. */
+function only(names: readonly string[], settings: TrainSettings): boolean {
+  return !names.includes(settings.strategy) && !/[./\\]/.test(settings.strategy);
+}
+
+const noEffects: readonly NoEffect[] = [
+  {
+    setting: "workers",
+    reason: "strategy serial learns with one worker",
+    when: (s) => s.strategy === "serial" && s.workers !== 1,
+  },
+  {
+    setting: "staleness",
+    reason: "only strategies ssp and dssp have it",
+    when: (s) => only(["ssp", "dssp"], s),
+  },
+  {
+    setting: "servers",
+    reason: "only strategies bsp, asp, ssp and dssp have servers",
+    when: (s) => only(parameterServer, s),
+  },
+  { setting: "uncapped", reason: "only strategy dssp has it", when: (s) => only(["dssp"], s) },
+  {
+    setting: "topology",
+    reason: "only strategies allreduce, d-psgd and ad-psgd have one",
+    when: (s) => only(withTopology, s),
+  },
+  {
+    setting: "lock",
+    reason: "only strategy hogwild has locks",
+    when: (s) => only(["hogwild"], s),
+  },
+  {
+    setting: "decay",
+    reason: "only strategies serial and hogwild offer it",
+    when: (s) => only(["serial", "hogwild"], s),
+  },
+  {
+    setting: "merge",
+    reason: "strategy serial has nothing to merge",
+    when: (s) => s.strategy === "serial",
+  },
+  {
+    setting: "merge",
+    reason: "this strategy always sums",
+    when: (s) => sumsOnly.includes(s.strategy) && s.merge !== "sum" && s.merge !== "auto",
+  },
+  {
+    setting: "splitSeed",
+    reason: "no validation rows are split off",
+    when: (s) => s.valid !== null || s.validation === 0,
+  },
+  {
+    setting: "validation",
+    reason: "--valid names the validation rows",
+    when: (s) => s.valid !== null && s.validation !== 0,
+  },
+  {
+    setting: "metric",
+    reason: "there are no validation rows to take it from",
+    when: (s) => s.valid === null && s.validation === 0,
+  },
+  { setting: "step", reason: "solver sdca has no step size", when: (s) => s.solver === "sdca" },
+  { setting: "learn", reason: "solver sdca has no gradient", when: (s) => s.solver === "sdca" },
+  { setting: "average", reason: "solver sdca does not average", when: (s) => s.solver === "sdca" },
+  {
+    setting: "certify",
+    reason: "squared loss has no certificate",
+    when: (s) => s.loss === "squared",
+  },
+];
+
+/**
+ * The settings among `given` (what the user set, not the defaults) that have no effect, and why.
+ */
+export function settingsWithoutEffect(
+  settings: TrainSettings,
+  given: ReadonlySet<SettingName>,
+): { readonly setting: keyof Settings; readonly reason: string }[] {
+  return noEffects
+    .filter(({ setting, when }) => given.has(setting) && when(settings))
+    .map(({ setting, reason }) => ({ setting, reason }));
+}
