@@ -1,0 +1,203 @@
+/**
+ * The strategy interface: how workers agree, as a pure state machine. An engine moves its messages and
+ * does its work; the same strategy runs on threads, over a network, and in a simulator.
+ *
+ * A strategy is a record of two functions over plain data. `step` may change its own state and the
+ * replica, nothing else: no clock, timer, socket, thread, file, random source or kernel. Times arrive
+ * in events, randomness is a seed in the state. Same events, same effects.
+ *
+ * What an engine promises:
+ * - Effects are carried out in the order they were pushed, after `step` has returned.
+ * - `send` never blocks. A body belongs to the engine once sent and nobody changes it afterwards, so one
+ *   body may be sent to many. Between members that stay alive each message arrives exactly once.
+ *   Messages may overtake each other: a strategy recognises order by clocks it sends itself.
+ * - `learn` works on the replica as it is when `step` returns; messages may arrive before its answer.
+ *   A member has at most one `learn` open. Back-pressure: an engine may hold the answer back until the
+ *   member's messages have left.
+ * - A `learn` is answered by `learned`, or by `exhausted` when the run wants no more rows. For strategies
+ *   with `pace: "lockstep"` the k-th `learn` of all workers is answered alike, all `learned` or all
+ *   `exhausted`, so a round that began can end. For `pace: "free"` each worker is told on its own.
+ * - Nothing is delivered after `finish`.
+ */
+import type { Replica } from "../math/replica.ts";
+import type { KeyRange, Update } from "../math/update.ts";
+import type { TopologyName } from "../topology/topology.ts";
+
+/** What a member does: workers learn; servers hold key ranges of the model. */
+export type Role = "worker" | "server";
+
+/** A member's place in a view. Workers have ranks 0..workers-1, servers the ranks after them. */
+export interface Seat {
+  readonly rank: number;
+  /** Which life of the member this is, counted from 1. */
+  readonly incarnation: number;
+  readonly role: Role;
+  readonly workers: number;
+  readonly members: number;
+  /** Length of v. */
+  readonly width: number;
+  /** The part of v this member's replica holds. */
+  readonly range: KeyRange;
+  readonly seed: number;
+}
+
+/** The settings a strategy may read; `strategyOptions` fills in what is not given. */
+export interface StrategyOptions {
+  readonly rowsPerUpdate: number;
+  /** How concurrent updates merge; `auto` is resolved before a strategy sees it. */
+  readonly merge: "sum" | "mean";
+  readonly learn: "local" | "gradient";
+  /** ssp: the threshold s. dssp: sL. */
+  readonly staleness: number;
+  /** dssp: sU. */
+  readonly stalenessMax: number;
+  /** dssp: the published rule, without the cap. */
+  readonly uncapped: boolean;
+  readonly servers: number;
+  readonly topology: TopologyName;
+  readonly order: "average-then-adapt" | "adapt-then-average";
+}
+
+/** A body that any engine can frame: `kind` and flat fields (see wire/frame.ts). */
+export interface MessageBody {
+  readonly kind: string;
+}
+
+/** What happens to a member. `now` is the member's own clock, in seconds. */
+export type NodeEvent<Message> =
+  | { readonly kind: "start"; readonly now: number }
+  | { readonly kind: "learned"; readonly now: number; readonly update: Update }
+  | { readonly kind: "exhausted"; readonly now: number }
+  | {
+      readonly kind: "message";
+      readonly now: number;
+      readonly from: number;
+      readonly body: Message;
+    }
+  | { readonly kind: "wake"; readonly now: number }
+  /** The member of that rank is gone and will send nothing more. */
+  | { readonly kind: "lost"; readonly now: number; readonly member: number };
+
+/** What a member asks of its engine. */
+export type Effect<Message> =
+  /**
+   * Learn from about `rows` of the member's own rows (the engine owns the cursor). Inside a local run T
+   * advances by `stride` per row: the number of workers under sum merging, else 1.
+   */
+  | {
+      readonly kind: "learn";
+      readonly rows: number;
+      readonly stride: number;
+      readonly mode: "local" | "gradient";
+    }
+  /** Deliver `body` to the member of rank `to`, some time later. */
+  | { readonly kind: "send"; readonly to: number; readonly body: Message }
+  /** Deliver `wake` in `after` seconds. */
+  | { readonly kind: "wake"; readonly after: number }
+  /** Tell whoever watches; has no influence on the run. */
+  | { readonly kind: "report"; readonly report: Report }
+  /** A message was not acted upon; counted and reported, never an error. */
+  | { readonly kind: "drop"; readonly from: number; readonly reason: string }
+  /** This member's part is over. */
+  | { readonly kind: "finish" };
+
+/** What a strategy tells about itself. */
+export type Report =
+  /** Update `clock` of `from` was applied; `staleness` updates came between its snapshot and now. */
+  | {
+      readonly kind: "applied";
+      readonly from: number;
+      readonly clock: number;
+      readonly staleness: number;
+    }
+  /** Worker `rank` was made to wait for member `waitedFor` for `seconds`. */
+  | {
+      readonly kind: "waited";
+      readonly rank: number;
+      readonly waitedFor: number;
+      readonly seconds: number;
+    }
+  /** dssp: the controller granted `credit` iterations beyond sL to worker `rank`. */
+  | { readonly kind: "credit"; readonly rank: number; readonly credit: number };
+
+/** Where effects are pushed. */
+export interface Outbox<Message> {
+  push(effect: Effect<Message>): void;
+}
+
+/** A member that a strategy wants seated. */
+export interface SeatPlan {
+  readonly role: Role;
+  readonly range: KeyRange;
+}
+
+/** What a strategy is asked to run on. */
+export interface SeatingQuestion {
+  readonly workers: number;
+  readonly width: number;
+}
+
+/** One way for workers to agree. */
+export interface Strategy<State = unknown, Message extends MessageBody = MessageBody> {
+  readonly name: string;
+  readonly sharing: "messages" | "shared-memory";
+  /**
+   * `lockstep`: rounds; the same seed gives the same bits on every engine under every delay.
+   * `free`: members go on at their own speed; updates commute, so only rounding depends on the order.
+   */
+  readonly pace: "lockstep" | "free";
+  /**
+   * What becomes of an update, by which an engine checks that none is lost or applied twice.
+   * `sum`: every replica holds the sum of all updates. `mean`: the mean of the replicas holds the sum
+   * divided by the number of workers.
+   */
+  conserves(options: StrategyOptions): "sum" | "mean";
+  /** Who takes part; without it, every worker with a whole replica. */
+  seats?(question: SeatingQuestion, options: StrategyOptions): readonly SeatPlan[];
+  /** Why this strategy can't run so, in words; null when it can. */
+  refuses?(question: SeatingQuestion, options: StrategyOptions): string | null;
+  /** The member's first state: plain, structured-cloneable data. */
+  init(seat: Seat, options: StrategyOptions): State;
+  step(state: State, replica: Replica, event: NodeEvent<Message>, out: Outbox<Message>): void;
+}
+
+/** A strategy whose types nobody needs to know: what tables and engines hold. */
+// biome-ignore lint/suspicious/noExplicitAny: state and messages are the strategy's own affair
+export type AnyStrategy = Strategy<any, any>;
+
+/** Fills in the settings that are not given. */
+export function strategyOptions(given: Partial<StrategyOptions> = {}): StrategyOptions {
+  return {
+    rowsPerUpdate: 1,
+    merge: "sum",
+    learn: "local",
+    staleness: 3,
+    stalenessMax: 15,
+    uncapped: false,
+    servers: 1,
+    topology: "ring",
+    order: "average-then-adapt",
+    ...given,
+  };
+}
+
+/** Who takes part in a run of this strategy, in rank order. */
+export function seatPlans(
+  strategy: AnyStrategy,
+  question: SeatingQuestion,
+  options: StrategyOptions,
+): readonly SeatPlan[] {
+  if (strategy.seats) return strategy.seats(question, options);
+  const range = { from: 0, to: question.width };
+  return Array.from({ length: question.workers }, () => ({ role: "worker", range }));
+}
+
+/** The effect by which a worker asks for its next rows. */
+export function learnEffect(
+  options: StrategyOptions,
+  workers: number,
+  merge = options.merge,
+): Effect<never> {
+  const stride = merge === "sum" ? workers : 1;
+  return { kind: "learn", rows: options.rowsPerUpdate, stride, mode: options.learn };
+}
