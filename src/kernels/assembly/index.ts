@@ -10,3 +10,5 @@ export {
   scaleDense,
   squaredNorm,
 } from "./vectors";
+export { toFloat } from "./number";
+export { countText, parseText } from "./parse";

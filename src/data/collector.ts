@@ -1,0 +1,137 @@
+import { type Block, withRowIdBase } from "./block.ts";
+import { blockOfChunk, lineBytesMax, type ParsedChunk } from "./chunk.ts";
+import type { Dataset, SourceFile } from "./dataset.ts";
+import type { FaultNote } from "./fault.ts";
+import { InputError } from "./input-error.ts";
+import { absorbLabels, type LabelTally, labelSet } from "./labels.ts";
+import type { BlockArena } from "./parser.ts";
+
+/** What a collector makes of all chunks; the rest of a Dataset is known to who reads the files. */
+export type Collected = Omit<Dataset, "fingerprint" | "loadSeconds"> & {
+  /** Entries dropped because their id is not below the width asked for. */
+  readonly unseenIds: number;
+};
+
+const namedBadRowsMax = 3;
+
+/**
+ * Puts parsed chunks together in the order of their sources: row ids, line numbers, labels and the limit
+ * on bad rows all depend on what came before.
+ */
+export class Collector {
+  readonly #arena: BlockArena;
+  readonly #skipBadRows: number;
+  readonly #blocks: Block[] = [];
+  readonly #sources: SourceFile[] = [];
+  readonly #badRows: InputError[] = [];
+  readonly #tally: LabelTally = { labels: [], more: false };
+  #source = { name: "", rows: 0, skippedRows: 0, lines: 0 };
+  #ordinals = 0;
+  #skippedRows = 0;
+  #width = 0;
+  #idMin = Number.POSITIVE_INFINITY;
+  #unseenIds = 0;
+
+  constructor(arena: BlockArena, options: { readonly skipBadRows: number }) {
+    this.#arena = arena;
+    this.#skipBadRows = options.skipBadRows;
+  }
+
+  /** Starts the next source; its lines count from 1. */
+  openSource(name: string): void {
+    this.#source = { name, rows: 0, skippedRows: 0, lines: 0 };
+  }
+
+  closeSource(bytes: number): void {
+    const { name, rows, skippedRows } = this.#source;
+    this.#sources.push({ name, bytes, rows, skippedRows });
+  }
+
+  /**
+   * Adds the next chunk of the open source and returns its block.
+   * @throws InputError when there are more bad rows than may be skipped.
+   */
+  absorb(chunk: ParsedChunk): Block | undefined {
+    const { report } = chunk;
+    this.#absorbFaults(chunk);
+    const parsed = blockOfChunk(this.#arena, chunk);
+    const block = parsed && withRowIdBase(parsed, this.#ordinals);
+    if (block) this.#blocks.push(block);
+    this.#ordinals += report.ordinals;
+    this.#source.rows += report.rows;
+    this.#source.lines += chunk.newlines;
+    this.#width = Math.max(this.#width, report.width);
+    this.#idMin = Math.min(this.#idMin, report.idMin ?? Number.POSITIVE_INFINITY);
+    this.#unseenIds += report.unseen;
+    absorbLabels(this.#tally, report.labels, report.moreLabels);
+    return block;
+  }
+
+  /** The error for a line over the limit, `linesBefore` lines into the chunk that comes next. */
+  longLine(linesBefore: number): InputError {
+    return new InputError({
+      code: "bad-row",
+      file: this.#source.name,
+      line: this.#source.lines + linesBefore + 1,
+      column: 1,
+      found: `a line over ${lineBytesMax / 2 ** 20} MiB`,
+      expected: "a row of text that ends with a line feed",
+      hint: "is this svmlight text? Split the row if it is",
+    });
+  }
+
+  /** Gives the blocks back to the arena, after a failure. */
+  release(): void {
+    for (const block of this.#blocks) this.#arena.release(block.byteOffset, block.byteLength);
+    this.#blocks.length = 0;
+  }
+
+  finish(): Collected {
+    const blocks = this.#blocks;
+    return {
+      blocks,
+      rows: blocks.reduce((sum, block) => sum + block.rows, 0),
+      nonZeros: blocks.reduce((sum, block) => sum + block.nonZeros, 0),
+      width: this.#width,
+      indexBase: this.#idMin === 0 ? 0 : 1,
+      labels: labelSet(this.#tally),
+      sources: this.#sources,
+      skippedRows: this.#skippedRows,
+      unseenIds: this.#unseenIds,
+    };
+  }
+
+  #absorbFaults({ faults, report }: ParsedChunk): void {
+    if (report.faultCount === 0) return;
+    for (const fault of faults) this.#noteBadRow(fault);
+    this.#skippedRows += report.faultCount;
+    this.#source.skippedRows += report.faultCount;
+    if (this.#skippedRows > this.#skipBadRows) throw this.#tooManyBadRows();
+  }
+
+  #noteBadRow({ lineOfChunk, ...fault }: FaultNote): void {
+    if (this.#badRows.length > namedBadRowsMax) return;
+    const line = this.#source.lines + lineOfChunk + 1;
+    this.#badRows.push(
+      new InputError({ code: "bad-row", file: this.#source.name, line, ...fault }),
+    );
+  }
+
+  #tooManyBadRows(): InputError {
+    const first = this.#badRows[0]!;
+    if (this.#skipBadRows === 0) return first;
+    const others = this.#badRows
+      .slice(1, namedBadRowsMax)
+      .map(({ file, line }) => `${file}:${line}`);
+    const more = others.length > 0 ? `, as in ${others.join(" and ")}` : "";
+    return new InputError({
+      code: "too-many-bad-rows",
+      file: first.file,
+      line: first.line,
+      column: first.column,
+      found: `${first.found} and more than ${this.#skipBadRows} bad rows in all${more}`,
+      expected: first.expected,
+      hint: `${first.hint}, or raise --skip-bad-rows`,
+    });
+  }
+}

@@ -1,0 +1,351 @@
+/**
+ * svmlight text to the columns of a block. One call parses one chunk and keeps nothing between calls, so
+ * threads parse different chunks of one memory at the same time.
+ *
+ * The text must end with a line feed and 16 readable bytes must follow it: every token then ends before
+ * the end of the text, and no loop needs to look for it. `countText` gives upper bounds of rows and
+ * entries, so the columns never overflow: an entry needs its colon, a row its line feed.
+ */
+import { numberBad, numberEnd, numberNotFinite, numberOk, numberStatus, scanNumber } from "./number";
+import { smallPowers } from "./powers";
+
+// The job, in u32 words at one address: what to do, then what was found. data/parser.ts has the same list.
+const jobText = 0;
+const jobEnd = 4;
+const jobRowStart = 8;
+const jobIndex = 12;
+const jobValue = 16;
+const jobLabel = 20;
+const jobRowId = 24;
+const jobMode = 28;
+const jobWidthLimit = 32;
+const jobBadRowsMax = 36;
+const jobRows = 64;
+const jobNonZeros = 68;
+const jobWidth = 72;
+const jobIdMin = 76;
+const jobOrdinals = 80;
+const jobUnseen = 84;
+const jobFaults = 88;
+const jobLabels = 92;
+const jobLabelList = 96;
+const jobFaultList = 160;
+const jobNewlines = 224;
+const jobColons = 228;
+
+const labelsMax: u32 = 16;
+const faultsMax: u32 = 8;
+
+const modeLabelsOptional: u32 = 1;
+const modeDocuments: u32 = 2;
+
+const idMax: u64 = 0x0fff_ffff;
+
+const faultLabelBad: u32 = 1;
+const faultLabelMissing: u32 = 2;
+const faultIdBad: u32 = 5;
+const faultIdTooLarge: u32 = 6;
+const faultColonMissing: u32 = 7;
+const faultIdRepeated: u32 = 8;
+const faultIdUnsorted: u32 = 9;
+const faultValueMissing: u32 = 10;
+const faultValueBad: u32 = 11;
+const faultDocumentBad: u32 = 14;
+const faultQueryBad: u32 = 15;
+
+const zeros: u64 = 0x3030_3030_3030_3030;
+
+/** Where the row ends, its last stored entry's end, and what is wrong with it (0: nothing). */
+let rowEnd: usize = 0;
+let fault: u32 = 0;
+let faultAt: usize = 0;
+let unseen: u32 = 0;
+let mode: u32 = 0;
+let label: f32 = 0;
+let documentId: u32 = 0;
+
+export function parseText(job: usize): void {
+  const text: usize = load<u32>(job + jobText);
+  const end: usize = load<u32>(job + jobEnd);
+  const badRowsMax = load<u32>(job + jobBadRowsMax);
+  const widthLimit = load<u32>(job + jobWidthLimit);
+  const indexStart: usize = load<u32>(job + jobIndex);
+  const valueShift: usize = <usize>load<u32>(job + jobValue) - indexStart;
+  const rowStartColumn: usize = load<u32>(job + jobRowStart);
+  const labelColumn: usize = load<u32>(job + jobLabel);
+  const rowIdColumn: usize = load<u32>(job + jobRowId);
+  mode = load<u32>(job + jobMode);
+  let out = indexStart;
+  let rows: u32 = 0;
+  let ordinals: u32 = 0;
+  let width: u32 = 0;
+  let idMin: u32 = 0xffff_ffff;
+  unseen = 0;
+  store<u32>(job + jobFaults, 0);
+  store<u32>(job + jobLabels, 0);
+  store<u32>(rowStartColumn, 0);
+
+  let p = text;
+  while (p < end) {
+    p = skipBlanks(p);
+    const c = load<u8>(p);
+    if (c == 0x0a) {
+      p++;
+      continue;
+    }
+    if (c == 0x23 || (c == 0x0d && load<u8>(p + 1) == 0x0a)) {
+      p = nextLine(p);
+      continue;
+    }
+    const unseenBefore = unseen;
+    const rowOut = parseRow(p, out, valueShift, widthLimit);
+    p = rowEnd;
+    if (fault != 0) {
+      unseen = unseenBefore;
+      if (noteFault(job, <u32>(faultAt - text)) > badRowsMax) break;
+      p = nextLine(faultAt);
+      ordinals++;
+      continue;
+    }
+    if (rowOut != out) {
+      // Ids ascend, so a row's first and last id are its least and greatest.
+      idMin = min(idMin, load<u32>(out));
+      width = max(width, load<u32>(rowOut - 4) + 1);
+      out = rowOut;
+    }
+    store<u32>(rowIdColumn + (<usize>rows << 2), ordinals++);
+    if (mode & modeDocuments) {
+      store<u32>(labelColumn + (<usize>rows << 2), documentId);
+    } else {
+      store<f32>(labelColumn + (<usize>rows << 2), label);
+      noteLabel(job, label);
+    }
+    rows++;
+    store<u32>(rowStartColumn + (<usize>rows << 2), <u32>((out - indexStart) >> 2));
+  }
+  store<u32>(job + jobRows, rows);
+  store<u32>(job + jobNonZeros, <u32>((out - indexStart) >> 2));
+  store<u32>(job + jobWidth, width);
+  store<u32>(job + jobIdMin, idMin);
+  store<u32>(job + jobOrdinals, ordinals);
+  store<u32>(job + jobUnseen, unseen);
+}
+
+/** Parses the row whose first token is at `at`; sets rowEnd (the start of the next line) or fault. Returns the entries' end. */
+function parseRow(at: usize, indexOut: usize, valueShift: usize, widthLimit: u32): usize {
+  let p = parseHead(at);
+  if (fault != 0) return indexOut;
+  let out = indexOut;
+  let previous: i32 = -1;
+  while (true) {
+    let c: u32 = load<u8>(p);
+    if (c == 0x20) c = load<u8>(++p);
+    if (c - 0x30 >= 10) {
+      p = skipBlanks(p);
+      c = load<u8>(p);
+      if (c == 0x0a) {
+        rowEnd = p + 1;
+        return out;
+      }
+      if (c == 0x23 || (c == 0x0d && load<u8>(p + 1) == 0x0a)) {
+        rowEnd = nextLine(p);
+        return out;
+      }
+      if (c - 0x30 >= 10) return fail(faultIdBad, p, out);
+    }
+    // The id: the digits among the next eight bytes, all at once.
+    const token = p;
+    const bytes = load<u64>(p) ^ zeros;
+    const stops = ((bytes + 0x7676_7676_7676_7676) | bytes) & 0x8080_8080_8080_8080;
+    let id: u32;
+    if (stops != 0) {
+      const bits = ctz(stops) & 0x38;
+      id = joinDigits(bytes << (64 - bits));
+      p += <usize>(bits >> 3);
+    } else {
+      let long: u64 = 0;
+      while (<u32>load<u8>(p) - 0x30 < 10) {
+        if (long <= idMax) long = long * 10 + (load<u8>(p) - 0x30);
+        p++;
+      }
+      if (long > idMax) return fail(faultIdTooLarge, token, out);
+      id = <u32>long;
+    }
+    c = load<u8>(p);
+    if (c != 0x3a) return fail(isDelimiter(c) ? faultColonMissing : faultIdBad, token, out);
+    if (<i32>id <= previous) {
+      return fail(<i32>id == previous ? faultIdRepeated : faultIdUnsorted, token, out);
+    }
+    previous = <i32>id;
+    p++;
+
+    // The value: most are 0.ddd with up to seven digits, or one digit; anything else is scanned.
+    let value: f32 = 0;
+    const valueAt = p;
+    const start = <u32>load<u16>(p);
+    const fraction = load<u64>(p + 2) ^ zeros;
+    const ends = ((fraction + 0x7676_7676_7676_7676) | fraction) & 0x8080_8080_8080_8080;
+    if (start == 0x2e30 && (ends & 0x80) == 0 && ends != 0) {
+      const bits = ctz(ends) & 0x38;
+      value = <f32>joinDigits(fraction << (64 - bits)) / load<f32>(smallPowers + <usize>(bits >> 1));
+      p += 2 + <usize>(bits >> 3);
+      c = load<u8>(p);
+    } else if ((start & 0xff) - 0x30 < 10) {
+      value = <f32>((start & 0xff) - 0x30);
+      c = start >> 8;
+      p++;
+    }
+    if (!isDelimiter(c)) {
+      value = scanNumber(valueAt);
+      p = numberEnd;
+      if (numberStatus != numberOk) {
+        const missing = numberStatus == numberBad && isDelimiter(load<u8>(valueAt));
+        return fail(missing ? faultValueMissing : faultValueBad + numberStatus - 1, valueAt, out);
+      }
+      if (!isDelimiter(load<u8>(p))) return fail(faultValueBad, valueAt, out);
+    }
+    if (id >= widthLimit) {
+      unseen++;
+    } else {
+      store<u32>(out, id);
+      store<f32>(out + valueShift, value);
+      out += 4;
+    }
+  }
+}
+
+/** Parses what stands before the entries: label and query id, or document id. Returns where it ends. */
+function parseHead(at: usize): usize {
+  fault = 0;
+  if (mode & modeDocuments) return parseDocumentId(at);
+  let p = at;
+  label = scanNumber(p);
+  let c: u32 = load<u8>(numberEnd);
+  if (numberStatus == numberOk && c == 0x3a) {
+    if (!(mode & modeLabelsOptional)) return fail(faultLabelMissing, at, at);
+    label = NaN;
+    return at;
+  }
+  if (numberStatus != numberOk) return fail(faultLabelBad + (numberStatus == numberBad ? 0 : numberStatus), at, at);
+  if (!isDelimiter(c)) return fail(faultLabelBad, at, at);
+  p = skipBlanks(numberEnd);
+  if (load<u32>(p) == 0x3a64_6971) {
+    const query = p;
+    p += 4;
+    while (<u32>load<u8>(p) - 0x30 < 10) p++;
+    if (p == query + 4 || !isDelimiter(load<u8>(p))) return fail(faultQueryBad, query, at);
+  }
+  return p;
+}
+
+function parseDocumentId(at: usize): usize {
+  let p = at;
+  let id: u64 = 0;
+  while (<u32>load<u8>(p) - 0x30 < 10) {
+    if (id <= 0xffff_ffff) id = id * 10 + (load<u8>(p) - 0x30);
+    p++;
+  }
+  if (p == at || id > 0xffff_ffff || !isDelimiter(load<u8>(p))) return fail(faultDocumentBad, at, at);
+  documentId = <u32>id;
+  return p;
+}
+
+/** Notes what is wrong and where; returns `result`, for the caller to return in turn. */
+function fail(code: u32, at: usize, result: usize): usize {
+  fault = code;
+  faultAt = at;
+  return result;
+}
+
+/** Up to eight digits, right-aligned (first digit in the lowest byte that is used), as a number. */
+// @ts-ignore: decorator
+@inline
+function joinDigits(bytes: u64): u32 {
+  const pairs = bytes * 10 + (bytes >> 8);
+  const high = (pairs & 0xff_0000_00ff) * 0xf_4240_0000_0064;
+  const low = ((pairs >> 16) & 0xff_0000_00ff) * 0x2710_0000_0001;
+  return <u32>((high + low) >> 32);
+}
+
+// @ts-ignore: decorator
+@inline
+function isDelimiter(c: u32): bool {
+  return c == 0x20 || c == 0x0a || c == 0x09 || c == 0x0d || c == 0x23;
+}
+
+function skipBlanks(at: usize): usize {
+  let p = at;
+  let c = load<u8>(p);
+  while (c == 0x20 || c == 0x09) c = load<u8>(++p);
+  return p;
+}
+
+function nextLine(at: usize): usize {
+  let p = at;
+  while (load<u8>(p) != 0x0a) p++;
+  return p + 1;
+}
+
+/** Writes the fault into the job's list while there is room; returns how many there are now. */
+function noteFault(job: usize, offset: u32): u32 {
+  const count = load<u32>(job + jobFaults);
+  if (count < faultsMax) {
+    const entry = job + jobFaultList + (<usize>count << 3);
+    store<u32>(entry, fault);
+    store<u32>(entry + 4, offset);
+  }
+  store<u32>(job + jobFaults, count + 1);
+  return count + 1;
+}
+
+/** Writes the label into the job's list of distinct labels; one more than the list holds means "more". */
+function noteLabel(job: usize, value: f32): void {
+  const count = load<u32>(job + jobLabels);
+  if (count > labelsMax || value != value) return;
+  for (let i: u32 = 0; i < count; i++) {
+    if (load<f32>(job + jobLabelList + (<usize>i << 2)) == value) return;
+  }
+  if (count < labelsMax) store<f32>(job + jobLabelList + (<usize>count << 2), value);
+  store<u32>(job + jobLabels, count + 1);
+}
+
+/** Counts line feeds and colons, 16 bytes at a time: the upper bounds of rows and entries. */
+export function countText(job: usize): void {
+  let p: usize = load<u32>(job + jobText);
+  const end: usize = load<u32>(job + jobEnd);
+  const newline = i8x16.splat(0x0a);
+  const colon = i8x16.splat(0x3a);
+  let newlines: u32 = 0;
+  let colons: u32 = 0;
+  while (p + 16 <= end) {
+    // Lanes count down by one a match, at most 255 times before they are added up.
+    const stop = min(end - 15, p + 255 * 16);
+    let lines = i8x16.splat(0);
+    let entries = i8x16.splat(0);
+    while (p < stop) {
+      const bytes = v128.load(p);
+      lines = i8x16.sub(lines, i8x16.eq(bytes, newline));
+      entries = i8x16.sub(entries, i8x16.eq(bytes, colon));
+      p += 16;
+    }
+    newlines += addLanes(lines);
+    colons += addLanes(entries);
+  }
+  while (p < end) {
+    const c = load<u8>(p++);
+    newlines += u32(c == 0x0a);
+    colons += u32(c == 0x3a);
+  }
+  store<u32>(job + jobNewlines, newlines);
+  store<u32>(job + jobColons, colons);
+}
+
+function addLanes(lanes: v128): u32 {
+  const sums = i32x4.extadd_pairwise_i16x8_u(i16x8.extadd_pairwise_i8x16_u(lanes));
+  return (
+    i32x4.extract_lane(sums, 0) +
+    i32x4.extract_lane(sums, 1) +
+    i32x4.extract_lane(sums, 2) +
+    i32x4.extract_lane(sums, 3)
+  );
+}

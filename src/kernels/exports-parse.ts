@@ -1,0 +1,9 @@
+/** The signatures of the kernels that read: text, checksums, the split. Part of KernelExports. */
+export interface ReadingKernels {
+  /** Parses the text that the job at this address describes (see kernels/parser.ts). */
+  parseText(job: number): void;
+  /** Counts line feeds and colons of the job's text: upper bounds of its rows and entries. */
+  countText(job: number): void;
+  /** The nearest f32 of mantissa * 10^exponent; for tests. */
+  toFloat(mantissa: bigint, exponent: number): number;
+}

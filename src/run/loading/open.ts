@@ -1,0 +1,129 @@
+import type { Stats } from "node:fs";
+import { createReadStream, type ReadStream } from "node:fs";
+import { type FileHandle, open, stat } from "node:fs/promises";
+import { InputError } from "../../data/input-error.ts";
+import { type Compression, compressionOf, decompressed } from "./decompress.ts";
+import { missingFile, unreadableFile } from "./names.ts";
+import { PieceReader } from "./pieces.ts";
+
+/** One source that is open: text comes out of `read`, whatever the compression. */
+export interface OpenSource {
+  readonly name: string;
+  readonly compression: Compression;
+  /** Bytes on disk; undefined for standard input. */
+  readonly size: number | undefined;
+  /** Bytes taken from the disk or the stream so far. */
+  bytesRead(): number;
+  read(into: Uint8Array): number | Promise<number>;
+  /** @throws InputError when the file is not what it was when it was opened. */
+  checkUnchanged(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export const standardInput = "standard input";
+const magicBytes = 8;
+const pieceBytes = 2 ** 20;
+
+/** Opens a file, or standard input for "-". */
+export function openSource(name: string): Promise<OpenSource> {
+  return name === "-" ? openStandardInput() : openFile(name);
+}
+
+async function openFile(name: string): Promise<OpenSource> {
+  const file = await openForReading(name);
+  const stats = await file.stat();
+  const head = Buffer.alloc(magicBytes);
+  const { bytesRead } = await file.read(head, 0, magicBytes, 0);
+  const compression = compressionOf(head.subarray(0, bytesRead));
+  const shared = {
+    name,
+    compression,
+    size: stats.size,
+    checkUnchanged: () => checkUnchanged(name, stats),
+  };
+  if (compression === "none") {
+    let position = 0;
+    return {
+      ...shared,
+      bytesRead: () => position,
+      async read(into) {
+        const { bytesRead } = await file.read(into, 0, into.length, position);
+        position += bytesRead;
+        return bytesRead;
+      },
+      close: () => file.close(),
+    };
+  }
+  const stream = createReadStream(name, { fd: file, autoClose: false, highWaterMark: pieceBytes });
+  const pieces = decompressed(name, compression, stream);
+  const reader = new PieceReader(pieces);
+  return {
+    ...shared,
+    bytesRead: () => stream.bytesRead,
+    read: (into) => reader.read(into),
+    async close() {
+      stream.destroy();
+      await file.close();
+    },
+  };
+}
+
+async function openStandardInput(): Promise<OpenSource> {
+  const counted = countBytes(process.stdin as unknown as ReadStream);
+  const raw = new PieceReader(counted.pieces);
+  const head = await raw.peek(magicBytes);
+  const compression = compressionOf(head);
+  const reader =
+    compression === "none"
+      ? raw
+      : new PieceReader(decompressed(standardInput, compression, raw.pieces()));
+  return {
+    name: standardInput,
+    compression,
+    size: undefined,
+    bytesRead: counted.bytes,
+    read: (into) => reader.read(into),
+    checkUnchanged: async () => {},
+    close: async () => {
+      process.stdin.destroy();
+    },
+  };
+}
+
+function countBytes(stream: AsyncIterable<Buffer>) {
+  let bytes = 0;
+  async function* pieces() {
+    for await (const piece of stream) {
+      bytes += piece.length;
+      yield piece;
+    }
+  }
+  return { pieces: pieces(), bytes: () => bytes };
+}
+
+async function openForReading(name: string): Promise<FileHandle> {
+  try {
+    return await open(name, "r");
+  } catch (error) {
+    throw (error as NodeJS.ErrnoException).code === "ENOENT"
+      ? missingFile(name)
+      : unreadableFile(name, error as NodeJS.ErrnoException);
+  }
+}
+
+async function checkUnchanged(name: string, before: Stats): Promise<void> {
+  const now = await stat(name).catch(() => undefined);
+  if (now && now.ino === before.ino && now.size === before.size && now.mtimeMs === before.mtimeMs) {
+    return;
+  }
+  const found = now
+    ? `a file that changed while it was read (${before.size} bytes, now ${now.size})`
+    : "a file that was removed while it was read";
+  throw new InputError({
+    code: "changed-file",
+    file: name,
+    found,
+    expected: "the same file from start to end",
+    hint: "wait until it is written, then start again",
+  });
+}
