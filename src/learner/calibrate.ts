@@ -1,5 +1,5 @@
 /**
- * Finds the first rate of a schedule before the run: one pass over a sample of rows from w = 0 for each of a
+ * Finds the first rate of a schedule before the run: one pass over a sample of rows from the starting weights for each of a
  * few rates, on a replica of its own; the rate with the lowest objective on the sample wins. Rates are tried
  * by factors of four from 1/mean ||x||^2 until the objective rises on both sides, then by two around the
  * best (after Bottou's sgd 2.0, which doubles and halves; the sample is larger here: 1,000 rows are too
@@ -7,7 +7,7 @@
  */
 import type { Schedule } from "../model/schedule.ts";
 import type { LearnContext } from "./context.ts";
-import { type Replica, scaleOf } from "./replica.ts";
+import { clearWeights, type Replica, scaleOf, setWeights } from "./replica.ts";
 import type { RowList } from "./rows.ts";
 import { judge, learnInPlace, penaltyOf } from "./sgd.ts";
 
@@ -26,17 +26,20 @@ export function calibrateRate(
   scheduleOf: (rate: number) => Schedule,
   replica: Replica,
   sample: RowList,
-  start: number,
+  start: { rate: number; weights: Float32Array | null },
 ): Calibration {
   const tried = new Map<number, number>();
   const objectiveOf = (rate: number): number => {
     const known = tried.get(rate);
     if (known !== undefined) return known;
-    const objective = tryRate(context, scheduleOf, replica, sample, rate);
+    const objective = tryRate(context, scheduleOf, replica, sample, {
+      rate,
+      weights: start.weights,
+    });
     tried.set(rate, objective);
     return objective;
   };
-  let best = start;
+  let best = start.rate;
   for (const factor of [4, 1 / 4, 2, 1 / 2]) {
     while (tried.size < triesMax && objectiveOf(best * factor) < objectiveOf(best)) {
       best *= factor;
@@ -51,7 +54,7 @@ function tryRate(
   scheduleOf: (rate: number) => Schedule,
   replica: Replica,
   sample: RowList,
-  rate: number,
+  { rate, weights }: { rate: number; weights: Float32Array | null },
 ): number {
   let schedule: Schedule;
   try {
@@ -59,9 +62,8 @@ function tryRate(
   } catch {
     return Number.POSITIVE_INFINITY; // a rate the schedule refuses is no candidate
   }
-  replica.v.fill(0);
-  replica.t = 0;
-  replica.base = 0;
+  if (weights) setWeights(replica, weights);
+  else clearWeights(replica);
   learnInPlace(context, schedule, replica, sample);
   const scale = scaleOf(replica, schedule);
   const { address, width } = replica;

@@ -52,3 +52,10 @@ export function setWeights(replica: Replica, weights: Float32Array): void {
   replica.t = 0;
   replica.base = 0;
 }
+
+/** Starts the replica at w = 0. */
+export function clearWeights(replica: Replica): void {
+  replica.v.fill(0);
+  replica.t = 0;
+  replica.base = 0;
+}

@@ -1,0 +1,194 @@
+/**
+ * Serial SGD as the run loop drives it: rows in the epoch's order, a cursor that survives a checkpoint, and
+ * weights that can be judged, averaged and put back at any moment.
+ */
+import type { Schedule } from "../model/schedule.ts";
+import type { LearnContext } from "./context.ts";
+import { createReplica, type Replica, scaleOf, setWeights } from "./replica.ts";
+import {
+  type BlockRows,
+  countRows,
+  type RowList,
+  type ShuffleShape,
+  shuffleEpoch,
+  shuffleShape,
+  sliceRows,
+} from "./rows.ts";
+import { learnInPlace } from "./sgd.ts";
+
+/** Where weights lie: w = scale * v, v at an address of the arena. */
+export interface Weights {
+  readonly address: number;
+  readonly scale: number;
+  readonly width: number;
+}
+
+/** What the run loop needs of whatever learns. */
+export interface Solver {
+  readonly name: "sgd" | "adagrad" | "sdca";
+  /** Rows of an epoch. */
+  readonly epochRows: number;
+  /** Rows learned since the run began. */
+  readonly rows: number;
+  /** Learns the next `count` rows of the order. */
+  learn(count: number): void;
+  /** The present weights; valid until the next call of `learn`. */
+  weights(): Weights;
+  /** Goes back to given weights (f32, length width) and takes steps `factor` as large from there. */
+  restart(weights: Float32Array, factor: number): void;
+}
+
+/** The order in which rows come, epoch after epoch. */
+export interface RowCursor {
+  readonly epochRows: number;
+  epoch: number;
+  /** Rows of the present epoch that were taken. */
+  taken: number;
+}
+
+export interface RowOrder extends RowCursor {
+  readonly parts: readonly BlockRows[];
+  readonly shape: ShuffleShape;
+  readonly seed: number;
+  readonly room: Uint32Array;
+  list: RowList | null;
+}
+
+export function createOrder(
+  context: LearnContext,
+  parts: readonly BlockRows[],
+  seed: number,
+): RowOrder {
+  const epochRows = countRows(parts);
+  return {
+    parts,
+    seed,
+    epochRows,
+    epoch: 0,
+    taken: 0,
+    shape: shuffleShape(parts.map(({ block }) => block)),
+    room: context.arena.allocateU32(2 * epochRows),
+    list: null,
+  };
+}
+
+/** The next at most `count` rows, none beyond the end of the epoch. */
+export function takeRows(order: RowOrder, count: number): RowList {
+  if (order.taken === order.epochRows) {
+    order.epoch++;
+    order.taken = 0;
+    order.list = null;
+  }
+  order.list ??= shuffleEpoch(order.parts, order.shape, order, order.room);
+  const end = Math.min(order.epochRows, order.taken + count);
+  const rows = sliceRows(order.list, order.taken, end);
+  order.taken = end;
+  return rows;
+}
+
+/** Fused serial SGD: rows change the replica itself. */
+export function createSgdSolver(
+  context: LearnContext,
+  options: {
+    order: RowOrder;
+    width: number;
+    scheduleOf: (factor: number) => Schedule;
+    start: Float32Array | null;
+  },
+): Solver {
+  const replica = createReplica(context.arena, options.width);
+  if (options.start) setWeights(replica, options.start);
+  const { order } = options;
+  let schedule = options.scheduleOf(1);
+  let factor = 1;
+  let rows = 0;
+  return {
+    name: "sgd",
+    epochRows: order.epochRows,
+    get rows() {
+      return rows;
+    },
+    learn(count) {
+      for (let left = count; left > 0; ) {
+        const list = takeRows(order, left);
+        learnInPlace(context, schedule, replica, list);
+        left -= list.count;
+        rows += list.count;
+      }
+    },
+    weights: () => weightsAt(replica, schedule),
+    restart(weights, by) {
+      factor *= by;
+      schedule = options.scheduleOf(factor);
+      replica.v.set(weights);
+      replica.base = schedule.logScale(replica.t);
+    },
+  };
+}
+
+export function weightsAt(replica: Replica, schedule: Schedule): Weights {
+  const { address, width } = replica;
+  return { address, width, scale: scaleOf(replica, schedule) };
+}
+
+/** AdaGrad, serial: w itself is stored, see assembly/sgd.ts. */
+export function createAdagradSolver(
+  context: LearnContext,
+  options: {
+    order: RowOrder;
+    width: number;
+    rate: number;
+    start: Float32Array | null;
+  },
+): Solver {
+  const { arena, kernels, loss, l2, threshold } = context;
+  const { width } = options;
+  const w = arena.allocateF32(width);
+  const squares = arena.allocateF32(width);
+  const seen = arena.allocateU32(width);
+  w.fill(0);
+  squares.fill(0);
+  seen.fill(0);
+  if (options.start) w.set(options.start);
+  const { order } = options;
+  let { rate } = options;
+  let rows = 0;
+  const settle = () =>
+    kernels.adagradSettle(w.byteOffset, squares.byteOffset, seen.byteOffset, width, rows, rate, l2);
+  return {
+    name: "adagrad",
+    epochRows: order.epochRows,
+    get rows() {
+      return rows;
+    },
+    learn(count) {
+      for (let left = count; left > 0; ) {
+        const list = takeRows(order, left);
+        kernels.adagradRows(
+          loss.code,
+          list.address,
+          list.count,
+          w.byteOffset,
+          squares.byteOffset,
+          seen.byteOffset,
+          rows,
+          rate,
+          l2,
+          threshold,
+        );
+        left -= list.count;
+        rows += list.count;
+      }
+    },
+    weights() {
+      settle();
+      return { address: w.byteOffset, scale: 1, width };
+    },
+    restart(weights, factor) {
+      rate *= factor;
+      w.set(weights);
+      squares.fill(0);
+      seen.fill(rows);
+    },
+  };
+}

@@ -1,0 +1,65 @@
+/** The best weights so far: of the last and the averaged ones at every evaluation, the better by the metric. */
+import type { LearnContext } from "../learner/context.ts";
+import type { Solver, Weights } from "../learner/solver.ts";
+import { createAverage } from "./average.ts";
+import { type Judged, judgeWeights } from "./judging.ts";
+import type { Task } from "./task.ts";
+
+export interface BestWeights {
+  /** Judges the starting weights, which are the first to go back to. */
+  first(): Judged;
+  /** Takes a snapshot into the average. */
+  average(weights: Weights): void;
+  /** Judges the present weights, and the average; keeps a copy of the better when it is the best so far. */
+  judge(weights: Weights): Judged & { readonly best: boolean };
+  /** The last good weights, to go back to after trouble; the average starts anew from them. */
+  restore(): Float32Array;
+  /** The best weights, in the arena. */
+  weights(): Weights;
+}
+
+export function createBest(task: Task, context: LearnContext, solver: Solver): BestWeights {
+  const { width } = solver.weights();
+  const { arena } = context;
+  const kept = arena.allocateF32(width);
+  const lastGood = arena.allocateF32(width);
+  const average = createAverage(context, width);
+  const mode = task.settings.average;
+  let bestCost = Number.POSITIVE_INFINITY;
+  const copyTo = (target: Float32Array, { address, scale }: Weights) => {
+    // Share 1 moves the whole way: target = scale * v.
+    target.fill(0);
+    context.kernels.moveAverage(1, scale, address, target.byteOffset, width);
+  };
+  return {
+    first() {
+      const weights = solver.weights();
+      copyTo(lastGood, weights);
+      copyTo(kept, weights);
+      return judgeWeights(task, context, weights);
+    },
+    average: (weights) => {
+      if (mode !== "never") average.add(weights);
+    },
+    judge(weights) {
+      const last = judgeWeights(task, context, weights);
+      const averaged = mode === "never" ? null : judgeWeights(task, context, average.weights());
+      if (Number.isFinite(last.cost)) copyTo(lastGood, weights);
+      const takeAverage = averaged && (mode === "always" || averaged.cost < last.cost);
+      const judged = takeAverage ? averaged : last;
+      const best = judged.cost < bestCost;
+      if (best) {
+        bestCost = judged.cost;
+        copyTo(kept, takeAverage ? average.weights() : weights);
+      }
+      // Trouble shows in the present weights first: an average of earlier ones would hide it.
+      return { ...judged, cost: Number.isFinite(last.cost) ? judged.cost : last.cost, best };
+    },
+    restore() {
+      const good = lastGood.slice();
+      average.reset(good);
+      return good;
+    },
+    weights: () => ({ address: kept.byteOffset, scale: 1, width }),
+  };
+}

@@ -1,0 +1,76 @@
+/** The end of a run: the best weights as a model, and the record of how it went. */
+import { columnsOf } from "../data/dataset.ts";
+import type { LearnContext } from "../learner/context.ts";
+import type { Solver } from "../learner/solver.ts";
+import { type LinearModel, weightsFromVector } from "../model/model.ts";
+import { version } from "../version.ts";
+import type { BestWeights } from "./best.ts";
+import type { StopReason, TrainResult } from "./events.ts";
+import { scoreRows, scoreTraining } from "./judging.ts";
+import type { RunPort, Timing } from "./learn-task.ts";
+import type { Task } from "./task.ts";
+import type { TrainOutcome } from "./train.ts";
+
+export function outcomeOf(
+  task: Task,
+  context: LearnContext,
+  solver: Solver,
+  ended: { best: BestWeights; stopped: StopReason; timing: Timing; port: RunPort },
+): TrainOutcome {
+  const { best, stopped, timing, port } = ended;
+  const { dataset, settings } = task;
+  const begin = performance.now();
+  const weights = best.weights();
+  const training = scoreTraining(task, context, weights);
+  const validation = scoreRows(context, weights, task.validation);
+  const test = scoreRows(context, weights, task.test);
+  timing.evaluate += (performance.now() - begin) / 1000;
+  const result: TrainResult = {
+    glissade: "1",
+    command: "train",
+    status: stopped === "interrupted" ? "interrupted" : "done",
+    strategy: settings.strategy,
+    engine: settings.engine,
+    workers: 1,
+    solver: solver.name === "sdca" ? "sdca" : "sgd",
+    loss: settings.loss,
+    l2: context.l2,
+    rows: dataset.rows,
+    columns: columnsOf(dataset),
+    nonZeros: dataset.nonZeros,
+    epochs: solver.rows / solver.epochRows,
+    stopped,
+    seconds: {
+      load: dataset.loadSeconds,
+      train: timing.train,
+      evaluate: timing.evaluate,
+      total: dataset.loadSeconds + port.seconds(),
+    },
+    train: training,
+    validation,
+    test,
+    gap: null,
+    updates: { sent: 0, applied: 0, lost: 0 },
+    bytes: { sent: 0, received: 0 },
+    model: null,
+    run: null,
+    error: null,
+  };
+  return { result, model: modelOf(task, context, weights.address) };
+}
+
+function modelOf(task: Task, context: LearnContext, address: number): LinearModel {
+  const { dataset, settings } = task;
+  const { indexBase } = dataset;
+  return {
+    weights: weightsFromVector(context.arena.f32(address, task.width), { indexBase }),
+    loss: settings.loss,
+    l2: context.l2,
+    labels: task.labels,
+    indexBase,
+    bias: settings.bias,
+    settings,
+    data: dataset.fingerprint,
+    version,
+  };
+}
