@@ -21,6 +21,18 @@ export type EvaluateKernel = (
   threshold: number,
 ) => void;
 
+/** Dual coordinate ascent over a list of rows; see assembly/sdca.ts. `positions`: where a row's dual lies. */
+export type SdcaKernel = (
+  rows: number,
+  positions: number,
+  count: number,
+  u: number,
+  norms: number,
+  dual: number,
+  lambdaN: number,
+  threshold: number,
+) => void;
+
 /**
  * The kernels in assembly/, one member a kernel. Every pointer is a byte address in the arena, a
  * list of rows holds pairs (u32 address of a block, u32 row number in it), so one call may cross blocks.
@@ -34,6 +46,20 @@ export interface KernelExports extends ReadingKernels {
   evaluateSquaredHinge: EvaluateKernel;
   evaluateLog: EvaluateKernel;
   evaluateSquared: EvaluateKernel;
+  sdcaHinge: SdcaKernel;
+  sdcaSquaredHinge: SdcaKernel;
+  sdcaLog: SdcaKernel;
+  sdcaSquared: SdcaKernel;
+  rowNorms(rows: number, positions: number, count: number, norms: number): void;
+  dualRows(
+    loss: number,
+    rows: number,
+    positions: number,
+    count: number,
+    u: number,
+    dual: number,
+    threshold: number,
+  ): number;
   predictRows(rows: number, count: number, v: number, scale: number, predictions: number): void;
   adagradRows(
     loss: number,

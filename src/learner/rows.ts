@@ -69,12 +69,16 @@ export function shuffleShape(blocks: readonly Block[]): ShuffleShape {
   return { windowBlocks: 8, runRows: bytes <= cachedBytesMax ? 1 : 32 };
 }
 
-/** Writes one epoch's order of the parts' rows into `out`; returns the list. */
+/**
+ * Writes one epoch's order of the parts' rows into `out`; returns the list. `positions` receives the place of
+ * each row among all rows of the parts' blocks, for what is kept a row (norms, duals).
+ */
 export function shuffleEpoch(
   parts: readonly BlockRows[],
   shape: ShuffleShape,
   stream: { seed: number; epoch: number },
   out: Uint32Array,
+  positions: Uint32Array | null = null,
 ): RowList {
   const state = randomStream({ ...stream, purpose: "shuffle" });
   const order = shuffle(
@@ -86,7 +90,29 @@ export function shuffleEpoch(
     const window = [...order.subarray(first, first + shape.windowBlocks)].map((k) => parts[k]!);
     at = shuffleWindow(window, shape.runRows, state, out, at);
   }
+  if (positions) fillPositions(parts, out.subarray(0, at), positions);
   return { address: out.byteOffset, count: at / 2, pairs: out.subarray(0, at) };
+}
+
+function fillPositions(
+  parts: readonly BlockRows[],
+  pairs: Uint32Array,
+  positions: Uint32Array,
+): void {
+  const firstOf = new Map<number, number>();
+  let first = 0;
+  for (const { block } of parts) {
+    firstOf.set(block.byteOffset, first);
+    first += block.rows;
+  }
+  let known = -1;
+  for (let k = 0; k < pairs.length; k += 2) {
+    if (pairs[k] !== known) {
+      known = pairs[k]!;
+      first = firstOf.get(known)!;
+    }
+    positions[k >> 1] = first + pairs[k + 1]!;
+  }
 }
 
 function shuffleWindow(

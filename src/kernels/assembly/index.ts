@@ -1,4 +1,12 @@
 export { evaluateHinge, evaluateLog, evaluateSquared, evaluateSquaredHinge, predictRows } from "./evaluate";
+export {
+  dualRows,
+  rowNorms,
+  sdcaHinge,
+  sdcaLog,
+  sdcaSquared,
+  sdcaSquaredHinge,
+} from "./sdca";
 export { adagradRows, adagradSettle, sgdHinge, sgdLog, sgdSquared, sgdSquaredHinge } from "./sgd";
 export {
   addDense,
