@@ -60,6 +60,15 @@ export interface KernelExports extends ReadingKernels {
     dual: number,
     threshold: number,
   ): number;
+  splitBlock(
+    rowIds: number,
+    count: number,
+    base: number,
+    seed: number,
+    share: number,
+    training: number,
+    validation: number,
+  ): number;
   predictRows(rows: number, count: number, v: number, scale: number, predictions: number): void;
   adagradRows(
     loss: number,

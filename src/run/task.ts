@@ -4,7 +4,6 @@
  */
 import { columnsOf, type LabelSet } from "../data/dataset.ts";
 import { InputError } from "../data/input-error.ts";
-import { splitRows } from "../data/split.ts";
 import { loadKernels } from "../kernels/loader.ts";
 import { createContext, type LearnContext } from "../learner/context.ts";
 import {
@@ -16,6 +15,7 @@ import {
   shuffleEpoch,
   sliceRows,
 } from "../learner/rows.ts";
+import { splitRows } from "../learner/split.ts";
 import { type LossName, losses } from "../model/losses.ts";
 import type { LoadedDataset } from "./load.ts";
 import type { TrainSettings } from "./settings.ts";
@@ -60,7 +60,8 @@ export function prepareTask(
   const { arena } = dataset;
   const kernels = loadKernels(arena);
   const share = extra.validation ? 0 : settings.validation;
-  const parts = dataset.blocks.map((block) => splitRows(block, share, settings.splitSeed));
+  const split = { share, seed: settings.splitSeed };
+  const parts = dataset.blocks.map((block) => splitRows(arena, kernels, block, split));
   const train = dataset.blocks.map((block, k) => ({ block, rows: parts[k]!.training }));
   const held = dataset.blocks.map((block, k) => ({ block, rows: parts[k]!.validation }));
   const trainRows = countRows(train);
@@ -120,6 +121,7 @@ function labelsFor(loss: LossName, dataset: LoadedDataset): readonly [number, nu
   const file = dataset.sources[0]?.name ?? "the data";
   if (set.kind === "single") {
     throw new InputError({
+      code: "bad-labels",
       file,
       found: `only the label ${set.label}`,
       expected: "two labels, as a classifier learns to tell two classes apart",
@@ -127,6 +129,7 @@ function labelsFor(loss: LossName, dataset: LoadedDataset): readonly [number, nu
     });
   }
   throw new InputError({
+    code: "bad-labels",
     file,
     found: `more than two labels: ${set.examples.slice(0, 5).join(", ")}, ...`,
     expected: "two labels for a classifier",
@@ -136,6 +139,7 @@ function labelsFor(loss: LossName, dataset: LoadedDataset): readonly [number, nu
 
 function refuseSplit(dataset: LoadedDataset, validation: number): never {
   throw new InputError({
+    code: "empty-input",
     file: dataset.sources[0]?.name ?? "the data",
     found: `${dataset.rows} rows, none of them left to learn from`,
     expected: "at least one training row",

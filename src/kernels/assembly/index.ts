@@ -1,3 +1,4 @@
+export { splitBlock } from "./split";
 export { evaluateHinge, evaluateLog, evaluateSquared, evaluateSquaredHinge, predictRows } from "./evaluate";
 export {
   dualRows,
