@@ -1,4 +1,4 @@
-/** The signatures of the kernels that read: text, checksums, the split. Part of KernelExports. */
+/** The signatures of the kernels that read: text and checksums. Part of KernelExports. */
 export interface ReadingKernels {
   /** Parses the text that the job at this address describes (see kernels/parser.ts). */
   parseText(job: number): void;
