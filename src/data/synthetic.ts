@@ -58,7 +58,8 @@ export function syntheticRows(source: string): Iterable<Row> {
 function readCount(source: string, key: keyof NewsSettings, text: string): number {
   const count = Number(text);
   const least = key === "seed" ? 0 : 2;
-  if (text !== "" && Number.isInteger(count) && count >= least && count <= limits[key]) return count;
+  if (text !== "" && Number.isInteger(count) && count >= least && count <= limits[key])
+    return count;
   throw new InputError({
     code: "missing-file",
     file: source,
