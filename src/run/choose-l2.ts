@@ -1,7 +1,13 @@
 /**
- * `--l2 auto`: a few decades by successive halving on the validation rows. Every candidate learns an eighth of the
- * training rows once; the better half then a whole epoch; the best of these is taken. All told less than
- * four epochs, where the run itself learns up to thirty.
+ * `--l2 auto`: four decades by half decades, by successive halving on the validation rows. Every candidate learns an
+ * eighth of the training rows, the better half then a whole epoch, the better half of these four epochs (fewer
+ * where the rows are many: there one epoch comes close to the optimum). One epoch alone would favour a small l2,
+ * which is only good as long as learning stops early.
+ *
+ * The choice is the largest l2 whose cost is within half a standard error of the lowest (Breiman, Friedman, Olshen and
+ * Stone 1984, section 3.4.3, whole there;
+ * half here, as rivals are judged on the same rows): costs this close are told apart by chance, and the more
+ * regularised model is safer.
  */
 import { createReplica, type Replica } from "../learner/replica.ts";
 import { type RowList, shuffleEpoch, shuffleShape, sliceRows } from "../learner/rows.ts";
@@ -19,7 +25,9 @@ export interface RegulariserChoice {
 }
 
 /** Candidates are these multiples of mean ||x||^2 / rows: the unit in which l2 does not depend on scale or size. */
-const multiples = [100, 10, 1, 0.1, 0.01];
+const multiples = [100, 30, 10, 3, 1, 0.3, 0.1, 0.03, 0.01];
+/** Rows after which the last round ends, where that is more than an epoch and less than four. */
+const lastRoundRows = 200_000;
 
 export function chooseL2(task: Task, replica: Replica): RegulariserChoice {
   const unit = task.meanSquaredNorm / task.trainRows;
@@ -28,21 +36,50 @@ export function chooseL2(task: Task, replica: Replica): RegulariserChoice {
     return { l2, reason: "mean ||x||^2 / rows, as there are no validation rows to try others on" };
   }
   const rate = startRate(task, round(unit), replica);
-  const room = task.dataset.arena.allocateU32(2 * task.trainRows);
+  const rows = task.trainRows;
+  const room = task.dataset.arena.allocateU32(2 * rows);
   const stream = { seed: task.settings.seed, epoch: 0 };
   const shape = shuffleShape(task.train.map(({ block }) => block));
   const order = shuffleEpoch(task.train, shape, stream, room);
   const all = multiples.map((multiple) => createRival(task, round(multiple * unit), order, rate));
   let rivals = all;
-  for (const end of [Math.ceil(task.trainRows / 8), task.trainRows]) {
+  for (const { end, kept } of rounds(rows)) {
     for (const rival of rivals) rival.advance(end);
-    rivals = rivals.toSorted((x, y) => x.cost - y.cost).slice(0, Math.ceil(rivals.length / 2));
+    rivals = rivals.toSorted((x, y) => x.cost - y.cost).slice(0, kept);
   }
+  const best = choose(rivals, standardError(task, rivals[0]!.cost) / 2);
   for (const rival of all) rival.release();
   task.dataset.arena.release(room.byteOffset, room.byteLength);
-  const best = rivals[0]!;
-  const tried = multiples.map((multiple) => round(multiple * unit)).join(", ");
-  return { l2: best.l2, reason: `lowest cost on the validation rows among ${tried}` };
+  const [most, least] = [all[0]!.l2, all.at(-1)!.l2];
+  const reason = `lowest cost on the validation rows, within half a standard error, of ${all.length} from ${least} to ${most}`;
+  return { l2: best.l2, reason };
+}
+
+/** The largest l2 whose cost is within `error` of the lowest; rivals come with the lowest first. */
+function choose<Rival extends { l2: number; cost: number }>(
+  rivals: readonly Rival[],
+  error: number,
+): Rival {
+  const close = rivals.filter(({ cost }) => cost <= rivals[0]!.cost + error);
+  return close.reduce((best, rival) => (rival.l2 > best.l2 ? rival : best));
+}
+
+/**
+ * Standard error of a mean cost over the validation rows, as if it were a share: sqrt(c * (1 - c) / rows). That
+ * is the binomial's for accuracy, and close for a loss where most rows lose nothing and a few lose about one.
+ */
+function standardError(task: Task, cost: number): number {
+  return Math.sqrt(Math.max(0, cost * (1 - Math.min(cost, 0.999))) / task.judged.count);
+}
+
+/** Up to which row each round learns, and how many candidates it keeps. */
+function rounds(rows: number) {
+  const last = Math.max(rows, Math.min(4 * rows, lastRoundRows));
+  return [
+    { end: Math.ceil(rows / 8), kept: 6 },
+    { end: rows, kept: 5 },
+    { end: last, kept: 5 },
+  ];
 }
 
 /** The first rate hardly depends on l2: one calibration serves all candidates. */
@@ -76,8 +113,9 @@ function createRival(task: Task, l2: number, order: RowList, rate: number) {
     advance(end: number): void {
       const slice = Math.ceil((end - replica.t) / 8);
       while (replica.t < end) {
-        const rows = sliceRows(order, replica.t, Math.min(end, replica.t + slice));
-        learnInPlace(context, schedule, replica, rows);
+        const from = replica.t % order.count;
+        const to = Math.min(order.count, from + Math.min(slice, end - replica.t));
+        learnInPlace(context, schedule, replica, sliceRows(order, from, to));
         average.add(weightsAt(replica, schedule));
       }
       const both = [weightsAt(replica, schedule), average.weights()];
