@@ -1,0 +1,65 @@
+/**
+ * An engine seats members, feeds each its events and carries out its effects (strategies/strategy.ts has
+ * what it promises). Threads, the simulator, a cluster: all take a plan and give a result of one shape, and
+ * all pass test/conformance.
+ */
+
+import type { Task } from "../learner/learner.ts";
+import type { Model } from "../math/replica.ts";
+import {
+  type AnyStrategy,
+  type SeatPlan,
+  type StrategyOptions,
+  seatPlans,
+} from "../strategies/strategy.ts";
+import type { Telemetry } from "./telemetry.ts";
+
+/** What to run. */
+export interface RunPlan {
+  readonly strategy: AnyStrategy;
+  readonly options: StrategyOptions;
+  readonly task: Task;
+  readonly workers: number;
+  readonly seed: number;
+  /** Stop when all together have learned that many times the task's rows. */
+  readonly epochs: number;
+  /** Weights to start from, as a model at T = 0; without it zeros. */
+  readonly initial?: Model;
+}
+
+/** How a run ended. */
+export interface EngineResult {
+  /** The model, in v-space. */
+  readonly model: Model;
+  /** Each member's replica at the end, by rank. */
+  readonly replicas: readonly Model[];
+  readonly seats: readonly SeatPlan[];
+  /** How far the workers' replicas are apart, relative to their mean. */
+  readonly apart: number;
+  /** The engine's own time, virtual in the simulator. */
+  readonly seconds: number;
+  readonly telemetry: Telemetry;
+}
+
+/** Why an engine can't run a strategy, as data. */
+export interface Unsupported {
+  readonly reason: string;
+}
+
+/** Something that runs plans. */
+export interface Engine {
+  readonly name: string;
+  supports(plan: RunPlan): Unsupported | null;
+  run(plan: RunPlan): Promise<EngineResult>;
+}
+
+/** What every engine asks first: does the strategy itself accept to run so? */
+export function refusalOf({ strategy, options, workers, task }: RunPlan): Unsupported | null {
+  const reason = strategy.refuses?.({ workers, width: task.width }, options) ?? null;
+  return reason === null ? null : { reason };
+}
+
+/** The seats of a plan. */
+export function seatsOf({ strategy, options, workers, task }: RunPlan): readonly SeatPlan[] {
+  return seatPlans(strategy, { workers, width: task.width }, options);
+}

@@ -1,0 +1,425 @@
+/**
+ * The simulator: discrete events in virtual time, one process, production strategies. Same plan and seed,
+ * same events, byte for byte; a run that ends with members still waiting is a deadlock and says so.
+ *
+ * Events are taken in order of time, then of insertion. Effects are carried out in the order they were
+ * pushed. An update is computed when its `learn` starts, from the replica as it then is, and delivered
+ * after its cost; so nothing need be copied.
+ */
+
+import { type Cursor, createCursor, nextSpan, updatesPerEpoch } from "../../learner/cursor.ts";
+import type { Learner } from "../../learner/learner.ts";
+import { type RandomState, randomStream } from "../../math/random.ts";
+import type { Model, Replica } from "../../math/replica.ts";
+import type { Update } from "../../math/update.ts";
+import type { Effect, NodeEvent, Outbox, SeatPlan } from "../../strategies/strategy.ts";
+import { frameBytes } from "../../wire/frame.ts";
+import { type EngineResult, type RunPlan, refusalOf, seatsOf } from "../engine.ts";
+import { distanceApart, resultModel } from "../result.ts";
+import { countDrop, countWait, createTelemetry, foldReport, type Telemetry } from "../telemetry.ts";
+import { arrivalOf, type Costs, createNetwork, factorOf, type Network } from "./costs.ts";
+import { createQueue, type EventQueue, insert, removeEarliest } from "./queue.ts";
+import { createTrace, type Trace } from "./trace.ts";
+
+/** What a simulation takes beside the plan of any engine. */
+export interface SimulationPlan extends RunPlan {
+  readonly costs: Costs;
+  /** Called with every line of the trace. */
+  readonly trace?: (line: string) => void;
+  /** Called whenever all together have learned that many more rows; true stops the run. */
+  readonly observe?: { readonly everyRows: number; readonly at: (moment: Moment) => boolean };
+  /** Share of messages that arrive twice: what strategies of ours must tolerate. */
+  readonly duplicates?: number;
+  /** More events than this is a run that never ends. */
+  readonly eventsMax?: number;
+}
+
+/** A simulation as an observer sees it. */
+export interface Moment {
+  readonly seconds: number;
+  readonly rows: number;
+  readonly bytes: number;
+  readonly messages: number;
+  /** The model as it would be handed out now. */
+  model(): Model;
+}
+
+/** How a simulation ended. */
+export interface SimulationResult extends EngineResult {
+  readonly events: number;
+  readonly messages: number;
+  readonly bytes: number;
+  /** Null, or which members were left waiting for what. */
+  readonly deadlock: string | null;
+}
+
+interface Member {
+  readonly rank: number;
+  readonly seat: SeatPlan;
+  readonly state: unknown;
+  readonly replica: Replica;
+  readonly learner: Learner | null;
+  readonly cursor: Cursor | null;
+  readonly learnFactor: number;
+  learning: boolean;
+  finished: boolean;
+  idleSince: number;
+}
+
+interface Slots {
+  kind: Uint8Array;
+  member: Int32Array;
+  from: Int32Array;
+  sentAt: Float64Array;
+  content: unknown[];
+  free: number[];
+}
+
+interface Simulation {
+  readonly plan: SimulationPlan;
+  readonly members: Member[];
+  readonly queue: EventQueue;
+  readonly slots: Slots;
+  readonly network: Network;
+  readonly learnStream: RandomState;
+  readonly faultStream: RandomState;
+  readonly telemetry: Telemetry;
+  readonly trace: Trace | null;
+  readonly effects: Effect<unknown>[];
+  readonly rowsBudget: number;
+  now: number;
+  events: number;
+  messages: number;
+  bytes: number;
+  rowsClaimed: number;
+  rowsLearned: number;
+  nextObservation: number;
+  /** Lockstep: the number of learns after which every worker is exhausted. */
+  updatesLimit: number;
+  running: number;
+}
+
+const slotKind = { start: 0, learned: 1, exhausted: 2, message: 3, wake: 4 } as const;
+
+/**
+ * Runs a plan in virtual time.
+ * @throws RangeError when the strategy refuses the plan.
+ */
+export function runSimulation(plan: SimulationPlan): SimulationResult {
+  const refused = refusalOf(plan);
+  if (refused) throw new RangeError(`Cannot simulate ${plan.strategy.name}: ${refused.reason}`);
+  const simulation = createSimulation(plan);
+  for (const { rank } of simulation.members) {
+    schedule(simulation, { after: 0, kind: slotKind.start, member: rank });
+  }
+  const eventsMax = plan.eventsMax ?? 1e10;
+  while (simulation.queue.size > 0 && simulation.running > 0) {
+    if (simulation.events >= eventsMax) break;
+    deliverNext(simulation);
+  }
+  return resultOf(simulation);
+}
+
+function createSimulation(plan: SimulationPlan): Simulation {
+  const { task, epochs, seed } = plan;
+  const seats = seatsOf(plan);
+  const members = createMembers(plan, seats);
+  const updates = members.reduce((most, { cursor }) => Math.max(most, cursor?.updates ?? 0), 0);
+  return {
+    plan,
+    members,
+    queue: createQueue(),
+    slots: createSlots(),
+    network: createNetwork(plan.costs, seats.length, seed),
+    learnStream: randomStream({ seed, purpose: "learning-time" }),
+    faultStream: randomStream({ seed, purpose: "faults" }),
+    telemetry: createTelemetry(seats.map(({ role }) => role)),
+    trace: plan.trace ? createTrace(plan.trace, seats) : null,
+    effects: [],
+    rowsBudget: epochs * task.rows,
+    now: 0,
+    events: 0,
+    messages: 0,
+    bytes: 0,
+    rowsClaimed: 0,
+    rowsLearned: 0,
+    nextObservation: plan.observe?.everyRows ?? Number.POSITIVE_INFINITY,
+    updatesLimit: epochs * updates,
+    running: members.length,
+  };
+}
+
+function createMembers(plan: SimulationPlan, seats: readonly SeatPlan[]): Member[] {
+  const { strategy, options, task, workers, seed, costs, initial } = plan;
+  const learners = Array.from({ length: workers }, (_, rank) =>
+    task.createLearner({ rank, workers, seed }),
+  );
+  const most = Math.max(
+    ...learners.map(({ rows }) => updatesPerEpoch(rows, options.rowsPerUpdate)),
+  );
+  const lockstep = strategy.pace === "lockstep" ? { updates: most } : {};
+  return seats.map((seat, rank): Member => {
+    const { role, range } = seat;
+    const replica = task.createReplica(range.to - range.from);
+    if (initial) {
+      replica.load({ rows: initial.rows, values: initial.values.slice(range.from, range.to) });
+    }
+    const learner = role === "worker" ? learners[rank]! : null;
+    const members = seats.length;
+    const place = { rank, incarnation: 1, role, workers, members, width: task.width, range, seed };
+    const { rowsPerUpdate } = options;
+    return {
+      rank,
+      seat,
+      state: strategy.init(place, options),
+      replica,
+      learner,
+      cursor: learner && createCursor({ rows: learner.rows, rowsPerUpdate, ...lockstep }),
+      learnFactor: costs.slowMembers[rank] ?? 1,
+      learning: false,
+      finished: false,
+      idleSince: 0,
+    };
+  });
+}
+
+function createSlots(): Slots {
+  return {
+    kind: new Uint8Array(1024),
+    member: new Int32Array(1024),
+    from: new Int32Array(1024),
+    sentAt: new Float64Array(1024),
+    content: new Array(1024).fill(null),
+    free: Array.from({ length: 1024 }, (_, i) => 1023 - i),
+  };
+}
+
+function growSlots(slots: Slots): void {
+  const before = slots.kind.length;
+  const grown = <A extends Uint8Array | Int32Array | Float64Array>(next: A, old: A): A => {
+    next.set(old);
+    return next;
+  };
+  slots.kind = grown(new Uint8Array(2 * before), slots.kind);
+  slots.member = grown(new Int32Array(2 * before), slots.member);
+  slots.from = grown(new Int32Array(2 * before), slots.from);
+  slots.sentAt = grown(new Float64Array(2 * before), slots.sentAt);
+  for (let slot = 2 * before - 1; slot >= before; slot--) {
+    slots.content[slot] = null;
+    slots.free.push(slot);
+  }
+}
+
+interface Entry {
+  readonly after: number;
+  readonly kind: number;
+  readonly member: number;
+  readonly from?: number;
+  readonly content?: unknown;
+}
+
+function schedule(simulation: Simulation, entry: Entry): void {
+  const { slots, queue, now } = simulation;
+  if (slots.free.length === 0) growSlots(slots);
+  const slot = slots.free.pop()!;
+  slots.kind[slot] = entry.kind;
+  slots.member[slot] = entry.member;
+  slots.from[slot] = entry.from ?? -1;
+  slots.sentAt[slot] = now;
+  slots.content[slot] = entry.content ?? null;
+  insert(queue, now + entry.after, slot);
+}
+
+function deliverNext(simulation: Simulation): void {
+  const { queue, slots } = simulation;
+  simulation.now = queue.time[0]!;
+  const slot = removeEarliest(queue);
+  const member = simulation.members[slots.member[slot]!]!;
+  const content = slots.content[slot];
+  const from = slots.from[slot]!;
+  const kind = slots.kind[slot]!;
+  const sentAt = slots.sentAt[slot]!;
+  slots.content[slot] = null;
+  slots.free.push(slot);
+  simulation.events++;
+  if (member.finished) return countDrop(simulation.telemetry, "member has finished");
+  const event = eventOf(simulation, member, { kind, from, content });
+  const { effects, plan } = simulation;
+  plan.strategy.step(member.state, member.replica, event, effects as Outbox<unknown>);
+  simulation.trace?.event(simulation.now, member.rank, event, effects);
+  for (let i = 0; i < effects.length; i++) {
+    carryOut(simulation, member, effects[i]!, { from, sentAt });
+  }
+  effects.length = 0;
+  if (kind === slotKind.learned && simulation.rowsLearned >= simulation.nextObservation) {
+    observe(simulation);
+  }
+}
+
+function eventOf(
+  simulation: Simulation,
+  member: Member,
+  { kind, from, content }: { kind: number; from: number; content: unknown },
+): NodeEvent<unknown> {
+  const { now } = simulation;
+  switch (kind) {
+    case slotKind.start:
+      return { kind: "start", now };
+    case slotKind.learned:
+      member.learning = false;
+      member.idleSince = now;
+      countLearned(simulation, member, content as Update);
+      return { kind: "learned", now, update: content as Update };
+    case slotKind.exhausted:
+      member.learning = false;
+      return { kind: "exhausted", now };
+    case slotKind.message:
+      return { kind: "message", now, from, body: content };
+    default:
+      return { kind: "wake", now };
+  }
+}
+
+function countLearned(simulation: Simulation, { rank }: Member, { rows }: Update): void {
+  const counts = simulation.telemetry.members[rank]!;
+  counts.updates++;
+  counts.rows += rows;
+  simulation.rowsLearned += rows;
+}
+
+interface Cause {
+  readonly from: number;
+  readonly sentAt: number;
+}
+
+function carryOut(
+  simulation: Simulation,
+  member: Member,
+  effect: Effect<unknown>,
+  cause: Cause,
+): void {
+  switch (effect.kind) {
+    case "learn":
+      return learn(simulation, member, effect, cause);
+    case "send":
+      return send(simulation, member, effect.to, effect.body);
+    case "wake":
+      return schedule(simulation, {
+        after: effect.after,
+        kind: slotKind.wake,
+        member: member.rank,
+      });
+    case "report":
+      return foldReport(simulation.telemetry, effect.report);
+    case "drop":
+      return countDrop(simulation.telemetry, effect.reason);
+    case "finish":
+      member.finished = true;
+      simulation.running--;
+      simulation.telemetry.members[member.rank]!.finishedSeconds = simulation.now;
+      return;
+    default:
+      effect satisfies never;
+  }
+}
+
+function learn(
+  simulation: Simulation,
+  member: Member,
+  effect: Effect<unknown> & { kind: "learn" },
+  cause: Cause,
+): void {
+  const { learner, cursor, rank } = member;
+  if (!learner || !cursor) throw new Error(`Member ${rank} is no worker and can't learn`);
+  if (member.learning) throw new Error(`Member ${rank} asked to learn twice at once`);
+  member.learning = true;
+  const counts = simulation.telemetry.members[rank]!;
+  // A peer that sent late was waited for; the rest of the idle time was spent on the way.
+  const late = cause.sentAt - member.idleSince;
+  if (late > 0 && cause.from >= 0 && simulation.members[cause.from]!.learner !== null) {
+    countWait(counts, cause.from, late);
+  }
+  if (isExhausted(simulation, cursor)) {
+    return schedule(simulation, { after: 0, kind: slotKind.exhausted, member: rank });
+  }
+  const span = nextSpan(cursor);
+  const rows = span.to - span.from;
+  simulation.rowsClaimed += rows;
+  const update = learner.learn(member.replica, span, effect);
+  const { learnSecondsPerRow, learnSecondsPerUpdate, learnSpread } = simulation.plan.costs;
+  const factor = member.learnFactor * factorOf(learnSpread, simulation.learnStream);
+  const seconds = (rows * learnSecondsPerRow + learnSecondsPerUpdate) * factor;
+  counts.learnedSeconds += seconds;
+  schedule(simulation, { after: seconds, kind: slotKind.learned, member: rank, content: update });
+}
+
+function isExhausted(simulation: Simulation, cursor: Cursor): boolean {
+  if (simulation.plan.strategy.pace === "lockstep") return cursor.taken >= simulation.updatesLimit;
+  return simulation.rowsClaimed >= simulation.rowsBudget;
+}
+
+function send(simulation: Simulation, { rank }: Member, to: number, body: unknown): void {
+  const { now, telemetry, network, plan } = simulation;
+  const bytes = frameBytes(body as object);
+  const counts = telemetry.members[rank]!;
+  counts.messagesSent++;
+  counts.bytesSent += bytes;
+  simulation.messages++;
+  simulation.bytes += bytes;
+  const copies = plan.duplicates && isDuplicate(simulation) ? 2 : 1;
+  for (let copy = 0; copy < copies; copy++) {
+    const after = arrivalOf(network, { now, from: rank, to, bytes }) - now;
+    schedule(simulation, { after, kind: slotKind.message, member: to, from: rank, content: body });
+  }
+}
+
+function isDuplicate({ faultStream, plan }: Simulation): boolean {
+  return factorOf({ kind: "uniform", width: 1 }, faultStream) / 2 < plan.duplicates!;
+}
+
+function observe(simulation: Simulation): void {
+  const { everyRows, at } = simulation.plan.observe!;
+  while (simulation.nextObservation <= simulation.rowsLearned) {
+    simulation.nextObservation += everyRows;
+  }
+  const { now: seconds, rowsLearned: rows, bytes, messages } = simulation;
+  const model = () => resultModel(simulation.members, simulation.plan.task.width);
+  if (at({ seconds, rows, bytes, messages, model })) stop(simulation);
+}
+
+/** No further rows; in lockstep every worker ends after the round that one of them has begun. */
+function stop(simulation: Simulation): void {
+  simulation.rowsClaimed = Number.POSITIVE_INFINITY;
+  simulation.updatesLimit = simulation.members.reduce(
+    (most, { cursor }) => Math.max(most, cursor?.taken ?? 0),
+    0,
+  );
+}
+
+function resultOf(simulation: Simulation): SimulationResult {
+  const { members, plan, telemetry, now, events, messages, bytes } = simulation;
+  const model = resultModel(members, plan.task.width);
+  return {
+    model,
+    replicas: members.map(({ replica }) => replica.snapshot()),
+    seats: members.map(({ seat }) => seat),
+    apart: distanceApart(members, model),
+    seconds: now,
+    telemetry,
+    events,
+    messages,
+    bytes,
+    deadlock: describeDeadlock(simulation),
+  };
+}
+
+function describeDeadlock({ members, running, queue, events }: Simulation): string | null {
+  if (running === 0) return null;
+  const left = members
+    .filter(({ finished }) => !finished)
+    .map(({ seat, rank }) => `${seat.role} ${rank}`);
+  const shown = left.slice(0, 8).join(", ") + (left.length > 8 ? ", ..." : "");
+  return queue.size > 0
+    ? `no end after ${events} events: still running ${shown}`
+    : `deadlock after ${events} events: nothing is under way and these wait: ${shown}`;
+}

@@ -1,0 +1,55 @@
+/**
+ * The ports between an engine and what is learned: a task makes replicas and learners, a learner learns
+ * rows. The kernels are one body of it, the reference learner and the quadratic task are others.
+ */
+
+import type { Model, Replica } from "../math/replica.ts";
+import type { Update } from "../math/update.ts";
+import type { RowSpan } from "./cursor.ts";
+
+/** How rows are learned. */
+export interface LearnOptions {
+  /** `local`: sequential SGD on a private copy; `gradient`: one step with the gradient of all rows. */
+  readonly mode: "local" | "gradient";
+  /** How far T advances per own row inside a local run: the number of workers under sum merging, else 1. */
+  readonly stride: number;
+}
+
+/** One worker's rows. The order of an epoch is a function of (seed, epoch, owned rows). */
+export interface Learner {
+  /** Rows owned. */
+  readonly rows: number;
+  /** What those rows add to the replica's model; the replica itself stays as it is. */
+  learn(replica: Replica, span: RowSpan, options: LearnOptions): Update;
+}
+
+/** A worker's place among the workers. */
+export interface LearnerSeat {
+  readonly rank: number;
+  readonly workers: number;
+  readonly seed: number;
+}
+
+/** How good a model is. */
+export interface Evaluation {
+  /** What training minimises, over all rows. */
+  readonly objective: number;
+  /** Unregularised mean loss on validation rows, where the task has them. */
+  readonly loss: number;
+  /** Share of validation rows classified right; NaN for tasks that classify nothing. */
+  readonly accuracy: number;
+}
+
+/** Something to learn, by any number of workers. */
+export interface Task {
+  readonly name: string;
+  /** Length of v. */
+  readonly width: number;
+  /** Rows of an epoch, over all workers. */
+  readonly rows: number;
+  /** A replica of zeros of that width (a server's is narrower than the task's). */
+  createReplica(width: number): Replica;
+  createLearner(seat: LearnerSeat): Learner;
+  /** Judges a model in v-space; called outside of the training path. */
+  evaluate(model: Model): Evaluation;
+}

@@ -1,0 +1,28 @@
+/**
+ * A task that counts: every update of worker p adds exactly 1 to coordinate p of v, and its rows to T.
+ * Whatever a strategy reports about itself, the final replicas say how often each member's updates were
+ * applied; small whole numbers are exact in f32, so one update lost or applied twice shows as a 1.
+ */
+import { createReplica } from "../math/replica.ts";
+import type { Task } from "./learner.ts";
+
+/** A ledger for that many workers; coordinates beyond them stay 0. */
+export function ledgerTask(options: { workers: number; rowsPerWorker: number }): Task {
+  const { workers, rowsPerWorker } = options;
+  const width = Math.max(8, workers);
+  return {
+    name: "ledger",
+    width,
+    rows: workers * rowsPerWorker,
+    createReplica: (length) => createReplica(length),
+    createLearner: ({ rank }) => ({
+      rows: rowsPerWorker,
+      learn(_replica, { from, to }) {
+        const delta = new Float32Array(width);
+        delta[rank] = 1;
+        return { rows: to - from, delta };
+      },
+    }),
+    evaluate: () => ({ objective: 0, loss: 0, accuracy: Number.NaN }),
+  };
+}

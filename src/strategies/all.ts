@@ -1,0 +1,22 @@
+/** The table of all strategies that come with glissade. */
+import { allreduce } from "./allreduce.ts";
+import { dPsgd } from "./d-psgd.ts";
+import { asp, bsp, dssp, ssp } from "./parameter-server.ts";
+import { serial } from "./serial.ts";
+import type { AnyStrategy } from "./strategy.ts";
+
+/** Every built-in strategy that exchanges messages, in the order they are shown. */
+export const messageStrategies: readonly AnyStrategy[] = [
+  serial,
+  bsp,
+  asp,
+  ssp,
+  dssp,
+  allreduce,
+  dPsgd,
+];
+
+/** The built-in strategy of that name, or undefined. */
+export function strategyNamed(name: string): AnyStrategy | undefined {
+  return messageStrategies.find((strategy) => strategy.name === name);
+}
