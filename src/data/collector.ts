@@ -21,6 +21,7 @@ const namedBadRowsMax = 3;
 export class Collector {
   readonly #arena: BlockArena;
   readonly #skipBadRows: number;
+  readonly #keepBlocks: boolean;
   readonly #blocks: Block[] = [];
   readonly #sources: SourceFile[] = [];
   readonly #badRows: InputError[] = [];
@@ -28,13 +29,17 @@ export class Collector {
   #source = { name: "", rows: 0, skippedRows: 0, lines: 0 };
   #ordinals = 0;
   #skippedRows = 0;
+  #rows = 0;
+  #nonZeros = 0;
   #width = 0;
   #idMin = Number.POSITIVE_INFINITY;
   #unseenIds = 0;
 
-  constructor(arena: BlockArena, options: { readonly skipBadRows: number }) {
+  /** @param options.keepBlocks false: the blocks are used and given back one by one. */
+  constructor(arena: BlockArena, options: { skipBadRows: number; keepBlocks: boolean }) {
     this.#arena = arena;
     this.#skipBadRows = options.skipBadRows;
+    this.#keepBlocks = options.keepBlocks;
   }
 
   /** Starts the next source; its lines count from 1. */
@@ -56,15 +61,22 @@ export class Collector {
     this.#absorbFaults(chunk);
     const parsed = blockOfChunk(this.#arena, chunk);
     const block = parsed && withRowIdBase(parsed, this.#ordinals);
-    if (block) this.#blocks.push(block);
+    if (block && this.#keepBlocks) this.#blocks.push(block);
+    this.#rows += report.rows;
+    this.#nonZeros += report.nonZeros;
     this.#ordinals += report.ordinals;
     this.#source.rows += report.rows;
     this.#source.lines += chunk.newlines;
     this.#width = Math.max(this.#width, report.width);
     this.#idMin = Math.min(this.#idMin, report.idMin ?? Number.POSITIVE_INFINITY);
     this.#unseenIds += report.unseen;
-    absorbLabels(this.#tally, report.labels, report.moreLabels);
+    this.absorbLabels(report.labels, report.moreLabels);
     return block;
+  }
+
+  /** Adds distinct labels that became known after parsing, as those of topics. */
+  absorbLabels(labels: Iterable<number>, more: boolean): void {
+    absorbLabels(this.#tally, labels, more);
   }
 
   /** The error for a line over the limit, `linesBefore` lines into the chunk that comes next. */
@@ -87,11 +99,10 @@ export class Collector {
   }
 
   finish(): Collected {
-    const blocks = this.#blocks;
     return {
-      blocks,
-      rows: blocks.reduce((sum, block) => sum + block.rows, 0),
-      nonZeros: blocks.reduce((sum, block) => sum + block.nonZeros, 0),
+      blocks: this.#blocks,
+      rows: this.#rows,
+      nonZeros: this.#nonZeros,
       width: this.#width,
       indexBase: this.#idMin === 0 ? 0 : 1,
       labels: labelSet(this.#tally),

@@ -1,32 +1,24 @@
-import { parseChunk } from "../data/chunk.ts";
-import { Collector } from "../data/collector.ts";
-import { cutChunks, LongLine } from "../data/cutter.ts";
-import type { Dataset, LabelSet } from "../data/dataset.ts";
-import type { ParseOptions, TextParser } from "../data/parser.ts";
+/** From any source to a data set in an arena, or to one block after the other. */
+import type { Block } from "../data/block.ts";
+import { type Collected, Collector } from "../data/collector.ts";
+import type { Dataset } from "../data/dataset.ts";
+import { InputError } from "../data/input-error.ts";
+import { openSlot } from "../data/slot.ts";
 import { Arena } from "../kernels/arena.ts";
 import { loadKernels } from "../kernels/loader.ts";
 import { kernelParser } from "../kernels/parser.ts";
-import { type OpenSource, openSource } from "./loading/open.ts";
+import { Fingerprint } from "./loading/fingerprint.ts";
+import {
+  type DataSource,
+  isInMemory,
+  type LoadOptions,
+  parseOptions,
+  topicChoice,
+} from "./loading/options.ts";
+import { type Reading, readBlocks } from "./loading/read.ts";
+import { loadTopics } from "./loading/topics.ts";
 
-/** What to read: names of files, folders or patterns, or "-" for standard input. */
-export type DataSource = string | readonly string[];
-
-export interface LoadOptions {
-  /** Where the blocks go; several data sets may share one arena. A new one by default. */
-  readonly arena?: Arena;
-  /** What the ids count from; by default 0 when id 0 occurs, else 1. */
-  readonly indexBase?: 0 | 1;
-  /** Bad rows to count and pass over before giving up. */
-  readonly skipBadRows?: number;
-  /** The data set that a model was trained on: ids it never saw are dropped and counted. */
-  readonly like?: { readonly width: number; readonly indexBase: 0 | 1; readonly labels?: LabelSet };
-  readonly format?: "auto" | "svmlight" | "lyrl";
-  /** optional: rows may come without a label, which is then NaN. */
-  readonly labels?: "required" | "optional";
-  /** Called with bytes taken from the sources so far, and in all (undefined for streams). */
-  readonly onProgress?: (bytes: number, totalBytes: number | undefined) => void;
-  readonly signal?: AbortSignal;
-}
+export type { DataSource, LoadOptions } from "./loading/options.ts";
 
 /** A data set whose blocks live in an arena: a block's byteOffset is its address for the kernels. */
 export interface LoadedDataset extends Dataset {
@@ -35,8 +27,20 @@ export interface LoadedDataset extends Dataset {
   readonly unseenIds: number;
 }
 
+/** Blocks one after the other, in the memory of one: each is valid until the next is asked for. */
+export interface BlockStream extends AsyncIterable<Block> {
+  /** What was seen so far; complete after the last block. */
+  summary(): Omit<Collected, "blocks">;
+}
+
 /**
  * Reads a data set into blocks.
+ *
+ * @example
+ * const data = await loadDataset("news.svm.gz");
+ * const same = await loadDataset([{ label: 1, index: [1, 7], value: [0.5, 0.25] }, ...]);
+ * const test = await loadDataset("test.svm", { like: data, arena: data.arena });
+ *
  * @throws InputError for anything that is wrong with the input.
  */
 export async function loadDataset(
@@ -45,64 +49,87 @@ export async function loadDataset(
 ): Promise<LoadedDataset> {
   const started = performance.now();
   const arena = options.arena ?? new Arena();
-  const parser = kernelParser(arena, loadKernels(arena));
-  const collector = new Collector(arena, { skipBadRows: options.skipBadRows ?? 0 });
-  const names = typeof source === "string" ? [source] : source;
+  const collector = new Collector(arena, {
+    skipBadRows: options.skipBadRows ?? 0,
+    keepBlocks: true,
+  });
+  const reading = await prepare(arena, { blockArena: arena, collector }, options);
   try {
-    for (const name of names) await readSource(name, { arena, parser, collector, options });
+    for await (const _ of readBlocks(source, reading));
+    checkNotEmpty(source, collector.finish());
   } catch (error) {
     collector.release();
     throw error;
   }
-  const collected = collector.finish();
   return {
-    ...collected,
-    width: options.like?.width ?? collected.width,
-    indexBase: options.indexBase ?? options.like?.indexBase ?? collected.indexBase,
+    ...likeTraining(collector.finish(), options),
     arena,
-    fingerprint: "",
+    fingerprint: reading.fingerprint.digest(),
     loadSeconds: (performance.now() - started) / 1000,
   };
 }
 
-interface Reading {
-  readonly arena: Arena;
-  readonly parser: TextParser;
-  readonly collector: Collector;
-  readonly options: LoadOptions;
-}
-
-async function readSource(name: string, reading: Reading): Promise<void> {
-  const source = await openSource(name);
-  reading.collector.openSource(source.name);
-  try {
-    await readChunks(source, reading);
-    await source.checkUnchanged();
-    reading.collector.closeSource(source.bytesRead());
-  } finally {
-    await source.close();
-  }
-}
-
-async function readChunks(source: OpenSource, reading: Reading): Promise<void> {
-  const { arena, parser, collector, options } = reading;
-  const parsing = parseOptions(options);
-  try {
-    for await (const text of cutChunks(arena, source)) {
-      options.signal?.throwIfAborted();
-      collector.absorb(parseChunk(arena, parser, text, parsing));
-      options.onProgress?.(source.bytesRead(), source.size);
+/**
+ * Reads a source block by block, for predictions and evaluation: memory is that of one block.
+ *
+ * @throws InputError for anything that is wrong with the input, when the block is reached.
+ */
+export function streamBlocks(source: DataSource, options: LoadOptions = {}): BlockStream {
+  const arena = options.arena ?? new Arena();
+  const collector = new Collector(arena, {
+    skipBadRows: options.skipBadRows ?? 0,
+    keepBlocks: false,
+  });
+  async function* blocks() {
+    const slot = openSlot(arena);
+    try {
+      yield* readBlocks(source, await prepare(arena, { blockArena: slot, collector }, options));
+    } finally {
+      slot.close();
     }
-  } catch (error) {
-    throw error instanceof LongLine ? collector.longLine(error.linesBefore) : error;
   }
+  return {
+    [Symbol.asyncIterator]: blocks,
+    summary: () => likeTraining(collector.finish(), options),
+  };
 }
 
-function parseOptions(options: LoadOptions): ParseOptions {
+async function prepare(
+  arena: Arena,
+  target: Pick<Reading, "blockArena" | "collector">,
+  options: LoadOptions,
+): Promise<Reading> {
+  const choice = topicChoice(options);
   return {
-    format: "svmlight",
-    labels: options.labels ?? "required",
-    widthLimit: options.like?.width ?? 2 ** 28,
-    badRowsMax: options.skipBadRows ?? 0,
+    ...target,
+    textArena: arena,
+    parser: kernelParser(arena, loadKernels(arena)),
+    parsing: parseOptions(options),
+    topics: choice && (await loadTopics(choice)),
+    fingerprint: new Fingerprint(),
+    options,
   };
+}
+
+/** Width, index base and labels are those of the training data where that is given. */
+function likeTraining(collected: Collected, { like, indexBase }: LoadOptions): Collected {
+  return {
+    ...collected,
+    width: like?.width ?? collected.width,
+    indexBase: indexBase ?? like?.indexBase ?? collected.indexBase,
+    labels: like?.labels ?? collected.labels,
+  };
+}
+
+function checkNotEmpty(source: DataSource, { rows, sources, skippedRows }: Collected): void {
+  if (rows > 0) return;
+  const file = sources.length === 1 || isInMemory(source) ? sources[0]?.name : String(source);
+  const empty = sources.every(({ bytes }) => bytes === 0);
+  throw new InputError({
+    code: "empty-input",
+    file: file ?? "input",
+    found: skippedRows > 0 ? `only bad rows (${skippedRows})` : empty ? "nothing" : "no rows",
+    expected: "at least one row",
+    hint: "check that this is the right file and that it was written completely",
+  });
 }

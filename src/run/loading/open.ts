@@ -3,6 +3,7 @@ import { createReadStream, type ReadStream } from "node:fs";
 import { type FileHandle, open, stat } from "node:fs/promises";
 import { InputError } from "../../data/input-error.ts";
 import { type Compression, compressionOf, decompressed } from "./decompress.ts";
+import { StreamSampler } from "./fingerprint.ts";
 import { missingFile, unreadableFile } from "./names.ts";
 import { PieceReader } from "./pieces.ts";
 
@@ -15,6 +16,8 @@ export interface OpenSource {
   /** Bytes taken from the disk or the stream so far. */
   bytesRead(): number;
   read(into: Uint8Array): number | Promise<number>;
+  /** For a stream, which can be read only once: what its fingerprint is made of. */
+  readonly sampled?: () => string;
   /** @throws InputError when the file is not what it was when it was opened. */
   checkUnchanged(): Promise<void>;
   close(): Promise<void>;
@@ -82,6 +85,7 @@ async function openStandardInput(): Promise<OpenSource> {
     compression,
     size: undefined,
     bytesRead: counted.bytes,
+    sampled: () => counted.sampler.digest(),
     read: (into) => reader.read(into),
     checkUnchanged: async () => {},
     close: async () => {
@@ -92,13 +96,15 @@ async function openStandardInput(): Promise<OpenSource> {
 
 function countBytes(stream: AsyncIterable<Buffer>) {
   let bytes = 0;
+  const sampler = new StreamSampler();
   async function* pieces() {
     for await (const piece of stream) {
       bytes += piece.length;
+      sampler.add(piece);
       yield piece;
     }
   }
-  return { pieces: pieces(), bytes: () => bytes };
+  return { pieces: pieces(), bytes: () => bytes, sampler };
 }
 
 async function openForReading(name: string): Promise<FileHandle> {
@@ -106,7 +112,7 @@ async function openForReading(name: string): Promise<FileHandle> {
     return await open(name, "r");
   } catch (error) {
     throw (error as NodeJS.ErrnoException).code === "ENOENT"
-      ? missingFile(name)
+      ? await missingFile(name)
       : unreadableFile(name, error as NodeJS.ErrnoException);
   }
 }
