@@ -279,6 +279,16 @@ const outputShape = {
     defaultText: "25s",
     description: "time to save and leave in after a signal",
   }),
+  output: choice(["labels", "predictions", "probabilities"], "labels").meta({
+    group: "output",
+    syntax: "labels|predictions|probabilities",
+    description: "what predict prints for each row; probabilities need a model of --loss log",
+  }),
+  top: number(10, { min: 0, max: 1000, integer: true }).meta({
+    group: "output",
+    syntax: "N",
+    description: "features or runs to list",
+  }),
   json: flag(false).meta({
     group: "output",
     syntax: "",

@@ -1,0 +1,99 @@
+import type { ClassifierMetrics, RegressionMetrics } from "../model/metrics.ts";
+import { formatCount } from "../report/format.ts";
+import { loadModel } from "../run/model-file.ts";
+import { PredictionLog, predictBlock, scoreModel } from "../run/predictions.ts";
+import { type CommandContext, type CommandDefinition, exitCode } from "./command.ts";
+import { inputFiles, loadForModel } from "./input.ts";
+import { formatTable } from "./table.ts";
+
+export const evaluateCommand: CommandDefinition = {
+  name: "evaluate",
+  description: "Judge a model on labelled rows: loss, accuracy, precision, recall, F1, ROC AUC.",
+  arguments: [
+    { syntax: "<model>", description: "model file" },
+    { syntax: "[files...]", description: "labelled rows; - or none: stdin" },
+  ],
+  settings: ["topic", "topics", "skipBadRows", "json", "quiet", "verbose", "color"],
+  examples: [
+    "glissade evaluate model.safetensors test.svm",
+    "glissade evaluate model.safetensors test.svm.gz --json | tail -1",
+  ],
+  run: evaluate,
+};
+
+async function evaluate({ arguments: args, settings, output }: CommandContext): Promise<number> {
+  const [path = "", ...files] = args;
+  const model = await loadModel(path);
+  const dataset = await loadForModel(inputFiles(files, "evaluate"), {
+    model,
+    settings,
+    labels: "required",
+  });
+  const log = new PredictionLog();
+  for (const block of dataset.blocks) log.append(predictBlock(model, block), block.label);
+  const metrics = scoreModel(model, log);
+  if (dataset.unseenIds > 0) {
+    output.warn(
+      `${formatCount(dataset.unseenIds)} values of features the model never saw count as 0`,
+    );
+  }
+  if (dataset.skippedRows > 0) output.warn(`${formatCount(dataset.skippedRows)} bad rows skipped`);
+  if (output.json) {
+    output.result(
+      JSON.stringify({
+        glissade: "1",
+        command: "evaluate",
+        status: "done",
+        model: path,
+        loss: model.loss,
+        labels: model.labels,
+        skippedRows: dataset.skippedRows,
+        unseenIds: dataset.unseenIds,
+        metrics,
+        error: null,
+      }),
+    );
+    return exitCode.done;
+  }
+  for (const line of metricLines(metrics, model.loss)) output.result(line);
+  return exitCode.done;
+}
+
+function metricLines(metrics: ClassifierMetrics | RegressionMetrics, loss: string): string[] {
+  if ("confusion" in metrics) return classifierLines(metrics, loss);
+  return formatTable([
+    ["rows", formatCount(metrics.rows)],
+    [`loss (${loss})`, figure(metrics.loss)],
+    ["mean squared error", figure(metrics.meanSquaredError)],
+    ["mean absolute error", figure(metrics.meanAbsoluteError)],
+    ["R squared", figure(metrics.rSquared)],
+  ]);
+}
+
+function classifierLines(metrics: ClassifierMetrics, loss: string): string[] {
+  const { confusion } = metrics;
+  const scores = formatTable([
+    ["rows", formatCount(metrics.rows)],
+    [`loss (${loss})`, figure(metrics.loss)],
+    ["accuracy", share(metrics.accuracy)],
+    ["precision (PPV)", share(metrics.precision)],
+    ["recall", share(metrics.recall)],
+    ["F1", figure(metrics.f1)],
+    ["ROC AUC", figure(metrics.auc)],
+    ["log loss", figure(metrics.logLoss)],
+  ]);
+  const counts = formatTable([
+    ["", "predicted +", "predicted -"],
+    ["true +", formatCount(confusion.truePositive), formatCount(confusion.falseNegative)],
+    ["true -", formatCount(confusion.falsePositive), formatCount(confusion.trueNegative)],
+  ]);
+  return [...scores, "", ...counts];
+}
+
+function figure(value: number): string {
+  return Number.isNaN(value) ? "undefined here" : value.toPrecision(5);
+}
+
+function share(value: number): string {
+  return Number.isNaN(value) ? "undefined here" : `${(100 * value).toFixed(2)} %`;
+}

@@ -1,0 +1,65 @@
+/** Failures in words: one line for a user's mistake, the stack only for our own bugs. */
+import type { RunError } from "../run/events.ts";
+import { exitCode } from "./command.ts";
+import type { Output } from "./output.ts";
+
+/** Errors whose message is meant for the user, by name, with the exit code they lead to. */
+const expected: Readonly<Record<string, number>> = {
+  UsageError: exitCode.wrongUse,
+  SettingError: exitCode.wrongUse,
+  InputError: exitCode.failed,
+  FileError: exitCode.failed,
+  ModelFileError: exitCode.failed,
+  TrainError: exitCode.failed,
+  // "Cannot ... as ... must ...": a caller's mistake in house style.
+  RangeError: exitCode.failed,
+};
+
+/** Prints what went wrong; returns the exit code. */
+export function reportFailure(
+  error: unknown,
+  output: Output,
+  { command, result }: { command: string; result?: object },
+): number {
+  const code = exitCodeOf(error);
+  output.error(describeFailure(error));
+  if (isBug(error) || output.verbose) {
+    output.error(error instanceof Error ? (error.stack ?? String(error)) : String(error));
+  }
+  if (output.json) {
+    output.result(
+      JSON.stringify(
+        result ?? { glissade: "1", command, status: "failed", error: describeError(error) },
+      ),
+    );
+  }
+  return code;
+}
+
+/** The error as records and `--json` show it. */
+export function describeError(error: unknown): RunError {
+  const { file, line, column } = (error ?? {}) as Partial<RunError>;
+  return {
+    message: error instanceof Error ? error.message : String(error),
+    file: file ?? null,
+    line: line ?? null,
+    column: column ?? null,
+  };
+}
+
+function describeFailure(error: unknown): string {
+  const { message } = describeError(error);
+  if (!isBug(error)) return message;
+  return `unexpected error: ${message} (a bug of glissade; please report it with the lines below)`;
+}
+
+/** Whether this is our mistake and not the user's. */
+export function isBug(error: unknown): boolean {
+  if (!(error instanceof Error)) return true;
+  if (error instanceof RangeError) return !error.message.startsWith("Cannot ");
+  return !Object.hasOwn(expected, error.name);
+}
+
+export function exitCodeOf(error: unknown): number {
+  return isBug(error) ? exitCode.failed : (expected[(error as Error).name] ?? exitCode.failed);
+}

@@ -1,0 +1,196 @@
+import type { LinearModel } from "../model/model.ts";
+import type { RunEvent, RunEventBody, TrainResult } from "../run/events.ts";
+import { eventsVersion } from "../run/events.ts";
+import { checkWritable } from "../run/files.ts";
+import { RunRecord } from "../run/record.ts";
+import { type SettingName, settingsSchema } from "../run/settings.ts";
+import { settingsWithoutEffect } from "../run/settings-effect.ts";
+import { kebabCase } from "../run/settings-origin.ts";
+import type { Run } from "../run/train.ts";
+import { version } from "../version.ts";
+import { type CommandContext, type CommandDefinition, exitCode } from "./command.ts";
+import { describeError, exitCodeOf, reportFailure } from "./failure.ts";
+import { inputFiles } from "./input.ts";
+import { createProgress, type Progress } from "./progress.ts";
+import { Signals } from "./signals.ts";
+import { loadTrainingData, manifestData, startRun } from "./train-input.ts";
+import { saveEverywhere } from "./train-output.ts";
+import { emptyResult, summaryLine, unmetRequirements } from "./train-result.ts";
+
+const settingsOfOtherCommands: readonly string[] = ["output", "top"];
+
+export const trainCommand: CommandDefinition = {
+  name: "train",
+  description:
+    "Train a linear model by stochastic gradient descent: from files of rows to a model file, and a record of the run.",
+  arguments: [
+    {
+      syntax: "[files...]",
+      description:
+        "svmlight/libsvm or LYRL2004 rows: plain, .gz, .zst; folders and patterns; - or none: stdin; synthetic:news",
+    },
+  ],
+  settings: settingNames().filter((name) => !settingsOfOtherCommands.includes(name)),
+  examples: [
+    "glissade train news.svm.gz",
+    "glissade train train.svm --test test.svm --loss log --l2 1e-5 -o news.safetensors",
+    "glissade train vectors.dat.gz --topics topics.qrels --topic CCAT",
+    "glissade train news.svm --stop time:60s,patience:3 --json | tail -1",
+  ],
+  run: trainFromFiles,
+};
+
+/** A training that goes on, with all that has to be ended whatever happens. */
+export interface Job {
+  readonly context: CommandContext;
+  readonly record: RunRecord;
+  readonly progress: Progress;
+  readonly signals: Signals;
+  /** Set once learning has begun: a signal then asks it to stop. */
+  run: Run | null;
+  /** Takes an event to record and terminal; without a time of its own it happens now. */
+  readonly emit: (body: RunEventBody, time?: number) => void;
+  /** Seconds since the job started. */
+  readonly seconds: () => number;
+}
+
+async function trainFromFiles(context: CommandContext): Promise<number> {
+  const { settings, resolved, output } = context;
+  const files = inputFiles(context.arguments, "train");
+  warnAboutSettings(context);
+  await checkWritable(settings.model);
+  const record = await RunRecord.open({ runs: settings.runs, command: "train", version, resolved });
+  const progress = await createProgress(output);
+  const job = createJob(context, record, progress);
+  try {
+    return await trainAndSave(job, files);
+  } catch (error) {
+    progress.end();
+    return await failJob(job, error);
+  } finally {
+    job.signals[Symbol.dispose]();
+    await record[Symbol.asyncDispose]();
+    const problem = record.problem();
+    if (problem !== null) output.warn(`the record is not complete: ${problem}`);
+  }
+}
+
+function createJob(context: CommandContext, record: RunRecord, progress: Progress): Job {
+  const started = performance.now();
+  const seconds = () => (performance.now() - started) / 1000;
+  const { settings, output } = context;
+  const signals = new Signals({
+    graceSeconds: settings.grace,
+    onFirst: (name) => {
+      progress.end();
+      output.note(`${name}: stopping, then saving the best model so far; again to leave at once`);
+      job.run?.stop();
+    },
+  });
+  const job: Job = {
+    context,
+    record,
+    progress,
+    signals,
+    run: null,
+    seconds,
+    emit: (body, time = seconds()) => {
+      const event: RunEvent = { v: eventsVersion, time, ...body };
+      record.append(event);
+      progress.show(event);
+    },
+  };
+  return job;
+}
+
+async function trainAndSave(job: Job, files: readonly string[]): Promise<number> {
+  const { context, record, progress, signals } = job;
+  const data = await loadTrainingData(job, files);
+  const { validation, splitSeed, valid } = context.settings;
+  await record.update({
+    data: manifestData(data.training),
+    split: valid === null && validation > 0 ? { validation, seed: splitSeed } : null,
+  });
+  job.run = startRun(job, data);
+  // A signal may have come while the run was being made.
+  if (signals.received !== null) job.run.stop();
+  const { result, model } = await follow(job, job.run);
+  progress.end();
+  const finished: TrainResult = {
+    ...result,
+    run: record.id,
+    model: context.settings.model,
+    seconds: { ...result.seconds, load: data.seconds, total: performance.now() / 1000 },
+  };
+  await saveEverywhere(job, model);
+  return finishJob(job, finished);
+}
+
+/** Passes the run's events on, until it ends. Its own last event waits for the model to be saved. */
+async function follow(job: Job, run: Run): Promise<{ result: TrainResult; model: LinearModel }> {
+  const begun = job.seconds();
+  for await (const event of run) {
+    if (event.kind === "run-finished") continue;
+    const { time, v, ...body } = event;
+    job.emit(body, begun + time);
+  }
+  return { result: await run.result, model: await run.model };
+}
+
+async function finishJob(job: Job, result: TrainResult): Promise<number> {
+  const { context, record, signals } = job;
+  const { output, settings, resolved } = context;
+  job.emit({ kind: "run-finished", result });
+  await record.update({ result });
+  const summary = summaryLine(result, resolved.origins.workers.from === "default");
+  if (output.json) {
+    output.note(summary);
+    output.result(JSON.stringify(result));
+  } else if (!output.quiet) {
+    output.result(summary);
+  }
+  if (signals.received !== null) return signals.exitCode;
+  const unmet = unmetRequirements(settings.require ?? [], result);
+  for (const line of unmet) output.error(`--require: ${line}`);
+  return unmet.length > 0 ? exitCode.requirementNotMet : exitCode.done;
+}
+
+/** Records and prints why there is no model. A signal that came before learning is no failure. */
+async function failJob(job: Job, error: unknown): Promise<number> {
+  const { context, record, signals } = job;
+  const { output, settings } = context;
+  const interrupted = signals.received !== null;
+  const result = emptyResult(settings, {
+    run: record.id,
+    status: interrupted ? "interrupted" : "failed",
+    error: interrupted ? null : describeError(error),
+  });
+  job.emit({ kind: "run-finished", result });
+  try {
+    await record.update({ result });
+    if (result.error !== null) await record.writeError(result.error);
+  } catch {
+    // The disk that took no model takes no record either; the error below says so.
+  }
+  if (!interrupted) return reportFailure(error, output, { command: "train", result });
+  output.note("interrupted before anything was learned: no model is saved");
+  if (output.json) output.result(JSON.stringify(result));
+  return signals.exitCode ?? exitCodeOf(error);
+}
+
+function warnAboutSettings({ settings, resolved, output }: CommandContext): void {
+  const given = new Set(
+    (Object.keys(resolved.origins) as SettingName[]).filter(
+      (name) => resolved.origins[name].from !== "default",
+    ),
+  );
+  for (const { setting, reason } of settingsWithoutEffect(settings, given)) {
+    const { from, where } = resolved.origins[setting];
+    const place = from === "file" ? `${where}: ${kebabCase(setting)}` : where;
+    output.warn(`${place} has no effect here: ${reason}`);
+  }
+}
+
+function settingNames(): SettingName[] {
+  return Object.keys(settingsSchema.shape) as SettingName[];
+}

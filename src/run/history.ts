@@ -1,0 +1,81 @@
+/** Reads the records of runs back: which there are, and everything about one. */
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { RunEvent } from "./events.ts";
+import { FileError } from "./files.ts";
+import type { Manifest } from "./record.ts";
+
+/** A run as its manifest tells it. */
+export interface RunSummary {
+  readonly run: string;
+  readonly folder: string;
+  readonly manifest: Manifest;
+  /** `unfinished`: it is still going, or was killed. */
+  readonly status: "done" | "failed" | "interrupted" | "running" | "unfinished";
+}
+
+/** All runs of a folder, the oldest first; folders that are no runs are passed over. */
+export function listRuns(runs: string): RunSummary[] {
+  let names: string[];
+  try {
+    names = readdirSync(runs);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+    throw new FileError(runs, error, "read");
+  }
+  return names
+    .sort()
+    .map((name) => readRun(join(runs, name)))
+    .filter((run) => run !== null);
+}
+
+/** The run of this id, the latest for `latest`, or the only one whose id begins or ends like that. */
+export function findRun(runs: string, id: string): RunSummary | null {
+  const all = listRuns(runs);
+  if (id === "latest") return all.at(-1) ?? null;
+  const exact = all.find((run) => run.run === id);
+  const like = all.filter((run) => run.run.startsWith(id) || run.run.endsWith(id));
+  return exact ?? (like.length === 1 ? like[0]! : null);
+}
+
+/** The events of a run; a last line that was cut off by a kill is passed over. */
+export function readEvents(folder: string): RunEvent[] {
+  let text: string;
+  try {
+    text = readFileSync(join(folder, "events.jsonl"), "utf8");
+  } catch {
+    return [];
+  }
+  return text.split("\n").flatMap((line) => {
+    try {
+      return line === "" ? [] : [JSON.parse(line) as RunEvent];
+    } catch {
+      return [];
+    }
+  });
+}
+
+function readRun(folder: string): RunSummary | null {
+  try {
+    const manifest = JSON.parse(readFileSync(join(folder, "manifest.json"), "utf8")) as Manifest;
+    if (manifest.glissade !== "1") return null;
+    return { run: manifest.run, folder, manifest, status: statusOf(manifest) };
+  } catch {
+    return null;
+  }
+}
+
+function statusOf({ result, process: pid }: Manifest): RunSummary["status"] {
+  if (result !== null) return result.status;
+  return isAlive(pid) ? "running" : "unfinished";
+}
+
+/** Signal 0 asks without disturbing; a number used again by another program can fool it. */
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
+}
