@@ -15,6 +15,7 @@ import {
   sliceRows,
 } from "./rows.ts";
 import { learnInPlace } from "./sgd.ts";
+import { applyUpdate, createUpdateRoom, learnUpdate } from "./update.ts";
 
 /** Where weights lie: w = scale * v, v at an address of the arena. */
 export interface Weights {
@@ -30,7 +31,7 @@ export interface Solver {
   readonly epochRows: number;
   /** Rows learned since the run began. */
   readonly rows: number;
-  /** Learns the next `count` rows of the order. */
+  /** Learns the next `count` rows of the order, or up to an update's rows more. */
   learn(count: number): void;
   /** The present weights; valid until the next call of `learn`. */
   weights(): Weights;
@@ -113,6 +114,52 @@ export function createSgdSolver(
         const list = takeRows(order, left);
         learnInPlace(context, schedule, replica, list);
         left -= list.count;
+        rows += list.count;
+      }
+    },
+    weights: () => weightsAt(replica, schedule),
+    restart(weights, by) {
+      factor *= by;
+      schedule = options.scheduleOf(factor);
+      replica.v.set(weights);
+      replica.base = schedule.logScale(replica.t);
+    },
+  };
+}
+
+/**
+ * Serial SGD as every strategy does it: an update of `rowsPerUpdate` rows is learned on a private copy and
+ * applied. This is what one member of any strategy equals bit for bit.
+ */
+export function createUpdateSolver(
+  context: LearnContext,
+  options: {
+    order: RowOrder;
+    width: number;
+    scheduleOf: (factor: number) => Schedule;
+    start: Float32Array | null;
+    rowsPerUpdate: number;
+    learn: "local" | "gradient";
+  },
+): Solver {
+  const replica = createReplica(context.arena, options.width);
+  if (options.start) setWeights(replica, options.start);
+  const { order, rowsPerUpdate, learn: mode } = options;
+  const room = createUpdateRoom(context, options.width);
+  let schedule = options.scheduleOf(1);
+  let factor = 1;
+  let rows = 0;
+  return {
+    name: "sgd",
+    epochRows: order.epochRows,
+    get rows() {
+      return rows;
+    },
+    learn(count) {
+      for (const end = rows + count; rows < end; ) {
+        const list = takeRows(order, rowsPerUpdate);
+        const update = learnUpdate(context, schedule, room, replica, list, { mode, stride: 1 });
+        applyUpdate(context, schedule, replica, update);
         rows += list.count;
       }
     },

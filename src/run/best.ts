@@ -6,14 +6,16 @@ import { type Judged, judgeWeights } from "./judging.ts";
 import type { Task } from "./task.ts";
 
 export interface BestWeights {
-  /** Judges the starting weights, which are the first to go back to. */
-  first(): Judged;
+  /** Keeps the starting weights to go back to; the larger cost of them and of no weights at all. */
+  firstCost(): number;
   /** Takes a snapshot into the average. */
   average(weights: Weights): void;
   /** Judges the present weights, and the average; keeps a copy of the better when it is the best so far. */
   judge(weights: Weights): Judged & { readonly best: boolean };
   /** The last good weights, to go back to after trouble; the average starts anew from them. */
   restore(): Float32Array;
+  /** Puts better weights in the place of the best. */
+  replace(weights: Weights): void;
   /** The best weights, in the arena. */
   weights(): Weights;
 }
@@ -32,11 +34,13 @@ export function createBest(task: Task, context: LearnContext, solver: Solver): B
     context.kernels.moveAverage(1, scale, address, target.byteOffset, width);
   };
   return {
-    first() {
+    firstCost() {
+      kept.fill(0);
+      const nothing = judgeWeights(task, context, { address: kept.byteOffset, scale: 1, width });
       const weights = solver.weights();
       copyTo(lastGood, weights);
       copyTo(kept, weights);
-      return judgeWeights(task, context, weights);
+      return Math.max(nothing.cost, judgeWeights(task, context, weights).cost);
     },
     average: (weights) => {
       if (mode !== "never") average.add(weights);
@@ -60,6 +64,7 @@ export function createBest(task: Task, context: LearnContext, solver: Solver): B
       average.reset(good);
       return good;
     },
+    replace: (weights) => copyTo(kept, weights),
     weights: () => ({ address: kept.byteOffset, scale: 1, width }),
   };
 }

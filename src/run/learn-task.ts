@@ -1,22 +1,25 @@
 /** The run loop: choose what is "auto", learn, judge, keep the best, stop, report. */
 import { setImmediate } from "node:timers/promises";
 import type { LearnContext } from "../learner/context.ts";
-import { createReplica } from "../learner/replica.ts";
-import {
-  createAdagradSolver,
-  createOrder,
-  createSgdSolver,
-  type Solver,
-} from "../learner/solver.ts";
+import type { Certificate } from "../learner/sdca.ts";
+import type { Solver } from "../learner/solver.ts";
 import { vectorFromModel } from "../model/model.ts";
 import { type BestWeights, createBest } from "./best.ts";
-import { chooseL2 } from "./choose-l2.ts";
-import type { RunEventBody, StopReason } from "./events.ts";
+import { certificationDue, gapDefault, isDualAscent } from "./certify.ts";
+import { type AnySolver, chooseSolver } from "./choose-solver.ts";
+import type { RunEventBody } from "./events.ts";
 import type { LoadedDataset } from "./load.ts";
 import { outcomeOf } from "./outcome.ts";
-import { chooseStep } from "./schedules.ts";
 import type { TrainSettings } from "./settings.ts";
-import { createHistory, judgeStop, type Verdict } from "./stopping.ts";
+import {
+  autoStopOfAscent,
+  autoStopOfSteps,
+  createHistory,
+  judgeStop,
+  type StopHistory,
+  type StopRules,
+  type Verdict,
+} from "./stopping.ts";
 import { prepareTask, type Task } from "./task.ts";
 import type { TrainExtras, TrainOutcome } from "./train.ts";
 
@@ -25,6 +28,16 @@ export interface RunPort {
   readonly emit: (body: RunEventBody) => void;
   readonly stopping: { readonly requested: boolean };
   readonly seconds: () => number;
+}
+
+/** A run's parts, once everything is chosen. */
+export interface RunParts {
+  readonly task: Task;
+  readonly context: LearnContext;
+  readonly solver: AnySolver;
+  readonly best: BestWeights;
+  readonly timing: Timing;
+  readonly port: RunPort;
 }
 
 /** Where the time went, in seconds. */
@@ -69,9 +82,10 @@ export async function learnTask(
   const start = extras.init ? vectorFromModel(extras.init, task.width) : null;
   const { context, solver } = timed(timing, "train", () => chooseSolver(task, start, port));
   const best = createBest(task, context, solver);
-  const stopped = await learnUntilStopped(task, context, solver, best, timing, port);
-  port.emit({ kind: "stopped", rule: stopped.rule, detail: stopped.detail });
-  return outcomeOf(task, context, solver, { best, stopped: stopped.rule, timing, port });
+  const parts: RunParts = { task, context, solver, best, timing, port };
+  const ending = await learnUntilStopped(parts);
+  port.emit({ kind: "stopped", rule: ending.rule, detail: ending.detail });
+  return outcomeOf(parts, ending);
 }
 
 function timed<Result>(timing: Timing, what: keyof Timing, work: () => Result): Result {
@@ -83,74 +97,38 @@ function timed<Result>(timing: Timing, what: keyof Timing, work: () => Result): 
   }
 }
 
-/** Chooses l2 and the step, saying what and why, and makes the solver. */
-function chooseSolver(task: Task, start: Float32Array | null, port: RunPort) {
-  const replica = createReplica(task.dataset.arena, task.width);
-  const l2 = decideL2(task, replica, port);
-  const context = task.contextOf(l2);
-  const begin = performance.now();
-  const step = chooseStep(context, task.settings.step, {
-    rows: task.sample,
-    replica,
-    start,
-    meanSquaredNorm: task.meanSquaredNorm,
-    epochRows: task.trainRows,
-    workers: 1,
-    rowsPerUpdate: task.settings.rowsPerUpdate === "auto" ? 1 : task.settings.rowsPerUpdate,
-  });
-  if (step.calibrated) {
-    const { tries, rows } = step.calibrated;
-    port.emit({
-      kind: "calibrated",
-      setting: "step",
-      value: step.text,
-      reason: `lowest objective after one pass over ${rows} rows, of ${tries} rates`,
-      seconds: (performance.now() - begin) / 1000,
-    });
-  }
-  const order = createOrder(context, task.train, task.settings.seed);
-  const common = { order, width: task.width, start };
-  const solver =
-    task.settings.step.name === "adagrad"
-      ? createAdagradSolver(context, { ...common, rate: step.rate })
-      : createSgdSolver(context, { ...common, scheduleOf: step.scheduleOf });
-  return { context, solver };
+/** Why a run ended, and the best dual value proved on the way, which no objective can be below. */
+export interface Ending extends Verdict {
+  readonly dual: number | null;
 }
 
-function decideL2(task: Task, replica: ReturnType<typeof createReplica>, port: RunPort): number {
-  const { l2, C } = task.settings;
-  const begin = performance.now();
-  const say = (value: number, reason: string) =>
-    port.emit({
-      kind: "calibrated",
-      setting: "l2",
-      value,
-      reason,
-      seconds: (performance.now() - begin) / 1000,
-    });
-  if (C !== null) {
-    const value = 1 / (C * task.trainRows);
-    say(value, `1/(C * rows) for C ${C} and ${task.trainRows} training rows`);
-    return value;
-  }
-  if (l2 !== "auto") return l2;
-  const choice = chooseL2(task, replica);
-  say(choice.l2, choice.reason);
-  return choice.l2;
+function stopRulesOf(task: Task, solver: AnySolver): StopRules {
+  const { stop } = task.settings;
+  if (stop !== "auto") return { rules: stop, gain: null };
+  return isDualAscent(solver) ? autoStopOfAscent(gapDefault) : autoStopOfSteps;
 }
 
-async function learnUntilStopped(
-  task: Task,
-  context: LearnContext,
-  solver: Solver,
-  best: BestWeights,
-  timing: Timing,
-  port: RunPort,
-): Promise<Verdict> {
-  const history = createHistory();
-  const first = timed(timing, "evaluate", () => best.first());
+/** What the loop carries from one evaluation to the next. */
+interface Course {
+  readonly history: StopHistory;
+  readonly rules: StopRules;
+  /** A cost above this is divergence. */
+  readonly costMax: number;
+  dual: number | null;
+  restarts: number;
+}
+
+async function learnUntilStopped(parts: RunParts): Promise<Ending> {
+  const { task, solver, best, timing, port } = parts;
+  const firstCost = timed(timing, "evaluate", () => best.firstCost());
+  const course: Course = {
+    history: createHistory(),
+    rules: stopRulesOf(task, solver),
+    costMax: divergenceFactor * firstCost,
+    dual: null,
+    restarts: 0,
+  };
   const pace = createPace(task, solver);
-  let restarts = 0;
   let breath = performance.now();
   for (;;) {
     const due = timed(timing, "train", () => {
@@ -159,42 +137,51 @@ async function learnUntilStopped(
       return pace.evaluationDue(timing.train);
     });
     const interrupted = port.stopping.requested;
-    const late = timeIsUp(task, port);
-    if (due || interrupted || late) {
-      const judged = timed(timing, "evaluate", () => best.judge(solver.weights()));
-      const epoch = solver.rows / solver.epochRows;
-      if (!(judged.cost <= divergenceFactor * first.cost)) {
-        if (++restarts > restartsMax) throw new Error(hopeless(restarts));
-        solver.restart(best.restore(), restartFactor);
-        port.emit(divergence(solver, judged.cost));
-        continue;
-      }
-      port.emit({
-        kind: "evaluated",
-        rows: solver.rows,
-        epoch,
-        trainSeconds: timing.train,
-        loss: task.validation ? judged.loss : null,
-        accuracy: task.validation && context.loss.classifies ? judged.accuracy : null,
-        objective: task.validation ? null : judged.objective,
-        bytes: 0,
-        best: judged.best,
-      });
-      const seconds = port.seconds();
-      const verdict = judgeStop(task.settings.stop, history, {
-        ...judged,
-        epoch,
-        seconds,
-        gap: null,
-      });
-      if (verdict) return verdict;
+    if (due || interrupted || timeIsUp(task, port)) {
+      const verdict = evaluate(parts, course);
+      if (verdict) return { ...verdict, dual: course.dual };
     }
-    if (interrupted) return { rule: "interrupted" satisfies StopReason, detail: "asked to stop" };
+    if (interrupted) return { rule: "interrupted", detail: "asked to stop", dual: course.dual };
     if (performance.now() - breath > 1000 * breathSeconds) {
       await setImmediate();
       breath = performance.now();
     }
   }
+}
+
+/** Judges the present weights; says whether a rule ends the run, or takes trouble back. */
+function evaluate(parts: RunParts, course: Course): Verdict | null {
+  const { task, context, solver, best, timing, port } = parts;
+  const judged = timed(timing, "evaluate", () => best.judge(solver.weights()));
+  const epoch = solver.rows / solver.epochRows;
+  if (!(judged.cost <= course.costMax)) {
+    if (++course.restarts > restartsMax) throw new RangeError(hopeless(course.restarts));
+    solver.restart(best.restore(), restartFactor);
+    port.emit(divergence(solver, judged.cost));
+    return null;
+  }
+  port.emit({
+    kind: "evaluated",
+    rows: solver.rows,
+    epoch,
+    trainSeconds: timing.train,
+    loss: task.validation ? judged.loss : null,
+    accuracy: task.validation && context.loss.classifies ? judged.accuracy : null,
+    objective: task.validation ? null : judged.objective,
+    bytes: 0,
+    best: judged.best,
+  });
+  const proof = timed(timing, "evaluate", () => certifyPass(solver));
+  if (proof) course.dual = Math.max(course.dual ?? Number.NEGATIVE_INFINITY, proof.dual);
+  const standing = { ...judged, epoch, seconds: port.seconds(), gap: proof?.relative ?? null };
+  return judgeStop(course.rules, course.history, standing);
+}
+
+/** Dual ascent proves its weights every few passes; null where there is nothing new to prove. */
+function certifyPass(solver: AnySolver): Certificate | null {
+  if (!isDualAscent(solver)) return null;
+  const epochs = solver.rows / solver.epochRows;
+  return Number.isInteger(epochs) && certificationDue(epochs) ? solver.certify() : null;
 }
 
 function timeIsUp({ settings }: Task, port: RunPort): boolean {

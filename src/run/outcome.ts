@@ -1,27 +1,27 @@
 /** The end of a run: the best weights as a model, and the record of how it went. */
 import { columnsOf } from "../data/dataset.ts";
 import type { LearnContext } from "../learner/context.ts";
-import type { Solver } from "../learner/solver.ts";
 import { type LinearModel, weightsFromVector } from "../model/model.ts";
 import { version } from "../version.ts";
-import type { BestWeights } from "./best.ts";
-import type { StopReason, TrainResult } from "./events.ts";
+import { certifyBest, relativeGap } from "./certify.ts";
+import type { TrainResult } from "./events.ts";
 import { scoreRows, scoreTraining } from "./judging.ts";
-import type { RunPort, Timing } from "./learn-task.ts";
+import type { Ending, RunParts } from "./learn-task.ts";
 import type { Task } from "./task.ts";
 import type { TrainOutcome } from "./train.ts";
 
-export function outcomeOf(
-  task: Task,
-  context: LearnContext,
-  solver: Solver,
-  ended: { best: BestWeights; stopped: StopReason; timing: Timing; port: RunPort },
-): TrainOutcome {
-  const { best, stopped, timing, port } = ended;
+export function outcomeOf(parts: RunParts, ending: Ending): TrainOutcome {
+  const { task, context, solver, best, timing, port } = parts;
+  const stopped = ending.rule;
   const { dataset, settings } = task;
   const begin = performance.now();
   const weights = best.weights();
-  const training = scoreTraining(task, context, weights);
+  let training = scoreTraining(task, context, weights);
+  let { dual } = ending;
+  if (task.settings.certify && dual === null) {
+    dual = certifyBest(task, context, best, training.objective, port);
+    training = scoreTraining(task, context, weights);
+  }
   const validation = scoreRows(context, weights, task.validation);
   const test = scoreRows(context, weights, task.test);
   timing.evaluate += (performance.now() - begin) / 1000;
@@ -49,7 +49,8 @@ export function outcomeOf(
     train: training,
     validation,
     test,
-    gap: null,
+    gap:
+      dual === null ? null : { relative: relativeGap(training.objective, dual), certified: true },
     updates: { sent: 0, applied: 0, lost: 0 },
     bytes: { sent: 0, received: 0 },
     model: null,

@@ -141,9 +141,10 @@ const modelShape = {
 };
 
 const learningShape = {
-  solver: choice(["sgd", "sdca"], "sgd").meta({
+  solver: choice(["auto", "sgd", "sdca"], "auto").meta({
     group: "learning",
-    syntax: "sgd|sdca",
+    syntax: "auto|sgd|sdca",
+    defaultText: "auto: sgd where one or two passes do, else sdca",
     description: "sdca: dual coordinate ascent (strategies serial and replicas)",
   }),
   step: grammar<StepRule>({ name: "auto" }, (input) =>

@@ -32,25 +32,47 @@ export function createHistory(): StopHistory {
   return { costs: [], losses: [] };
 }
 
-/** The rules of `--stop auto`: at most 30 epochs, and none after three that gain less than 0.1 %. */
-export const autoStop: readonly StopRule[] = [{ rule: "epochs", epochs: 30 }];
-const autoPatience = 3;
-const autoGain = 1e-3;
+/** The rules of a run; `gain` ends it after some evaluations in a row that gain less than this share. */
+export interface StopRules {
+  readonly rules: readonly StopRule[];
+  readonly gain: { readonly evaluations: number; readonly share: number } | null;
+}
+
+const smallGain = { evaluations: 3, share: 1e-3 };
+
+/** `--stop auto` for steps: at most 30 epochs, and none after three that gain less than 0.1 %. */
+export const autoStopOfSteps: StopRules = {
+  rules: [{ rule: "epochs", epochs: 30 }],
+  gain: smallGain,
+};
+
+/**
+ * `--stop auto` for dual ascent: a proven gap, or 100 epochs. Nothing else counts: on its way to the optimum dual
+ * ascent may stall or get worse for a few passes, on validation rows too.
+ */
+export function autoStopOfAscent(gap: number): StopRules {
+  return {
+    rules: [
+      { rule: "gap", relative: gap },
+      { rule: "epochs", epochs: 100 },
+    ],
+    gain: null,
+  };
+}
 
 /** Takes one evaluation into the history and says whether a rule ends the run. */
 export function judgeStop(
-  rules: readonly StopRule[] | "auto",
+  { rules, gain }: StopRules,
   history: StopHistory,
   standing: Standing,
 ): Verdict | null {
   history.costs.push(standing.cost);
   history.losses.push(standing.loss);
-  if (rules !== "auto") return firstVerdict(rules, history, standing);
-  const verdict = firstVerdict(autoStop, history, standing);
-  if (verdict) return verdict;
-  const since = evaluationsWithoutGain(history.costs, autoGain);
-  if (since < autoPatience) return null;
-  return { rule: "plateau", detail: `${since} evaluations gained less than ${autoGain * 100} %` };
+  const verdict = firstVerdict(rules, history, standing);
+  if (verdict || !gain) return verdict;
+  const since = evaluationsWithoutGain(history.costs, gain.share);
+  if (since < gain.evaluations) return null;
+  return { rule: "plateau", detail: `${since} evaluations gained less than ${gain.share * 100} %` };
 }
 
 function firstVerdict(

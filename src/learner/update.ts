@@ -1,0 +1,90 @@
+/**
+ * learn(replica, rows) -> update: what every strategy's worker does (design: algorithms.md, section 0). The rows are
+ * learned on a private copy; what they changed is handed out as an update, and the replica stays as it was.
+ */
+import type { Update } from "../math/update.ts";
+import { addDelta, differenceOf, smallest } from "../math/update.ts";
+import type { Schedule } from "../model/schedule.ts";
+import { chunkRows, fillChunk, type LearnContext, sgdKernelOf } from "./context.ts";
+import { type Replica, rebase } from "./replica.ts";
+import { type RowList, sliceRows } from "./rows.ts";
+
+export interface UpdateOptions {
+  /** local: sequential steps on the private copy; gradient: all slopes taken at the replica's own weights. */
+  readonly mode: "local" | "gradient";
+  /** How far T advances a row inside the run: the members whose updates will be summed, else 1. */
+  readonly stride: number;
+}
+
+/** Room for private copies; one a worker, reused by every update. */
+export interface UpdateRoom {
+  readonly copy: Float32Array;
+}
+
+export function createUpdateRoom(context: LearnContext, width: number): UpdateRoom {
+  return { copy: context.arena.allocateF32(width) };
+}
+
+/** Learns the rows in order and returns what they add to v, relative to the replica's base. */
+export function learnUpdate(
+  context: LearnContext,
+  schedule: Schedule,
+  room: UpdateRoom,
+  replica: Replica,
+  list: RowList,
+  { mode, stride }: UpdateOptions,
+): Update {
+  const { copy } = room;
+  const local = mode === "local";
+  if (local) copy.set(replica.v);
+  else copy.fill(0);
+  const read = local ? copy.byteOffset : replica.address;
+  for (let start = 0; start < list.count; start += chunkRows) {
+    const rows = sliceRows(list, start, Math.min(list.count, start + chunkRows));
+    const t = replica.t + start * stride;
+    const frozenAt = local ? null : replica.t;
+    learnChunk(context, schedule, { read, write: copy.byteOffset }, rows, {
+      t,
+      stride,
+      base: replica.base,
+      frozenAt,
+    });
+  }
+  const delta = local ? differenceOf(replica.v, copy) : smallest(copy.slice());
+  return { rows: list.count, delta };
+}
+
+function learnChunk(
+  context: LearnContext,
+  schedule: Schedule,
+  vectors: { read: number; write: number },
+  rows: RowList,
+  at: { t: number; stride: number; base: number; frozenAt: number | null },
+): void {
+  const { scale, coefficient, threshold } = context;
+  const { t, stride, base, frozenAt } = at;
+  fillChunk(context, schedule, { t, stride, base, count: rows.count, frozen: frozenAt !== null });
+  // A frozen batch reads the replica at one scale, that of its first row, in every chunk.
+  if (frozenAt !== null) scale.fill(Math.exp(schedule.logScale(frozenAt) - base));
+  sgdKernelOf(context)(
+    rows.address,
+    rows.count,
+    vectors.read,
+    vectors.write,
+    scale.byteOffset,
+    coefficient.byteOffset,
+    threshold,
+  );
+}
+
+/** Applies an update to the replica it was learned on, or to one with the same base. */
+export function applyUpdate(
+  context: LearnContext,
+  schedule: Schedule,
+  replica: Replica,
+  { rows, delta }: Update,
+): void {
+  addDelta(replica.v, delta);
+  replica.t += rows;
+  rebase(replica, schedule, context.kernels);
+}

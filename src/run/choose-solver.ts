@@ -1,0 +1,148 @@
+/** Which solver learns, by a stated rule, and the solver itself. */
+import type { LearnContext } from "../learner/context.ts";
+import { createReplica, type Replica } from "../learner/replica.ts";
+import { createSdcaSolver, type SdcaSolver } from "../learner/sdca.ts";
+import {
+  createAdagradSolver,
+  createOrder,
+  createSgdSolver,
+  createUpdateSolver,
+  type Solver,
+} from "../learner/solver.ts";
+import { chooseL2 } from "./choose-l2.ts";
+import type { RunPort } from "./learn-task.ts";
+import { chooseStep } from "./schedules.ts";
+import type { Task } from "./task.ts";
+
+export type AnySolver = Solver | SdcaSolver;
+
+/**
+ * One pass of SGD with `optimal` steps ends about 1/(2 * lambda * n) * E||slope*x||^2 above the optimum, so where
+ * rows * l2 / mean ||x||^2 is at least this, one or two passes come within 0.1 to 0.2 % (measured on the twin, where
+ * it is 78: 0.15 and 0.05 %); below it, dual ascent gets there in fewer passes (2.3 on the RCV1 subset: 8 passes
+ * against more than 20).
+ */
+export const sgdRowsTimesL2Min = 30;
+
+/** Chooses l2, solver and step, saying what and why. */
+export function chooseSolver(
+  task: Task,
+  start: Float32Array | null,
+  port: RunPort,
+): { context: LearnContext; solver: AnySolver } {
+  const replica = createReplica(task.dataset.arena, task.width);
+  const l2 = decideL2(task, replica, port);
+  const context = task.contextOf(l2);
+  const kind = decideSolver(task, l2, port);
+  if (kind === "sdca") {
+    const { train: parts, width, settings } = task;
+    return { context, solver: createSdcaSolver(context, { parts, width, seed: settings.seed }) };
+  }
+  return { context, solver: createSteppingSolver(task, context, { start, replica, port }) };
+}
+
+/** Why dual ascent can't do what is asked, in words; null when it can. */
+export function refusesSdca({ settings }: Task, l2: number): string | null {
+  if (!(l2 > 0)) return "it needs --l2 above 0";
+  if (settings.init !== null) return "it starts from its own dual variables, not from --init";
+  if (settings.step.name !== "auto") return "it takes no --step";
+  if (settings.learn !== "local") return "it takes no --learn gradient";
+  if (settings.strategy !== "serial" && settings.strategy !== "replicas") {
+    return `strategy ${settings.strategy} exchanges steps, which it does not take`;
+  }
+  return null;
+}
+
+function decideSolver(task: Task, l2: number, port: RunPort): "sgd" | "sdca" {
+  const { solver, stop, rowsPerUpdate } = task.settings;
+  const why = refusesSdca(task, l2);
+  const gapAsked = stop !== "auto" && stop.some(({ rule }) => rule === "gap");
+  if (solver === "sdca" || gapAsked) {
+    if (why === null && (solver !== "sgd" || !gapAsked)) return "sdca";
+    const asked = gapAsked ? "--stop gap" : "--solver sdca";
+    throw new RangeError(`Cannot use ${asked} as ${why ?? "only --solver sdca proves a gap"}`);
+  }
+  if (solver === "sgd" || why !== null || rowsPerUpdate !== "auto") return "sgd";
+  const { value, reason } = ruleForSolver(task, l2);
+  port.emit({ kind: "calibrated", setting: "solver", value, reason, seconds: 0 });
+  return value;
+}
+
+function ruleForSolver(task: Task, l2: number): { value: "sgd" | "sdca"; reason: string } {
+  if (task.settings.l2 === "auto" && task.validation) {
+    return { value: "sgd", reason: "l2 was chosen by what a few passes of sgd reach" };
+  }
+  const size = (task.trainRows * l2) / task.meanSquaredNorm;
+  const measure = `rows * l2 / mean ||x||^2 is ${Number(size.toPrecision(2))}`;
+  if (size >= sgdRowsTimesL2Min) {
+    return { value: "sgd", reason: `${measure}, at least ${sgdRowsTimesL2Min}: a few passes do` };
+  }
+  return {
+    value: "sdca",
+    reason: `${measure}, below ${sgdRowsTimesL2Min}: steps need many passes`,
+  };
+}
+
+function createSteppingSolver(
+  task: Task,
+  context: LearnContext,
+  { start, replica, port }: { start: Float32Array | null; replica: Replica; port: RunPort },
+): Solver {
+  const { settings, width } = task;
+  const begin = performance.now();
+  const step = chooseStep(context, settings.step, {
+    rows: task.sample,
+    replica,
+    start,
+    meanSquaredNorm: task.meanSquaredNorm,
+    epochRows: task.trainRows,
+    workers: 1,
+    rowsPerUpdate: settings.rowsPerUpdate === "auto" ? 1 : settings.rowsPerUpdate,
+  });
+  if (step.calibrated) {
+    const { tries, rows } = step.calibrated;
+    port.emit({
+      kind: "calibrated",
+      setting: "step",
+      value: step.text,
+      reason: `lowest objective after one pass over ${rows} rows, of ${tries} rates`,
+      seconds: (performance.now() - begin) / 1000,
+    });
+  }
+  const order = createOrder(context, task.train, settings.seed);
+  if (settings.step.name === "adagrad") {
+    return createAdagradSolver(context, { order, width, start, rate: step.rate });
+  }
+  const { scheduleOf } = step;
+  if (settings.rowsPerUpdate === "auto" && settings.learn === "local") {
+    return createSgdSolver(context, { order, width, start, scheduleOf });
+  }
+  const rowsPerUpdate = settings.rowsPerUpdate === "auto" ? batchRows : settings.rowsPerUpdate;
+  const { learn } = settings;
+  return createUpdateSolver(context, { order, width, start, scheduleOf, rowsPerUpdate, learn });
+}
+
+/** Rows of a mini-batch of `--learn gradient` where none are given: 1.4 % above the optimum on the RCV1 subset. */
+const batchRows = 100;
+
+function decideL2(task: Task, replica: Replica, port: RunPort): number {
+  const { l2, C } = task.settings;
+  const begin = performance.now();
+  const say = (value: number, reason: string) =>
+    port.emit({
+      kind: "calibrated",
+      setting: "l2",
+      value,
+      reason,
+      seconds: (performance.now() - begin) / 1000,
+    });
+  if (C !== null) {
+    const value = 1 / (C * task.trainRows);
+    say(value, `1/(C * rows) for C ${C} and ${task.trainRows} training rows`);
+    return value;
+  }
+  if (l2 !== "auto") return l2;
+  const choice = chooseL2(task, replica);
+  say(choice.l2, choice.reason);
+  return choice.l2;
+}
