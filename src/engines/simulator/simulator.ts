@@ -19,13 +19,23 @@ import { distanceApart, resultModel } from "../result.ts";
 import { countDrop, countWait, createTelemetry, foldReport, type Telemetry } from "../telemetry.ts";
 import { arrivalOf, type Costs, createNetwork, factorOf, type Network } from "./costs.ts";
 import { createQueue, type EventQueue, insert, removeEarliest } from "./queue.ts";
-import { createTrace, type Trace } from "./trace.ts";
+import {
+  createSlots,
+  releaseSlot,
+  type SlotEntry,
+  type Slots,
+  slotKind,
+  takeSlot,
+} from "./slots.ts";
+import { createTrace } from "./trace.ts";
 
 /** What a simulation takes beside the plan of any engine. */
 export interface SimulationPlan extends RunPlan {
   readonly costs: Costs;
   /** Called with every line of the trace. */
   readonly trace?: (line: string) => void;
+  /** Called after every step, before its effects are carried out. */
+  readonly watch?: Watch;
   /** Called whenever all together have learned that many more rows; true stops the run. */
   readonly observe?: { readonly everyRows: number; readonly at: (moment: Moment) => boolean };
   /** Share of messages that arrive twice: what strategies of ours must tolerate. */
@@ -33,6 +43,14 @@ export interface SimulationPlan extends RunPlan {
   /** More events than this is a run that never ends. */
   readonly eventsMax?: number;
 }
+
+/** Sees every event a member takes, and the effects it answers with. */
+export type Watch = (
+  now: number,
+  rank: number,
+  event: NodeEvent<unknown>,
+  effects: readonly Effect<unknown>[],
+) => void;
 
 /** A simulation as an observer sees it. */
 export interface Moment {
@@ -66,15 +84,6 @@ interface Member {
   idleSince: number;
 }
 
-interface Slots {
-  kind: Uint8Array;
-  member: Int32Array;
-  from: Int32Array;
-  sentAt: Float64Array;
-  content: unknown[];
-  free: number[];
-}
-
 interface Simulation {
   readonly plan: SimulationPlan;
   readonly members: Member[];
@@ -84,7 +93,7 @@ interface Simulation {
   readonly learnStream: RandomState;
   readonly faultStream: RandomState;
   readonly telemetry: Telemetry;
-  readonly trace: Trace | null;
+  readonly trace: Watch | null;
   readonly effects: Effect<unknown>[];
   readonly rowsBudget: number;
   now: number;
@@ -99,8 +108,6 @@ interface Simulation {
   running: number;
 }
 
-const slotKind = { start: 0, learned: 1, exhausted: 2, message: 3, wake: 4 } as const;
-
 /**
  * Runs a plan in virtual time.
  * @throws RangeError when the strategy refuses the plan.
@@ -110,7 +117,7 @@ export function runSimulation(plan: SimulationPlan): SimulationResult {
   if (refused) throw new RangeError(`Cannot simulate ${plan.strategy.name}: ${refused.reason}`);
   const simulation = createSimulation(plan);
   for (const { rank } of simulation.members) {
-    schedule(simulation, { after: 0, kind: slotKind.start, member: rank });
+    schedule(simulation, { kind: slotKind.start, member: rank });
   }
   const eventsMax = plan.eventsMax ?? 1e10;
   while (simulation.queue.size > 0 && simulation.running > 0) {
@@ -183,51 +190,9 @@ function createMembers(plan: SimulationPlan, seats: readonly SeatPlan[]): Member
   });
 }
 
-function createSlots(): Slots {
-  return {
-    kind: new Uint8Array(1024),
-    member: new Int32Array(1024),
-    from: new Int32Array(1024),
-    sentAt: new Float64Array(1024),
-    content: new Array(1024).fill(null),
-    free: Array.from({ length: 1024 }, (_, i) => 1023 - i),
-  };
-}
-
-function growSlots(slots: Slots): void {
-  const before = slots.kind.length;
-  const grown = <A extends Uint8Array | Int32Array | Float64Array>(next: A, old: A): A => {
-    next.set(old);
-    return next;
-  };
-  slots.kind = grown(new Uint8Array(2 * before), slots.kind);
-  slots.member = grown(new Int32Array(2 * before), slots.member);
-  slots.from = grown(new Int32Array(2 * before), slots.from);
-  slots.sentAt = grown(new Float64Array(2 * before), slots.sentAt);
-  for (let slot = 2 * before - 1; slot >= before; slot--) {
-    slots.content[slot] = null;
-    slots.free.push(slot);
-  }
-}
-
-interface Entry {
-  readonly after: number;
-  readonly kind: number;
-  readonly member: number;
-  readonly from?: number;
-  readonly content?: unknown;
-}
-
-function schedule(simulation: Simulation, entry: Entry): void {
+function schedule(simulation: Simulation, entry: SlotEntry, after = 0): void {
   const { slots, queue, now } = simulation;
-  if (slots.free.length === 0) growSlots(slots);
-  const slot = slots.free.pop()!;
-  slots.kind[slot] = entry.kind;
-  slots.member[slot] = entry.member;
-  slots.from[slot] = entry.from ?? -1;
-  slots.sentAt[slot] = now;
-  slots.content[slot] = entry.content ?? null;
-  insert(queue, now + entry.after, slot);
+  insert(queue, now + after, takeSlot(slots, entry, now));
 }
 
 function deliverNext(simulation: Simulation): void {
@@ -235,18 +200,17 @@ function deliverNext(simulation: Simulation): void {
   simulation.now = queue.time[0]!;
   const slot = removeEarliest(queue);
   const member = simulation.members[slots.member[slot]!]!;
-  const content = slots.content[slot];
   const from = slots.from[slot]!;
   const kind = slots.kind[slot]!;
   const sentAt = slots.sentAt[slot]!;
-  slots.content[slot] = null;
-  slots.free.push(slot);
+  const content = releaseSlot(slots, slot);
   simulation.events++;
   if (member.finished) return countDrop(simulation.telemetry, "member has finished");
   const event = eventOf(simulation, member, { kind, from, content });
   const { effects, plan } = simulation;
   plan.strategy.step(member.state, member.replica, event, effects as Outbox<unknown>);
-  simulation.trace?.event(simulation.now, member.rank, event, effects);
+  simulation.trace?.(simulation.now, member.rank, event, effects);
+  plan.watch?.(simulation.now, member.rank, event, effects);
   for (let i = 0; i < effects.length; i++) {
     carryOut(simulation, member, effects[i]!, { from, sentAt });
   }
@@ -304,11 +268,7 @@ function carryOut(
     case "send":
       return send(simulation, member, effect.to, effect.body);
     case "wake":
-      return schedule(simulation, {
-        after: effect.after,
-        kind: slotKind.wake,
-        member: member.rank,
-      });
+      return schedule(simulation, { kind: slotKind.wake, member: member.rank }, effect.after);
     case "report":
       return foldReport(simulation.telemetry, effect.report);
     case "drop":
@@ -340,7 +300,7 @@ function learn(
     countWait(counts, cause.from, late);
   }
   if (isExhausted(simulation, cursor)) {
-    return schedule(simulation, { after: 0, kind: slotKind.exhausted, member: rank });
+    return schedule(simulation, { kind: slotKind.exhausted, member: rank });
   }
   const span = nextSpan(cursor);
   const rows = span.to - span.from;
@@ -350,7 +310,7 @@ function learn(
   const factor = member.learnFactor * factorOf(learnSpread, simulation.learnStream);
   const seconds = (rows * learnSecondsPerRow + learnSecondsPerUpdate) * factor;
   counts.learnedSeconds += seconds;
-  schedule(simulation, { after: seconds, kind: slotKind.learned, member: rank, content: update });
+  schedule(simulation, { kind: slotKind.learned, member: rank, content: update }, seconds);
 }
 
 function isExhausted(simulation: Simulation, cursor: Cursor): boolean {
@@ -369,7 +329,7 @@ function send(simulation: Simulation, { rank }: Member, to: number, body: unknow
   const copies = plan.duplicates && isDuplicate(simulation) ? 2 : 1;
   for (let copy = 0; copy < copies; copy++) {
     const after = arrivalOf(network, { now, from: rank, to, bytes }) - now;
-    schedule(simulation, { after, kind: slotKind.message, member: to, from: rank, content: body });
+    schedule(simulation, { kind: slotKind.message, member: to, from: rank, content: body }, after);
   }
 }
 

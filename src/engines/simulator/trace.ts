@@ -4,26 +4,15 @@
  *     0.002120  worker 1  learned 4 rows -> push to server 2 (clock 1, rows 4, delta[8])
  */
 import type { Effect, NodeEvent, Report, SeatPlan } from "../../strategies/strategy.ts";
+import type { Watch } from "./simulator.ts";
 
-/** Writes lines. */
-export interface Trace {
-  event(
-    now: number,
-    rank: number,
-    event: NodeEvent<unknown>,
-    effects: readonly Effect<unknown>[],
-  ): void;
-}
-
-/** A trace into `write`. */
-export function createTrace(write: (line: string) => void, seats: readonly SeatPlan[]): Trace {
+/** A watcher that writes one line for every event. */
+export function createTrace(write: (line: string) => void, seats: readonly SeatPlan[]): Watch {
   const name = (rank: number) => `${seats[rank]?.role ?? "member"} ${rank}`;
-  return {
-    event(now, rank, event, effects) {
-      const told = effects.map((effect) => effectText(effect, name)).join("; ");
-      const time = now.toFixed(6).padStart(11);
-      write(`${time}  ${name(rank)}  ${eventText(event, name)}${told === "" ? "" : ` -> ${told}`}`);
-    },
+  return (now, rank, event, effects) => {
+    const told = effects.map((effect) => effectText(effect, name)).join("; ");
+    const time = now.toFixed(6).padStart(11);
+    write(`${time}  ${name(rank)}  ${eventText(event, name)}${told === "" ? "" : ` -> ${told}`}`);
   };
 }
 
