@@ -20,7 +20,8 @@ export let numberEnd: usize = 0;
 export let numberStatus: u32 = 0;
 
 const digitsMax: i32 = 19;
-const exponentMax: i32 = 100_000;
+// Beyond any number of digits that a line can have, and ten times it still fits an i32.
+const exponentMax: i32 = 200_000_000;
 
 /**
  * Scans sign, digits, fraction and exponent at `at`; the text ends with a line feed, which ends any
