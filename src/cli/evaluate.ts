@@ -3,7 +3,7 @@ import { formatCount } from "../report/format.ts";
 import { loadModel } from "../run/model-file.ts";
 import { PredictionLog, predictBlock, scoreModel } from "../run/predictions.ts";
 import { type CommandContext, type CommandDefinition, exitCode } from "./command.ts";
-import { inputFiles, loadForModel } from "./input.ts";
+import { inputFiles, streamForModel, warnAboutRows } from "./input.ts";
 import { formatTable } from "./table.ts";
 
 export const evaluateCommand: CommandDefinition = {
@@ -24,20 +24,15 @@ export const evaluateCommand: CommandDefinition = {
 async function evaluate({ arguments: args, settings, output }: CommandContext): Promise<number> {
   const [path = "", ...files] = args;
   const model = await loadModel(path);
-  const dataset = await loadForModel(inputFiles(files, "evaluate"), {
-    model,
-    settings,
-    labels: "required",
-  });
+  const labels = "required";
+  const rows = streamForModel(inputFiles(files, "evaluate"), { model, settings, labels });
   const log = new PredictionLog();
-  for (const block of dataset.blocks) log.append(predictBlock(model, block), block.label);
+  for await (const block of rows) log.append(predictBlock(model, block), block.label);
+  const dataset = rows.summary();
+  if (log.rows === 0)
+    throw new RangeError("Cannot judge a model as there must be rows: found none");
   const metrics = scoreModel(model, log);
-  if (dataset.unseenIds > 0) {
-    output.warn(
-      `${formatCount(dataset.unseenIds)} values of features the model never saw count as 0`,
-    );
-  }
-  if (dataset.skippedRows > 0) output.warn(`${formatCount(dataset.skippedRows)} bad rows skipped`);
+  warnAboutRows(dataset, output);
   if (output.json) {
     output.result(
       JSON.stringify({

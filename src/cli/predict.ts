@@ -1,10 +1,9 @@
 import { type LinearModel, labelOf, probabilityOf } from "../model/model.ts";
-import { formatCount } from "../report/format.ts";
 import { loadModel } from "../run/model-file.ts";
 import { predictBlock } from "../run/predictions.ts";
 import type { Settings } from "../run/settings.ts";
 import { type CommandContext, type CommandDefinition, exitCode, UsageError } from "./command.ts";
-import { inputFiles, loadForModel } from "./input.ts";
+import { inputFiles, streamForModel, warnAboutRows } from "./input.ts";
 
 export const predictCommand: CommandDefinition = {
   name: "predict",
@@ -25,21 +24,15 @@ async function predict({ arguments: args, settings, output }: CommandContext): P
   const [path = "", ...files] = args;
   const model = await loadModel(path);
   const write = predictionWriter(model, settings);
-  const dataset = await loadForModel(inputFiles(files, "predict"), {
-    model,
-    settings,
-    labels: "optional",
-  });
-  for (const block of dataset.blocks) {
+  const labels = "optional";
+  const rows = streamForModel(inputFiles(files, "predict"), { model, settings, labels });
+  for await (const block of rows) {
+    // The reader has seen enough: the rest of the rows need not be read.
     if (output.closed()) return exitCode.done;
     await output.resultText(write(predictBlock(model, block)));
   }
-  if (dataset.unseenIds > 0) {
-    output.warn(
-      `${formatCount(dataset.unseenIds)} values of features the model never saw count as 0`,
-    );
-  }
-  if (dataset.skippedRows > 0) output.warn(`${formatCount(dataset.skippedRows)} bad rows skipped`);
+  const dataset = rows.summary();
+  warnAboutRows(dataset, output);
   if (output.json) {
     output.result(
       JSON.stringify({

@@ -36,6 +36,18 @@ export class Signals {
     return this.#received === "SIGINT" ? exitCode.interrupted : exitCode.terminated;
   }
 
+  /** The work's outcome, or a rejection at the first signal: standard input may never say another word. */
+  async race<Value>(work: Promise<Value>): Promise<Value> {
+    work.catch(() => {});
+    this.signal.throwIfAborted();
+    return Promise.race([
+      work,
+      new Promise<never>((_, reject) => {
+        this.signal.addEventListener("abort", () => reject(this.signal.reason), { once: true });
+      }),
+    ]);
+  }
+
   [Symbol.dispose](): void {
     clearTimeout(this.#deadline);
     for (const name of names) process.off(name, this.#receive);

@@ -105,7 +105,7 @@ function createJob(context: CommandContext, record: RunRecord, progress: Progres
 
 async function trainAndSave(job: Job, files: readonly string[]): Promise<number> {
   const { context, record, progress, signals } = job;
-  const data = await loadTrainingData(job, files);
+  const data = await signals.race(loadTrainingData(job, files));
   const { validation, splitSeed, valid } = context.settings;
   await record.update({
     data: manifestData(data.training),

@@ -47,9 +47,9 @@ export interface ManifestData {
   readonly skippedRows: number;
 }
 
-/** Ids sort by time: UTC to the second, then four random letters. */
+/** Ids sort by time: UTC to the millisecond, then four random letters. */
 export function newRunId(now: Date = new Date()): string {
-  const stamp = now.toISOString().slice(0, 19).replaceAll(/[-:]/g, "").replace("T", "-");
+  const stamp = now.toISOString().slice(0, 23).replaceAll(/[-:.]/g, "").replace("T", "-");
   const letters = [...randomBytes(4)].map((byte) => String.fromCharCode(97 + (byte % 26)));
   return `${stamp}-${letters.join("")}`;
 }
@@ -181,7 +181,7 @@ export class RunRecord {
   }
 }
 
-/** Two runs may start in the same second; the letters are drawn again until the folder is new. */
+/** Two runs may start in the same millisecond; the letters are drawn again until the folder is new. */
 async function makeRunFolder(runs: string, started: Date): Promise<{ id: string; folder: string }> {
   for (let attempt = 0; ; attempt++) {
     const id = newRunId(started);

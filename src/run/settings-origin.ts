@@ -181,6 +181,9 @@ function refuseContradictions(settings: Settings, origins: Record<string, Origin
       `${place("quiet")} and ${place("verbose")} exclude each other: keep one`,
     );
   }
+  if (settings.topic !== null && settings.topics === null) {
+    throw new SettingError(`${place("topic")} needs --topics FILE: which rows have that topic?`);
+  }
   if (settings.topics !== null && settings.topic === null) {
     throw new SettingError(`${place("topics")} needs --topic CODE: which topic shall be learned?`);
   }
