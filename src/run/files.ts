@@ -115,13 +115,17 @@ export async function checkWritable(path: string): Promise<void> {
 }
 
 /**
- * Makes a folder and those above it.
+ * Makes a folder and those above it, one by one: asked for all at once, Node says "no such file" of a
+ * read-only file system.
  * @throws FileError
  */
 export async function makeFolder(path: string): Promise<void> {
+  const above = dirname(path);
+  if (above !== path && !isFolder(above)) await makeFolder(above);
   try {
-    await mkdir(path, { recursive: true });
+    await mkdir(path);
   } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "EEXIST" && isFolder(path)) return;
     throw new FileError(path, error, "write");
   }
 }

@@ -1,0 +1,85 @@
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { glissade, lastObject, temporaryFolder } from "./support.ts";
+
+/** Rows enough, and epochs enough, for a signal to come in the middle. */
+const long = [
+  "train",
+  "synthetic:news:rows=20000,columns=5000,seed=3",
+  ...["--l2", "1e-5", "--stop", "epochs:1000000", "--json"],
+];
+
+describe("a signal while learning", () => {
+  test.each([
+    ["SIGINT", 130],
+    ["SIGTERM", 143],
+    ["SIGHUP", 143],
+  ] as const)("%s saves the best model so far and exits with %d", async (name, exit) => {
+    const cwd = temporaryFolder();
+    let sent = false;
+    const { code, stdout, stderr } = await glissade(long, {
+      cwd,
+      watch(child, said) {
+        if (sent || !said.includes("epoch 3,")) return;
+        sent = true;
+        child.kill(name);
+      },
+    });
+    expect(code, stderr).toBe(exit);
+    const result = lastObject(stdout);
+    expect(result).toMatchObject({ status: "interrupted", stopped: "interrupted", error: null });
+    expect(result.epochs).toBeGreaterThanOrEqual(3);
+    expect(existsSync(join(cwd, "model.safetensors"))).toBe(true);
+    const scored = await glissade(["inspect", "model.safetensors", "--json"], { cwd });
+    expect(scored.code, scored.stderr).toBe(0);
+    const manifest = readFileSync(join(cwd, "runs", result.run, "manifest.json"), "utf8");
+    expect(JSON.parse(manifest).result).toEqual(result);
+  });
+});
+
+test("a second signal leaves at once, and no half-written file stays", async () => {
+  const cwd = temporaryFolder();
+  let sent = 0;
+  const { code } = await glissade([...long, "--grace", "60s"], {
+    cwd,
+    watch(child, said) {
+      if (sent === 0 && said.includes("epoch 3,")) {
+        sent = 1;
+        child.kill("SIGINT");
+      }
+      // The first was understood; where the save is quicker than this one, it is done in full.
+      if (sent === 1 && said.includes("again to leave at once")) {
+        sent = 2;
+        child.kill("SIGINT");
+      }
+    },
+  });
+  expect(code).toBe(130);
+  expect(readdirSync(cwd).filter((name) => name.endsWith(".tmp"))).toEqual([]);
+});
+
+test("a signal while reading ends the run as interrupted, without a model", async () => {
+  const cwd = temporaryFolder();
+  const started = performance.now();
+  // Standard input that never ends: only the signal can.
+  const { spawn } = await import("node:child_process");
+  const { cli } = await import("./support.ts");
+  const child = spawn(process.execPath, [cli, "train", "-", "--json"], { cwd });
+  let stdout = "";
+  child.stdout.on("data", (text) => {
+    stdout += text;
+  });
+  child.stdin.write("1 1:1\n");
+  const folder = join(cwd, "runs");
+  while (!existsSync(folder) || readdirSync(folder).length === 0) {
+    await new Promise((resume) => setTimeout(resume, 20));
+  }
+  await new Promise((resume) => setTimeout(resume, 100));
+  child.kill("SIGTERM");
+  const code = await new Promise((resume) => child.on("close", resume));
+  expect(code).toBe(143);
+  expect(performance.now() - started).toBeLessThan(10_000);
+  expect(lastObject(stdout)).toMatchObject({ status: "interrupted", model: null, error: null });
+  expect(existsSync(join(cwd, "model.safetensors"))).toBe(false);
+});
