@@ -1,9 +1,11 @@
 export { type Block, viewBlock } from "./data/block.ts";
 export type { Dataset, LabelSet } from "./data/dataset.ts";
 export { InputError } from "./data/input-error.ts";
-export type { LinearModel } from "./model/model.ts";
+export type { LinearModel, SparseRow } from "./model/model.ts";
+export { ModelFileError } from "./model/safetensors.ts";
 export type { RunEvent, TrainResult } from "./run/events.ts";
-export { type LoadedDataset, type LoadOptions, loadDataset } from "./run/load.ts";
+export { type DataSource, type LoadedDataset, type LoadOptions, loadDataset } from "./run/load.ts";
+export { Model } from "./run/model.ts";
 export type { TrainOptions, TrainSettings } from "./run/settings.ts";
-export { type Run, train } from "./run/train.ts";
+export { type Run, type TrainExtras, train } from "./run/train.ts";
 export { version } from "./version.ts";

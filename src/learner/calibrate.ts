@@ -9,7 +9,7 @@ import type { Schedule } from "../model/schedule.ts";
 import type { LearnContext } from "./context.ts";
 import { clearWeights, type Replica, scaleOf, setWeights } from "./replica.ts";
 import type { RowList } from "./rows.ts";
-import { judge, learnInPlace, penaltyOf } from "./sgd.ts";
+import { judge, penaltyOf } from "./sgd.ts";
 
 export interface Calibration {
   readonly rate: number;
@@ -17,6 +17,9 @@ export interface Calibration {
   readonly objective: number;
   readonly tries: number;
 }
+
+/** How the run will learn: a rate is tried the way it will be used. */
+export type LearnSample = (schedule: Schedule, replica: Replica, sample: RowList) => void;
 
 const triesMax = 24;
 
@@ -26,7 +29,7 @@ export function calibrateRate(
   scheduleOf: (rate: number) => Schedule,
   replica: Replica,
   sample: RowList,
-  start: { rate: number; weights: Float32Array | null },
+  start: { rate: number; weights: Float32Array | null; learn: LearnSample },
 ): Calibration {
   const tried = new Map<number, number>();
   const objectiveOf = (rate: number): number => {
@@ -35,6 +38,7 @@ export function calibrateRate(
     const objective = tryRate(context, scheduleOf, replica, sample, {
       rate,
       weights: start.weights,
+      learn: start.learn,
     });
     tried.set(rate, objective);
     return objective;
@@ -54,7 +58,7 @@ function tryRate(
   scheduleOf: (rate: number) => Schedule,
   replica: Replica,
   sample: RowList,
-  { rate, weights }: { rate: number; weights: Float32Array | null },
+  { rate, weights, learn }: { rate: number; weights: Float32Array | null; learn: LearnSample },
 ): number {
   let schedule: Schedule;
   try {
@@ -64,7 +68,7 @@ function tryRate(
   }
   if (weights) setWeights(replica, weights);
   else clearWeights(replica);
-  learnInPlace(context, schedule, replica, sample);
+  learn(schedule, replica, sample);
   const scale = scaleOf(replica, schedule);
   const { address, width } = replica;
   const objective =

@@ -15,7 +15,7 @@ import {
   sliceRows,
 } from "./rows.ts";
 import { learnInPlace } from "./sgd.ts";
-import { applyUpdate, createUpdateRoom, learnUpdate } from "./update.ts";
+import { createUpdateRoom, learnByUpdates } from "./update.ts";
 
 /** Where weights lie: w = scale * v, v at an address of the arena. */
 export interface Weights {
@@ -158,8 +158,7 @@ export function createUpdateSolver(
     learn(count) {
       for (const end = rows + count; rows < end; ) {
         const list = takeRows(order, rowsPerUpdate);
-        const update = learnUpdate(context, schedule, room, replica, list, { mode, stride: 1 });
-        applyUpdate(context, schedule, replica, update);
+        learnByUpdates(context, schedule, room, replica, list, { mode, rowsPerUpdate });
         rows += list.count;
       }
     },

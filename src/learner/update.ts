@@ -77,6 +77,22 @@ function learnChunk(
   );
 }
 
+/** Learns the rows on the replica update by update, as one member of any strategy does. */
+export function learnByUpdates(
+  context: LearnContext,
+  schedule: Schedule,
+  room: UpdateRoom,
+  replica: Replica,
+  list: RowList,
+  { mode, rowsPerUpdate }: { mode: "local" | "gradient"; rowsPerUpdate: number },
+): void {
+  for (let start = 0; start < list.count; start += rowsPerUpdate) {
+    const rows = sliceRows(list, start, Math.min(list.count, start + rowsPerUpdate));
+    const update = learnUpdate(context, schedule, room, replica, rows, { mode, stride: 1 });
+    applyUpdate(context, schedule, replica, update);
+  }
+}
+
 /** Applies an update to the replica it was learned on, or to one with the same base. */
 export function applyUpdate(
   context: LearnContext,

@@ -6,8 +6,8 @@ import { type Judged, judgeWeights } from "./judging.ts";
 import type { Task } from "./task.ts";
 
 export interface BestWeights {
-  /** Keeps the starting weights to go back to; the larger cost of them and of no weights at all. */
-  firstCost(): number;
+  /** Keeps the starting weights to go back to; the larger loss of them and of no weights at all. */
+  firstLoss(): number;
   /** Takes a snapshot into the average. */
   average(weights: Weights): void;
   /** Judges the present weights, and the average; keeps a copy of the better when it is the best so far. */
@@ -34,13 +34,13 @@ export function createBest(task: Task, context: LearnContext, solver: Solver): B
     context.kernels.moveAverage(1, scale, address, target.byteOffset, width);
   };
   return {
-    firstCost() {
+    firstLoss() {
       kept.fill(0);
       const nothing = judgeWeights(task, context, { address: kept.byteOffset, scale: 1, width });
       const weights = solver.weights();
       copyTo(lastGood, weights);
       copyTo(kept, weights);
-      return Math.max(nothing.cost, judgeWeights(task, context, weights).cost);
+      return Math.max(nothing.loss, judgeWeights(task, context, weights).loss);
     },
     average: (weights) => {
       if (mode !== "never") average.add(weights);

@@ -84,13 +84,15 @@ function rounds(rows: number) {
 
 /** The first rate hardly depends on l2: one calibration serves all candidates. */
 function startRate(task: Task, l2: number, replica: Replica): number {
+  const context = task.contextOf(l2);
   const choice = chooseStep(
-    task.contextOf(l2),
+    context,
     { name: "optimal", t0: "auto" },
     {
       rows: task.sample,
       replica,
       start: null,
+      learn: (schedule, learner, rows) => learnInPlace(context, schedule, learner, rows),
       meanSquaredNorm: task.meanSquaredNorm,
       epochRows: task.trainRows,
       workers: 1,

@@ -1,7 +1,9 @@
 /** Which solver learns, by a stated rule, and the solver itself. */
+import type { LearnSample } from "../learner/calibrate.ts";
 import type { LearnContext } from "../learner/context.ts";
 import { createReplica, type Replica } from "../learner/replica.ts";
 import { createSdcaSolver, type SdcaSolver } from "../learner/sdca.ts";
+import { learnInPlace } from "../learner/sgd.ts";
 import {
   createAdagradSolver,
   createOrder,
@@ -9,6 +11,7 @@ import {
   createUpdateSolver,
   type Solver,
 } from "../learner/solver.ts";
+import { createUpdateRoom, learnByUpdates } from "../learner/update.ts";
 import { chooseL2 } from "./choose-l2.ts";
 import type { RunPort } from "./learn-task.ts";
 import { chooseStep } from "./schedules.ts";
@@ -94,10 +97,11 @@ function createSteppingSolver(
     rows: task.sample,
     replica,
     start,
+    learn: learnSampleOf(task, context),
     meanSquaredNorm: task.meanSquaredNorm,
     epochRows: task.trainRows,
     workers: 1,
-    rowsPerUpdate: settings.rowsPerUpdate === "auto" ? 1 : settings.rowsPerUpdate,
+    rowsPerUpdate: rowsPerUpdateOf(task),
   });
   if (step.calibrated) {
     const { tries, rows } = step.calibrated;
@@ -114,12 +118,32 @@ function createSteppingSolver(
     return createAdagradSolver(context, { order, width, start, rate: step.rate });
   }
   const { scheduleOf } = step;
-  if (settings.rowsPerUpdate === "auto" && settings.learn === "local") {
+  if (learnsInPlace(task)) {
     return createSgdSolver(context, { order, width, start, scheduleOf });
   }
-  const rowsPerUpdate = settings.rowsPerUpdate === "auto" ? batchRows : settings.rowsPerUpdate;
+  const rowsPerUpdate = rowsPerUpdateOf(task);
   const { learn } = settings;
   return createUpdateSolver(context, { order, width, start, scheduleOf, rowsPerUpdate, learn });
+}
+
+/** Nothing was said of updates: rows change the weights themselves, which is the fast path. */
+function learnsInPlace({ settings }: Task): boolean {
+  return settings.rowsPerUpdate === "auto" && settings.learn === "local";
+}
+
+function rowsPerUpdateOf(task: Task): number {
+  const { rowsPerUpdate } = task.settings;
+  if (rowsPerUpdate !== "auto") return rowsPerUpdate;
+  return learnsInPlace(task) ? 1 : batchRows;
+}
+
+function learnSampleOf(task: Task, context: LearnContext): LearnSample {
+  if (learnsInPlace(task)) {
+    return (schedule, replica, rows) => learnInPlace(context, schedule, replica, rows);
+  }
+  const room = createUpdateRoom(context, task.width);
+  const how = { mode: task.settings.learn, rowsPerUpdate: rowsPerUpdateOf(task) };
+  return (schedule, replica, rows) => learnByUpdates(context, schedule, room, replica, rows, how);
 }
 
 /** Rows of a mini-batch of `--learn gradient` where none are given: 1.4 % above the optimum on the RCV1 subset. */

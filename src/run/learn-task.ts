@@ -55,8 +55,8 @@ const breathSeconds = 0.02;
 /** Times the step may be cut after trouble before the run gives up. */
 const restartsMax = 12;
 const restartFactor = 1 / 4;
-/** A cost this many times the first one, or one that is no number, is divergence. */
-const divergenceFactor = 100;
+/** A loss this many times that of no weights at all, or one that is no number, is divergence. */
+const divergenceFactor = 2;
 
 export async function learnTask(
   dataset: LoadedDataset,
@@ -79,7 +79,7 @@ export async function learnTask(
     test: extras.test ?? null,
   });
   const timing: Timing = { train: 0, evaluate: 0 };
-  const start = extras.init ? vectorFromModel(extras.init, task.width) : null;
+  const start = extras.init ? vectorFromModel(extras.init, dataset.width) : null;
   const { context, solver } = timed(timing, "train", () => chooseSolver(task, start, port));
   const best = createBest(task, context, solver);
   const parts: RunParts = { task, context, solver, best, timing, port };
@@ -112,19 +112,19 @@ function stopRulesOf(task: Task, solver: AnySolver): StopRules {
 interface Course {
   readonly history: StopHistory;
   readonly rules: StopRules;
-  /** A cost above this is divergence. */
-  readonly costMax: number;
+  /** A loss above this is divergence. */
+  readonly lossMax: number;
   dual: number | null;
   restarts: number;
 }
 
 async function learnUntilStopped(parts: RunParts): Promise<Ending> {
   const { task, solver, best, timing, port } = parts;
-  const firstCost = timed(timing, "evaluate", () => best.firstCost());
+  const firstLoss = timed(timing, "evaluate", () => best.firstLoss());
   const course: Course = {
     history: createHistory(),
     rules: stopRulesOf(task, solver),
-    costMax: divergenceFactor * firstCost,
+    lossMax: divergenceFactor * firstLoss,
     dual: null,
     restarts: 0,
   };
@@ -154,10 +154,10 @@ function evaluate(parts: RunParts, course: Course): Verdict | null {
   const { task, context, solver, best, timing, port } = parts;
   const judged = timed(timing, "evaluate", () => best.judge(solver.weights()));
   const epoch = solver.rows / solver.epochRows;
-  if (!(judged.cost <= course.costMax)) {
+  if (!(judged.loss <= course.lossMax && Number.isFinite(judged.cost))) {
     if (++course.restarts > restartsMax) throw new RangeError(hopeless(course.restarts));
     solver.restart(best.restore(), restartFactor);
-    port.emit(divergence(solver, judged.cost));
+    port.emit(divergence(solver, judged.loss));
     return null;
   }
   port.emit({
@@ -189,12 +189,12 @@ function timeIsUp({ settings }: Task, port: RunPort): boolean {
   return settings.stop.some((rule) => rule.rule === "time" && port.seconds() >= rule.seconds);
 }
 
-function divergence(solver: Solver, cost: number): RunEventBody {
+function divergence(solver: Solver, loss: number): RunEventBody {
   return {
     kind: "fault",
     fault: "divergence",
     rank: 0,
-    message: `after ${solver.rows} rows the cost is ${cost}: the steps are too large`,
+    message: `after ${solver.rows} rows the loss is ${loss}: the steps are too large`,
     action: `went back to the last good weights; steps are now ${restartFactor} of what they were`,
   };
 }

@@ -1,5 +1,5 @@
 /** From `--step` and what the data are like to a schedule; what is "auto" is calibrated on a sample. */
-import { calibrateRate } from "../learner/calibrate.ts";
+import { calibrateRate, type LearnSample } from "../learner/calibrate.ts";
 import type { LearnContext } from "../learner/context.ts";
 import type { Replica } from "../learner/replica.ts";
 import type { RowList } from "../learner/rows.ts";
@@ -29,6 +29,8 @@ export interface StepSample {
   readonly replica: Replica;
   /** Weights of `--init`, or null for zero. */
   readonly start: Float32Array | null;
+  /** Learns the sample the way the run will learn. */
+  readonly learn: LearnSample;
   /** Mean squared norm of the rows: 1 over it is the first rate tried. */
   readonly meanSquaredNorm: number;
   readonly epochRows: number;
@@ -103,6 +105,7 @@ function fromRate(
       ? calibrateRate(context, scheduleOf, sample.replica, sample.rows, {
           rate: powerOfTwoBelow(1 / sample.meanSquaredNorm),
           weights: sample.start,
+          learn: sample.learn,
         })
       : null;
   const rate = found?.rate ?? (given as number);

@@ -21,6 +21,7 @@ export interface Standing {
 export interface StopHistory {
   readonly costs: number[];
   readonly losses: number[];
+  readonly epochs: number[];
 }
 
 export interface Verdict {
@@ -29,16 +30,16 @@ export interface Verdict {
 }
 
 export function createHistory(): StopHistory {
-  return { costs: [], losses: [] };
+  return { costs: [], losses: [], epochs: [] };
 }
 
-/** The rules of a run; `gain` ends it after some evaluations in a row that gain less than this share. */
+/** The rules of a run; `gain` ends it after so many epochs, however often judged, that gain less than this share. */
 export interface StopRules {
   readonly rules: readonly StopRule[];
-  readonly gain: { readonly evaluations: number; readonly share: number } | null;
+  readonly gain: { readonly epochs: number; readonly share: number } | null;
 }
 
-const smallGain = { evaluations: 3, share: 1e-3 };
+const smallGain = { epochs: 3, share: 1e-3 };
 
 /** `--stop auto` for steps: at most 30 epochs, and none after three that gain less than 0.1 %. */
 export const autoStopOfSteps: StopRules = {
@@ -68,11 +69,14 @@ export function judgeStop(
 ): Verdict | null {
   history.costs.push(standing.cost);
   history.losses.push(standing.loss);
+  history.epochs.push(standing.epoch);
   const verdict = firstVerdict(rules, history, standing);
   if (verdict || !gain) return verdict;
   const since = evaluationsWithoutGain(history.costs, gain.share);
-  if (since < gain.evaluations) return null;
-  return { rule: "plateau", detail: `${since} evaluations gained less than ${gain.share * 100} %` };
+  const best = history.epochs.at(-1 - since)!;
+  if (since < 2 || standing.epoch - best < gain.epochs) return null;
+  const epochs = Math.round(standing.epoch - best);
+  return { rule: "plateau", detail: `${epochs} epochs gained less than ${gain.share * 100} %` };
 }
 
 function firstVerdict(

@@ -2,6 +2,7 @@
  * A task: data and settings made ready to learn from. Rows are split into training and validation by hash,
  * labels are read as classes where the loss asks for it, and everything the kernels need is allocated.
  */
+import type { Block } from "../data/block.ts";
 import { columnsOf, type LabelSet } from "../data/dataset.ts";
 import { InputError } from "../data/input-error.ts";
 import { loadKernels } from "../kernels/loader.ts";
@@ -17,6 +18,7 @@ import {
 } from "../learner/rows.ts";
 import { splitRows } from "../learner/split.ts";
 import { type LossName, losses } from "../model/losses.ts";
+import { withConstantColumn } from "./constant-column.ts";
 import type { LoadedDataset } from "./load.ts";
 import type { TrainSettings } from "./settings.ts";
 
@@ -58,15 +60,19 @@ export function prepareTask(
   const labels = labelsFor(settings.loss, dataset);
   const threshold = labels ? (labels[0] + labels[1]) / 2 : 0;
   const { arena } = dataset;
+  const { width } = dataset;
+  const blocksOf = ({ blocks }: LoadedDataset) =>
+    settings.bias ? blocks.map((block) => withConstantColumn(arena, block, width)) : blocks;
+  const blocks = blocksOf(dataset);
   const kernels = loadKernels(arena);
   const share = extra.validation ? 0 : settings.validation;
   const split = { share, seed: settings.splitSeed };
-  const parts = dataset.blocks.map((block) => splitRows(arena, kernels, block, split));
-  const train = dataset.blocks.map((block, k) => ({ block, rows: parts[k]!.training }));
-  const held = dataset.blocks.map((block, k) => ({ block, rows: parts[k]!.validation }));
+  const parts = blocks.map((block) => splitRows(arena, kernels, block, split));
+  const train = blocks.map((block, k) => ({ block, rows: parts[k]!.training }));
+  const held = blocks.map((block, k) => ({ block, rows: parts[k]!.validation }));
   const trainRows = countRows(train);
   if (trainRows === 0) refuseSplit(dataset, settings.validation);
-  const validationParts = extra.validation ? extra.validation.blocks.map(allRows) : held;
+  const validationParts = extra.validation ? blocksOf(extra.validation).map(allRows) : held;
   const validation = countRows(validationParts) > 0 ? listRows(arena, validationParts) : null;
   const shuffled = sampleOf(dataset, train, settings.seed);
   const contexts = new Map<number, LearnContext>();
@@ -80,14 +86,14 @@ export function prepareTask(
       contexts.set(l2, context);
       return context;
     },
-    width: dataset.width,
+    width: width + (settings.bias ? 1 : 0),
     train,
     trainRows,
     validation,
-    test: extra.test ? listRows(arena, extra.test.blocks.map(allRows)) : null,
+    test: extra.test ? listRows(arena, blocksOf(extra.test).map(allRows)) : null,
     judged: validation ?? sliceRows(shuffled, 0, Math.min(judgedRowsMax, trainRows)),
     sample: sliceRows(shuffled, 0, Math.min(sampleRowsMax, trainRows)),
-    meanSquaredNorm: meanSquaredNormOf(dataset),
+    meanSquaredNorm: meanSquaredNormOf(blocks),
     labels,
   };
 }
@@ -105,9 +111,9 @@ function sampleOf(dataset: LoadedDataset, train: readonly BlockRows[], seed: num
   return sliceRows(list, 0, Math.min(list.count, judgedRowsMax));
 }
 
-function meanSquaredNormOf(dataset: LoadedDataset): number {
+function meanSquaredNormOf(blocks: readonly Block[]): number {
   // The first block is enough for a first guess at the rate, which calibration then corrects.
-  const block = dataset.blocks[0];
+  const block = blocks[0];
   if (!block || block.rows === 0) return 1;
   let sum = 0;
   for (const x of block.value) sum += x * x;
