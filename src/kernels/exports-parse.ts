@@ -6,4 +6,8 @@ export interface ReadingKernels {
   countText(job: number): void;
   /** The nearest f32 of mantissa * 10^exponent; for tests. */
   toFloat(mantissa: bigint, exponent: number): number;
+  /** XXH64 in pieces: start, add as often as needed, finish. `state`: 128 bytes. */
+  xxh64Start(state: number, seed: bigint): void;
+  xxh64Add(state: number, address: number, length: number): void;
+  xxh64Finish(state: number, seed: bigint): bigint;
 }

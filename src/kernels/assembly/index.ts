@@ -21,3 +21,4 @@ export {
 } from "./vectors";
 export { toFloat } from "./number";
 export { countText, parseText } from "./parse";
+export { xxh64Add, xxh64Finish, xxh64Start } from "./xxh64";

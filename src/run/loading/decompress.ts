@@ -1,6 +1,7 @@
-import { Readable } from "node:stream";
-import { createGunzip, type Gunzip } from "node:zlib";
+import { Readable, type Transform } from "node:stream";
+import * as zlib from "node:zlib";
 import { InputError } from "../../data/input-error.ts";
+import { unzstd } from "./zstd.ts";
 
 export type Compression = "none" | "gzip" | "zstd";
 
@@ -22,22 +23,62 @@ export function decompressed(
   compression: Exclude<Compression, "none">,
   compressed: AsyncIterable<Uint8Array>,
 ): AsyncIterable<Uint8Array> {
-  if (compression === "gzip") return gunzipped(name, compressed);
-  throw new Error("zstd comes next");
+  const pieces = compression === "gzip" ? gunzip(compressed) : unzstd(compressed, builtInUnzstd());
+  return withDamageNamed(name, compression, pieces);
 }
 
-async function* gunzipped(name: string, compressed: AsyncIterable<Uint8Array>) {
-  const gunzip: Gunzip = createGunzip({ chunkSize: outputBytes });
-  const source = Readable.from(compressed, { objectMode: false, highWaterMark: outputBytes });
-  source.on("error", (error) => gunzip.destroy(error));
-  source.pipe(gunzip);
+async function* withDamageNamed(
+  name: string,
+  compression: Compression,
+  pieces: AsyncIterable<Uint8Array>,
+) {
   try {
-    yield* gunzip as AsyncIterable<Uint8Array>;
+    yield* pieces;
   } catch (error) {
-    throw damagedFile(name, "gzip", error as NodeJS.ErrnoException);
+    throw damagedFile(name, compression, error as NodeJS.ErrnoException);
+  }
+}
+
+/**
+ * All members of a gzip stream. Node reads members as long as they follow each other, refuses other bytes
+ * behind them, but takes everything from a zero byte on for padding: that is checked here.
+ */
+async function* gunzip(compressed: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  const transform = zlib.createGunzip({ chunkSize: outputBytes });
+  let total = 0;
+  let lastNonZero = -1;
+  async function* watched() {
+    for await (const piece of compressed) {
+      const at = piece.findLastIndex((byte) => byte !== 0);
+      if (at >= 0) lastNonZero = total + at;
+      total += piece.length;
+      yield piece;
+    }
+  }
+  yield* through(watched(), transform);
+  if (transform.bytesWritten <= lastNonZero) throw new Error("bytes behind the last member");
+}
+
+/** Node's own decompressor of one frame, from 22.15 on. */
+function builtInUnzstd() {
+  const { createZstdDecompress } = zlib as { createZstdDecompress?: typeof zlib.createGunzip };
+  if (!createZstdDecompress) return undefined;
+  return (compressed: AsyncIterable<Uint8Array>) =>
+    through(compressed, createZstdDecompress({ chunkSize: outputBytes }));
+}
+
+async function* through(
+  compressed: AsyncIterable<Uint8Array>,
+  transform: Transform,
+): AsyncGenerator<Uint8Array> {
+  const source = Readable.from(compressed, { objectMode: false, highWaterMark: outputBytes });
+  source.on("error", (error) => transform.destroy(error));
+  source.pipe(transform);
+  try {
+    yield* transform as AsyncIterable<Uint8Array>;
   } finally {
     source.destroy();
-    gunzip.destroy();
+    transform.destroy();
   }
 }
 

@@ -26,6 +26,17 @@ export class PieceReader {
     return this.#rest.subarray(0, count);
   }
 
+  /**
+   * Exactly so many bytes.
+   * @throws Error when the stream ends before.
+   */
+  async take(count: number): Promise<Uint8Array> {
+    const bytes = await this.peek(count);
+    if (bytes.length < count) throw new Error("unexpected end of file");
+    this.#rest = this.#rest.subarray(count);
+    return bytes;
+  }
+
   /** All that is left, piece by piece. */
   async *pieces(): AsyncGenerator<Uint8Array> {
     while (await this.#refill()) {
