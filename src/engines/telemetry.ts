@@ -20,6 +20,9 @@ export interface MemberTelemetry {
   waitedSeconds: number;
   /** Seconds waited, by the member it waited for. */
   readonly waitedFor: Map<number, number>;
+  /** Exchanges with members that died, settled at a change of view, and the drift they left. */
+  settled: number;
+  drift: number;
   /** When its part was over. */
   finishedSeconds: number;
   messagesSent: number;
@@ -46,6 +49,8 @@ export function createTelemetry(roles: readonly Role[]): Telemetry {
       learnedSeconds: 0,
       waitedSeconds: 0,
       waitedFor: new Map(),
+      settled: 0,
+      drift: 0,
       finishedSeconds: 0,
       messagesSent: 0,
       bytesSent: 0,
@@ -64,6 +69,10 @@ export function foldReport({ members, staleness }: Telemetry, report: Report): v
       return;
     case "waited":
       return countWait(members[report.rank]!, report.waitedFor, report.seconds);
+    case "settled":
+      members[report.rank]!.settled++;
+      members[report.rank]!.drift += report.drift;
+      return;
     case "credit":
       return;
     default:
@@ -95,6 +104,8 @@ export function mergeTelemetry(total: Telemetry, part: Telemetry): void {
     sum.rows += member.rows;
     sum.applied += member.applied;
     sum.learnedSeconds += member.learnedSeconds;
+    sum.settled += member.settled;
+    sum.drift += member.drift;
     sum.messagesSent += member.messagesSent;
     sum.bytesSent += member.bytesSent;
     sum.finishedSeconds = Math.max(sum.finishedSeconds, member.finishedSeconds);

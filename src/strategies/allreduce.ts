@@ -119,6 +119,7 @@ function step(
       return out.push({ kind: "finish" });
     case "wake":
     case "lost":
+    case "view":
       return;
     default:
       event satisfies never;

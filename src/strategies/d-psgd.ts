@@ -73,6 +73,7 @@ function step(state: GossipState, replica: Replica, event: NodeEvent<Share>, out
       return out.push({ kind: "finish" });
     case "wake":
     case "lost":
+    case "view":
       return;
     default:
       event satisfies never;

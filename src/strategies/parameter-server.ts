@@ -136,6 +136,7 @@ function stepWorker(
       return absorbAnswer(state, replica, event, out);
     case "wake":
     case "lost":
+    case "view":
       return;
     default:
       event satisfies never;

@@ -58,6 +58,7 @@ function step(
       return out.push({ kind: "drop", from: event.from, reason: "serial takes no messages" });
     case "wake":
     case "lost":
+    case "view":
       return;
     default:
       event satisfies never;

@@ -86,6 +86,7 @@ export function stepServer(
     case "learned":
     case "exhausted":
     case "wake":
+    case "view":
       return;
     default:
       event satisfies never;

@@ -26,6 +26,27 @@ import type { TopologyName } from "../topology/topology.ts";
 /** What a member does: workers learn; servers hold key ranges of the model. */
 export type Role = "worker" | "server";
 
+/** One life of one member. */
+export interface ViewMember {
+  readonly rank: number;
+  /** Which life of the member this is, counted from 1. */
+  readonly incarnation: number;
+  readonly role: Role;
+}
+
+/**
+ * Who takes part, from here on; views are numbered from 1. A rank keeps its member from view to view. Of
+ * a member that is in neither list nothing is delivered any more; of one that left in good order every
+ * message still is.
+ */
+export interface View {
+  readonly id: number;
+  /** Ranks ascending. */
+  readonly members: readonly ViewMember[];
+  /** Members whose part was over before this view. */
+  readonly left: readonly ViewMember[];
+}
+
 /** A member's place in a view. Workers have ranks 0..workers-1, servers the ranks after them. */
 export interface Seat {
   readonly rank: number;
@@ -39,6 +60,8 @@ export interface Seat {
   /** The part of v this member's replica holds. */
   readonly range: KeyRange;
   readonly seed: number;
+  /** Where it is not everybody's first view: the one the member joined by. */
+  readonly view?: View;
 }
 
 /** The settings a strategy may read; `strategyOptions` fills in what is not given. */
@@ -76,7 +99,9 @@ export type NodeEvent<Message> =
     }
   | { readonly kind: "wake"; readonly now: number }
   /** The member of that rank is gone and will send nothing more. */
-  | { readonly kind: "lost"; readonly now: number; readonly member: number };
+  | { readonly kind: "lost"; readonly now: number; readonly member: number }
+  /** From here on that view holds; the same views in the same order at every member that stays. */
+  | { readonly kind: "view"; readonly now: number; readonly view: View };
 
 /** What a member asks of its engine. */
 export type Effect<Message> =
@@ -118,7 +143,17 @@ export type Report =
       readonly seconds: number;
     }
   /** dssp: the controller granted `credit` iterations beyond sL to worker `rank`. */
-  | { readonly kind: "credit"; readonly rank: number; readonly credit: number };
+  | { readonly kind: "credit"; readonly rank: number; readonly credit: number }
+  /**
+   * ad-psgd: at a change of view `rank` settled an exchange with `member`, which is gone. `drift` is the
+   * length of what the exchange had added to the sum of the replicas and nobody takes out again.
+   */
+  | {
+      readonly kind: "settled";
+      readonly rank: number;
+      readonly member: number;
+      readonly drift: number;
+    };
 
 /** Where effects are pushed. */
 export interface Outbox<Message> {
@@ -164,6 +199,18 @@ export interface Strategy<State = unknown, Message extends MessageBody = Message
 /** A strategy whose types nobody needs to know: what tables and engines hold. */
 // biome-ignore lint/suspicious/noExplicitAny: state and messages are the strategy's own affair
 export type AnyStrategy = Strategy<any, any>;
+
+/** The view a member is seated in. */
+export function viewOf({ view, workers, members }: Seat): View {
+  if (view) return view;
+  const ranks = Array.from({ length: members }, (_, rank) => rank);
+  const role = (rank: number): Role => (rank < workers ? "worker" : "server");
+  return {
+    id: 1,
+    members: ranks.map((rank) => ({ rank, incarnation: 1, role: role(rank) })),
+    left: [],
+  };
+}
 
 /** Fills in the settings that are not given. */
 export function strategyOptions(given: Partial<StrategyOptions> = {}): StrategyOptions {

@@ -3,7 +3,7 @@
  *
  *     0.002120  worker 1  learned 4 rows -> push to server 2 (clock 1, rows 4, delta[8])
  */
-import type { Effect, NodeEvent, Report, SeatPlan } from "../../strategies/strategy.ts";
+import type { Effect, NodeEvent, Report, SeatPlan, View } from "../../strategies/strategy.ts";
 import type { Watch } from "./simulator.ts";
 
 /** A watcher that writes one line for every event. */
@@ -28,6 +28,8 @@ function eventText(event: NodeEvent<unknown>, name: Name): string {
       return "has no more rows";
     case "lost":
       return `lost ${name(event.member)}`;
+    case "view":
+      return viewText(event.view);
     default:
       return event.kind;
   }
@@ -56,9 +58,17 @@ function reportText(report: Report, name: Name): string {
       return `applied update ${report.clock} of ${name(report.from)}, ${report.staleness} stale`;
     case "waited":
       return `${name(report.rank)} waited ${report.seconds.toFixed(6)} for ${name(report.waitedFor)}`;
+    case "settled":
+      return `${name(report.rank)} settled an exchange with ${name(report.member)}, drift ${report.drift.toFixed(6)}`;
     default:
       return `credit ${report.credit} for ${name(report.rank)}`;
   }
+}
+
+function viewText({ id, members, left }: View): string {
+  const lives = members.map(({ rank, incarnation }) => `${rank}.${incarnation}`).join(" ");
+  const gone = left.length === 0 ? "" : `, left ${left.map(({ rank }) => rank).join(" ")}`;
+  return `view ${id} of ${lives}${gone}`;
 }
 
 /** A body's kind and fields; arrays by their length. */
