@@ -90,7 +90,18 @@ export function createBlock(
   for (const name of ["rowStart", "index", "value", "label", "rowId"] as const) {
     header.setUint32(headerField[name], layout[name], true);
   }
-  return viewBlock(buffer, byteOffset);
+  const block = viewBlock(buffer, byteOffset);
+  clearGaps(block, layout.byteLength);
+  return block;
+}
+
+/** Zeroes the bytes between the columns, so that equal rows make equal blocks, byte for byte. */
+function clearGaps(block: Block, byteLength: number): void {
+  const bytes = new Uint8Array(block.buffer, block.byteOffset, byteLength);
+  for (const column of [block.rowStart, block.index, block.value, block.label, block.rowId]) {
+    const end = column.byteOffset - block.byteOffset + column.byteLength;
+    bytes.fill(0, end, align(end));
+  }
 }
 
 /**

@@ -49,6 +49,7 @@ export async function* cutChunks(
       }
       end ??= filled;
       if (end === 0) return;
+      if (start === 0) blankByteOrderMark(viewOf(arena, buffer));
       yield { address: buffer.address, byteLength: end };
       viewOf(arena, buffer).copyWithin(0, end, filled);
       start += end;
@@ -57,6 +58,11 @@ export async function* cutChunks(
   } finally {
     arena.release(buffer.address, buffer.byteLength + textPaddingBytes);
   }
+}
+
+/** Editors of some systems put these three bytes before the first line of a text. */
+export function blankByteOrderMark(text: Uint8Array): void {
+  if (text[0] === 0xef && text[1] === 0xbb && text[2] === 0xbf) text.fill(0x20, 0, 3);
 }
 
 function openBuffer(arena: BlockArena, byteLength: number): TextRange {

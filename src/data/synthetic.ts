@@ -19,6 +19,12 @@ import type { Row } from "./rows.ts";
 
 export const syntheticPrefix = "synthetic:";
 
+export interface MadeRow extends Row {
+  readonly label: number;
+  readonly index: number[];
+  readonly value: number[];
+}
+
 interface NewsSettings {
   readonly rows: number;
   readonly columns: number;
@@ -86,7 +92,7 @@ const labelNoise = 0.02;
 const themeShare = 0.35;
 
 /** News-like rows; ids from 1. */
-export function* newsRows({ rows, columns, seed }: NewsSettings): Generator<Row> {
+export function* newsRows({ rows, columns, seed }: NewsSettings): Generator<MadeRow> {
   const hidden = hiddenWeights(columns, seed);
   const state = randomStream({ seed, purpose: "synthetic-news" });
   for (let row = 0; row < rows; row++) {
@@ -142,7 +148,7 @@ function drawWord(state: RandomState, columns: number): number {
  *   P(w) = sum over columns of (r / n) loss(w_j, y_j) + (l2 / 2) w_j^2,
  * whose minimum for hinge and squared loss is knownOptimumWeight.
  */
-export function* knownOptimumRows({ rows, columns }: NewsSettings): Generator<Row> {
+export function* knownOptimumRows({ rows, columns }: NewsSettings): Generator<MadeRow> {
   for (let i = 0; i < rows; i++) {
     const column = i % columns;
     yield { label: column % 2 === 0 ? 1 : -1, index: [column + 1], value: [1] };
