@@ -10,14 +10,21 @@ export interface BestWeights {
   firstLoss(): number;
   /** Takes a snapshot into the average. */
   average(weights: Weights): void;
-  /** Judges the present weights, and the average; keeps a copy of the better when it is the best so far. */
-  judge(weights: Weights): Judged & { readonly best: boolean };
+  /** Judges the present weights and the average; what is reported is the better one's, unless there is trouble. */
+  judge(weights: Weights): JudgedPair;
+  /** Keeps judged weights as good ones to go back to, and as the best when they are; true then. */
+  keep(weights: Weights, judged: JudgedPair): boolean;
   /** The last good weights, to go back to after trouble; the average starts anew from them. */
   restore(): Float32Array;
   /** Puts better weights in the place of the best. */
   replace(weights: Weights): void;
   /** The best weights, in the arena. */
   weights(): Weights;
+}
+
+/** A judgement, and whose it is. */
+export interface JudgedPair extends Judged {
+  readonly ofAverage: boolean;
 }
 
 export function createBest(task: Task, context: LearnContext, solver: Solver): BestWeights {
@@ -48,16 +55,18 @@ export function createBest(task: Task, context: LearnContext, solver: Solver): B
     judge(weights) {
       const last = judgeWeights(task, context, weights);
       const averaged = mode === "never" ? null : judgeWeights(task, context, average.weights());
-      if (Number.isFinite(last.cost)) copyTo(lastGood, weights);
-      const takeAverage = averaged && (mode === "always" || averaged.cost < last.cost);
-      const judged = takeAverage ? averaged : last;
-      const best = judged.cost < bestCost;
-      if (best) {
-        bestCost = judged.cost;
-        copyTo(kept, takeAverage ? average.weights() : weights);
-      }
+      const ofAverage = averaged !== null && (mode === "always" || averaged.cost < last.cost);
       // Trouble shows in the present weights first: an average of earlier ones would hide it.
-      return { ...judged, cost: Number.isFinite(last.cost) ? judged.cost : last.cost, best };
+      return ofAverage && Number.isFinite(last.cost)
+        ? { ...averaged, ofAverage }
+        : { ...last, ofAverage: false };
+    },
+    keep(weights, judged) {
+      copyTo(lastGood, weights);
+      if (!(judged.cost < bestCost)) return false;
+      bestCost = judged.cost;
+      copyTo(kept, judged.ofAverage ? average.weights() : weights);
+      return true;
     },
     restore() {
       const good = lastGood.slice();

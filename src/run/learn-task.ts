@@ -160,6 +160,7 @@ function evaluate(parts: RunParts, course: Course): Verdict | null {
     port.emit(divergence(solver, judged.loss));
     return null;
   }
+  const isBest = best.keep(solver.weights(), judged);
   port.emit({
     kind: "evaluated",
     rows: solver.rows,
@@ -169,7 +170,7 @@ function evaluate(parts: RunParts, course: Course): Verdict | null {
     accuracy: task.validation && context.loss.classifies ? judged.accuracy : null,
     objective: task.validation ? null : judged.objective,
     bytes: 0,
-    best: judged.best,
+    best: isBest,
   });
   const proof = timed(timing, "evaluate", () => certifyPass(solver));
   if (proof) course.dual = Math.max(course.dual ?? Number.NEGATIVE_INFINITY, proof.dual);
