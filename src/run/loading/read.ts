@@ -58,6 +58,10 @@ async function* readFile(name: string, reading: Reading): AsyncGenerator<Block> 
     if (source.sampled) reading.fingerprint.addText(source.sampled());
     else await reading.fingerprint.addFile(name, reading.options.verify === true);
     reading.collector.closeSource(source.bytesRead());
+  } catch (error) {
+    // A file that changed explains any error: half a row, a broken checksum.
+    if (error instanceof InputError) await source.checkUnchanged();
+    throw error;
   } finally {
     await source.close();
   }
