@@ -2,22 +2,28 @@
  * An arena: one shared WebAssembly memory and the rooms given out of it. Every thread of a process
  * instantiates the kernels over the same arena, so a block parsed by one thread is learned from by
  * another without a copy. An address is a byte offset; all addresses are multiples of 64 (a cache line).
+ *
+ * Every thread may allocate: where the used part ends is one shared word, at the end of the first page, moved
+ * by compare-and-exchange. Rooms taken back are given out again by the thread that took them back.
  */
 const pageBytes = 65_536;
 const pagesMax = 65_536;
 const alignment = 64;
+/** Index, in 32-bit words, of the shared word; it counts in units of the alignment, so that 4 GiB fit. */
+const topWord = pageBytes / 4 - 1;
 
 export class Arena {
   readonly memory: WebAssembly.Memory;
-  #top: number;
+  readonly #words: Int32Array;
   readonly #free = new Map<number, number[]>();
 
-  /** @param memory an existing arena's memory, in a thread that only uses what others gave out. */
+  /** @param memory an existing arena's memory, in a thread that shares it. */
   constructor(memory?: WebAssembly.Memory) {
     this.memory =
       memory ?? new WebAssembly.Memory({ initial: 16, maximum: pagesMax, shared: true });
-    // The first page holds the kernels' own constants.
-    this.#top = pageBytes;
+    this.#words = new Int32Array(this.memory.buffer, 0, pageBytes / 4);
+    // The first page holds the kernels' own constants and the shared word.
+    Atomics.compareExchange(this.#words, topWord, 0, pageBytes / alignment);
   }
 
   get buffer(): SharedArrayBuffer {
@@ -26,7 +32,11 @@ export class Arena {
 
   /** Bytes given out or waiting to be given out again. */
   get bytes(): number {
-    return this.#top;
+    return this.#top() * alignment;
+  }
+
+  #top(): number {
+    return Atomics.load(this.#words, topWord);
   }
 
   /**
@@ -37,25 +47,25 @@ export class Arena {
     const size = roundUp(byteLength);
     const reused = this.#free.get(size)?.pop();
     if (reused !== undefined) return reused;
-    const address = this.#top;
-    const end = address + size;
-    if (end > pagesMax * pageBytes) {
-      throw new RangeError(
-        `Cannot allocate ${size} bytes as the arena ends at 4 GiB: ${address} bytes are in use`,
-      );
+    for (;;) {
+      const top = this.#top();
+      const address = top * alignment;
+      const end = address + size;
+      if (end > pagesMax * pageBytes) {
+        throw new RangeError(
+          `Cannot allocate ${size} bytes as the arena ends at 4 GiB: ${address} bytes are in use`,
+        );
+      }
+      this.#growTo(end);
+      if (this.#move(top, end / alignment)) return address;
     }
-    this.#growTo(end);
-    this.#top = end;
-    return address;
   }
 
   /** Takes back what `allocate(byteLength)` gave out. */
   release(address: number, byteLength: number): void {
     const size = roundUp(byteLength);
-    if (address + size === this.#top) {
-      this.#top = address;
-      return;
-    }
+    const top = (address + size) / alignment;
+    if (this.#top() === top && this.#move(top, address / alignment)) return;
     const list = this.#free.get(size);
     if (list) list.push(address);
     else this.#free.set(size, [address]);
@@ -89,9 +99,19 @@ export class Arena {
     return this.u32(this.allocate(4 * length), length);
   }
 
+  /** Moves the end of the used part; false when another thread moved it first. */
+  #move(from: number, to: number): boolean {
+    return Atomics.compareExchange(this.#words, topWord, from, to) === from;
+  }
+
   #growTo(end: number): void {
     const missing = Math.ceil((end - this.memory.buffer.byteLength) / pageBytes);
-    if (missing > 0) this.memory.grow(missing);
+    // Another thread may grow at the same time: what is then too much is used by the next allocation.
+    if (missing > 0) this.memory.grow(Math.min(missing, pagesMax - this.#pages()));
+  }
+
+  #pages(): number {
+    return this.memory.buffer.byteLength / pageBytes;
   }
 }
 
