@@ -3,12 +3,12 @@ import type { RunEvent, RunEventBody, TrainResult } from "../run/events.ts";
 import { eventsVersion } from "../run/events.ts";
 import { checkWritable } from "../run/files.ts";
 import { RunRecord } from "../run/record.ts";
-import { type SettingName, settingsSchema } from "../run/settings.ts";
-import { settingsWithoutEffect } from "../run/settings-effect.ts";
+import { type SettingName, type Settings, settingsSchema } from "../run/settings.ts";
+import { refuseUnavailable, settingsWithoutEffect } from "../run/settings-effect.ts";
 import { kebabCase } from "../run/settings-origin.ts";
 import type { Run } from "../run/train.ts";
 import { version } from "../version.ts";
-import { type CommandContext, type CommandDefinition, exitCode } from "./command.ts";
+import { type CommandContext, type CommandDefinition, exitCode, UsageError } from "./command.ts";
 import { describeError, exitCodeOf, reportFailure } from "./failure.ts";
 import { inputFiles } from "./input.ts";
 import { createProgress, type Progress } from "./progress.ts";
@@ -57,6 +57,7 @@ export interface Job {
 async function trainFromFiles(context: CommandContext): Promise<number> {
   const { settings, resolved, output } = context;
   const files = inputFiles(context.arguments, "train");
+  checkSettings(settings);
   warnAboutSettings(context);
   await checkWritable(settings.model);
   const record = await RunRecord.open({ runs: settings.runs, command: "train", version, resolved });
@@ -176,6 +177,15 @@ async function failJob(job: Job, error: unknown): Promise<number> {
   output.note("interrupted before anything was learned: no model is saved");
   if (output.json) output.result(JSON.stringify(result));
   return signals.exitCode ?? exitCodeOf(error);
+}
+
+/** Before anything is read or written; a setting that cannot be had is wrong use. */
+function checkSettings(settings: Settings): void {
+  try {
+    refuseUnavailable(settings);
+  } catch (error) {
+    throw error instanceof RangeError ? new UsageError(error.message) : error;
+  }
 }
 
 function warnAboutSettings({ settings, resolved, output }: CommandContext): void {

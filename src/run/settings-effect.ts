@@ -22,6 +22,11 @@ function only(names: readonly string[], settings: TrainSettings): boolean {
 
 const noEffects: readonly NoEffect[] = [
   {
+    setting: "memory",
+    reason: "this version keeps all rows in memory",
+    when: (s) => s.memory !== "auto",
+  },
+  {
     setting: "workers",
     reason: "strategy serial learns with one worker",
     when: (s) => s.strategy === "serial" && s.workers !== 1,
@@ -97,4 +102,25 @@ export function settingsWithoutEffect(
   return noEffects
     .filter(({ setting, when }) => given.has(setting) && when(settings))
     .map(({ setting, reason }) => ({ setting, reason }));
+}
+
+/** What the schema knows and this version cannot do: it must not be taken for something else. */
+const availableStrategies: readonly string[] = ["serial"];
+const availableEngines: readonly string[] = ["threads"];
+
+/**
+ * Refuses settings that would otherwise be passed over in silence.
+ * @throws RangeError that names the setting, what it must be and what it is.
+ */
+export function refuseUnavailable(settings: TrainSettings): void {
+  refuseOther("strategy", settings.strategy, availableStrategies);
+  refuseOther("engine", settings.engine, availableEngines);
+  refuseOther("decay", settings.decay, ["exact"]);
+}
+
+function refuseOther(setting: string, value: string, available: readonly string[]): void {
+  if (available.includes(value)) return;
+  throw new RangeError(
+    `Cannot train as ${setting} must be ${available.join(" or ")} in this version: current value is ${value}`,
+  );
 }

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { readInterval, readRequirements, readStep, readStop, writeStopRule } from "./rules.ts";
 import { settingText } from "./setting-text.ts";
 import { defaultTrainSettings, parseTrainSettings, settingsSchema } from "./settings.ts";
-import { settingsWithoutEffect } from "./settings-effect.ts";
+import { refuseUnavailable, settingsWithoutEffect } from "./settings-effect.ts";
 
 describe("settings of a run", () => {
   test("nothing given is the defaults, and the defaults read back as themselves", () => {
@@ -131,4 +131,11 @@ test("a setting without effect is named with the reason, but only if the user se
     { setting: "validation", reason: "--valid names the validation rows" },
   ]);
   expect(settingsWithoutEffect(settings, new Set())).toEqual([]);
+});
+
+test("what this version cannot do is refused, never taken for something else", () => {
+  expect(() => refuseUnavailable(parseTrainSettings({ strategy: "ssp" }))).toThrow(
+    "Cannot train as strategy must be serial in this version: current value is ssp",
+  );
+  expect(() => refuseUnavailable(defaultTrainSettings())).not.toThrow();
 });

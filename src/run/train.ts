@@ -8,6 +8,7 @@ import type { RunEvent, RunEventBody, TrainResult } from "./events.ts";
 import { learnTask } from "./learn-task.ts";
 import type { LoadedDataset } from "./load.ts";
 import { parseTrainSettings, type TrainOptions, type TrainSettings } from "./settings.ts";
+import { refuseUnavailable } from "./settings-effect.ts";
 
 /** What a run may be given beside its data and settings. */
 export interface TrainExtras {
@@ -52,6 +53,7 @@ export function train(
   extras: TrainExtras = {},
 ): Run {
   const settings: TrainSettings = parseTrainSettings(options);
+  refuseUnavailable(settings);
   const log = createEventLog(() => performance.now() / 1000);
   const stopping = { requested: false };
   const emit = (body: RunEventBody) => log.emit(body);
