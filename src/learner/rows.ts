@@ -76,7 +76,7 @@ export function shuffleShape(blocks: readonly Block[]): ShuffleShape {
 export function shuffleEpoch(
   parts: readonly BlockRows[],
   shape: ShuffleShape,
-  stream: { seed: number; epoch: number },
+  stream: { seed: number; rank?: number; epoch: number },
   out: Uint32Array,
   positions: Uint32Array | null = null,
 ): RowList {

@@ -19,6 +19,40 @@ export interface Schedule {
 
 export type StepName = "optimal" | "constant" | "inverse-scaling" | "decay" | "adagrad" | "antunes";
 
+/** A schedule as plain data: what a member needs to make the same one. */
+export type ScheduleSpec =
+  | { readonly name: "optimal"; readonly l2: number; readonly t0: number }
+  | { readonly name: "constant"; readonly l2: number; readonly eta0: number }
+  | {
+      readonly name: "inverse-scaling";
+      readonly l2: number;
+      readonly eta0: number;
+      readonly power: number;
+    }
+  | {
+      readonly name: "decay";
+      readonly l2: number;
+      readonly eta0: number;
+      readonly beta: number;
+      readonly rows: number;
+    };
+
+/** @throws RangeError for steps that would turn the regulariser round. */
+export function createSchedule(spec: ScheduleSpec): Schedule {
+  switch (spec.name) {
+    case "optimal":
+      return optimalSchedule(spec);
+    case "constant":
+      return constantSchedule(spec);
+    case "inverse-scaling":
+      return inverseScalingSchedule(spec);
+    case "decay":
+      return decaySchedule(spec);
+    default:
+      return spec satisfies never;
+  }
+}
+
 /** eta = 1/(lambda*(t0 + t)): then s(T) = t0/(t0 + T), and eta(T)/s(T) = 1/(lambda*t0) for every T. */
 export function optimalSchedule({ l2, t0 }: { l2: number; t0: number }): Schedule {
   requirePositive("optimal step size", "l2", l2);

@@ -3,18 +3,14 @@ import { calibrateRate, type LearnSample } from "../learner/calibrate.ts";
 import type { LearnContext } from "../learner/context.ts";
 import type { Replica } from "../learner/replica.ts";
 import type { RowList } from "../learner/rows.ts";
-import {
-  constantSchedule,
-  decaySchedule,
-  inverseScalingSchedule,
-  optimalSchedule,
-  type Schedule,
-} from "../model/schedule.ts";
+import { createSchedule, type Schedule, type ScheduleSpec } from "../model/schedule.ts";
 import type { StepRule } from "./rules.ts";
 
 /** A schedule, and how to make the same one with steps `factor` as large. */
 export interface StepChoice {
   readonly scheduleOf: (factor: number) => Schedule;
+  /** The schedule as plain data, for members elsewhere. */
+  readonly spec: ScheduleSpec;
   /** First rate, for AdaGrad and for people. */
   readonly rate: number;
   /** What was chosen, as `--step` would write it. */
@@ -49,39 +45,39 @@ export function chooseStep(context: LearnContext, rule: StepRule, sample: StepSa
       requireRegulariser(l2);
       return fromRate(context, sample, {
         given: rule.t0 === "auto" ? "auto" : 1 / (l2 * rule.t0),
-        scheduleOf: (rate) => optimalSchedule({ l2, t0: 1 / (l2 * rate) }),
+        specOf: (rate) => ({ name: "optimal", l2, t0: 1 / (l2 * rate) }),
         textOf: (rate) => `optimal:t0=${format(1 / (l2 * rate))}`,
       });
     case "constant":
       return fromRate(context, sample, {
         given: rule.eta0,
-        scheduleOf: (eta0) => constantSchedule({ l2, eta0 }),
+        specOf: (eta0) => ({ name: "constant", l2, eta0 }),
         textOf: (eta0) => `constant:eta0=${format(eta0)}`,
       });
     case "inverse-scaling":
       return fromRate(context, sample, {
         given: rule.eta0,
-        scheduleOf: (eta0) => inverseScalingSchedule({ l2, eta0, power: rule.power }),
+        specOf: (eta0) => ({ name: "inverse-scaling", l2, eta0, power: rule.power }),
         textOf: (eta0) => `inverse-scaling:eta0=${format(eta0)},power=${rule.power}`,
       });
     case "decay":
       return fromRate(context, sample, {
         given: rule.eta0,
-        scheduleOf: (eta0) => decaySchedule({ l2, eta0, beta: rule.beta, rows: sample.epochRows }),
+        specOf: (eta0) => ({ name: "decay", l2, eta0, beta: rule.beta, rows: sample.epochRows }),
         textOf: (eta0) => `decay:eta0=${format(eta0)},beta=${rule.beta}`,
       });
     case "adagrad":
       // AdaGrad's own scaling makes the rate almost free of units: 0.1 is tried unless it is given.
       return fromRate(context, sample, {
         given: rule.eta0 === "auto" ? 0.1 : rule.eta0,
-        scheduleOf: (eta0) => constantSchedule({ l2: 0, eta0 }),
+        specOf: (eta0) => ({ name: "constant", l2: 0, eta0 }),
         textOf: (eta0) => `adagrad:eta0=${format(eta0)}`,
       });
     case "antunes": {
       const eta0 = (0.03 / sample.workers) * (100 / sample.rowsPerUpdate);
       return fromRate(context, sample, {
         given: eta0,
-        scheduleOf: (rate) => constantSchedule({ l2, eta0: rate }),
+        specOf: (rate) => ({ name: "constant", l2, eta0: rate }),
         textOf: (rate) => `antunes (constant:eta0=${format(rate)})`,
       });
     }
@@ -95,11 +91,12 @@ function fromRate(
   sample: StepSample,
   options: {
     given: number | "auto";
-    scheduleOf: (rate: number) => Schedule;
+    specOf: (rate: number) => ScheduleSpec;
     textOf: (rate: number) => string;
   },
 ): StepChoice {
-  const { given, scheduleOf, textOf } = options;
+  const { given, specOf, textOf } = options;
+  const scheduleOf = (rate: number) => createSchedule(specOf(rate));
   const found =
     given === "auto"
       ? calibrateRate(context, scheduleOf, sample.replica, sample.rows, {
@@ -111,6 +108,7 @@ function fromRate(
   const rate = found?.rate ?? (given as number);
   return {
     rate,
+    spec: specOf(rate),
     scheduleOf: (factor) => scheduleOf(rate * factor),
     text: textOf(rate),
     calibrated: found ? { tries: found.tries, rows: sample.rows.count } : null,

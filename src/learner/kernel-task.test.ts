@@ -1,0 +1,85 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { blockOf, randomRows } from "../../test/support-blocks.ts";
+import { Arena } from "../kernels/arena.ts";
+import { randomStream } from "../math/random.ts";
+import { createKernelTask, describeKernelTask, ownedParts } from "./kernel-task.ts";
+import { allRows, listRows } from "./rows.ts";
+
+const columns = 30;
+
+function makeTask(rows: number) {
+  const arena = new Arena();
+  const state = randomStream({ seed: 1, purpose: "kernel task" });
+  const sizes = [Math.floor(rows / 3), rows - Math.floor(rows / 3)];
+  const blocks = sizes.map((count) =>
+    blockOf(arena, randomRows(state, { rows: count, columns, perRow: 8 })),
+  );
+  const train = blocks.map(allRows);
+  const spec = describeKernelTask(arena, {
+    width: columns + 1,
+    loss: "hinge",
+    l2: 1e-3,
+    threshold: 0,
+    schedule: { name: "optimal", l2: 1e-3, t0: 2000 },
+    train,
+    judged: listRows(arena, train),
+  });
+  return { task: createKernelTask(spec), train };
+}
+
+test("every row has exactly one owner, whatever the number of workers", () => {
+  const { train } = makeTask(301);
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 400 }), (workers) => {
+      const seen = new Map<string, number>();
+      for (let rank = 0; rank < workers; rank++) {
+        for (const { block, rows } of ownedParts(train, { rank, workers })) {
+          for (const row of rows) {
+            const key = `${block.byteOffset}:${row}`;
+            seen.set(key, (seen.get(key) ?? 0) + 1);
+          }
+        }
+      }
+      expect(seen.size).toBe(301);
+      expect([...seen.values()].every((owners) => owners === 1)).toBe(true);
+    }),
+    { numRuns: 40 },
+  );
+});
+
+test("workers' shares differ by at most a segment's rows, a sixteenth of a share and one", () => {
+  const { train } = makeTask(3000);
+  const shares = [0, 1, 2, 3].map((rank) =>
+    ownedParts(train, { rank, workers: 4 }).reduce((sum, { rows }) => sum + rows.length, 0),
+  );
+  expect(Math.max(...shares) - Math.min(...shares)).toBeLessThanOrEqual(3000 / 64 + 1);
+});
+
+test("learning changes the replica only when the update is applied, and lowers the objective", () => {
+  const { task } = makeTask(600);
+  const replica = task.createReplica(task.width);
+  const learner = task.createLearner({ rank: 0, workers: 1, seed: 7 });
+  const before = task.evaluate(replica.snapshot());
+  for (let epoch = 0; epoch < 5; epoch++) {
+    const update = learner.learn(
+      replica,
+      { epoch, from: 0, to: 600 },
+      { mode: "local", stride: 1 },
+    );
+    expect(replica.rows).toBe(600 * epoch);
+    replica.apply(update);
+  }
+  expect(task.evaluate(replica.snapshot()).objective).toBeLessThan(0.8 * before.objective);
+});
+
+test("two workers have different orders, and the same worker the same one again", () => {
+  const { task } = makeTask(400);
+  const update = (rank: number) => {
+    const replica = task.createReplica(task.width);
+    const learner = task.createLearner({ rank, workers: 2, seed: 7 });
+    return learner.learn(replica, { epoch: 0, from: 0, to: 50 }, { mode: "local", stride: 1 });
+  };
+  expect(update(0)).toEqual(update(0));
+  expect(update(0)).not.toEqual(update(1));
+});

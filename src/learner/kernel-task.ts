@@ -1,0 +1,166 @@
+/**
+ * The real task of every engine: rows in an arena, learned by the kernels. Its description is plain data (and
+ * the shared memory), so any thread of the process can make the same task over the same blocks.
+ */
+import { viewBlock } from "../data/block.ts";
+import { Arena } from "../kernels/arena.ts";
+import { loadKernels } from "../kernels/loader.ts";
+import { type Model, type Replica, replicaOver } from "../math/replica.ts";
+import type { LossName } from "../model/losses.ts";
+import { createSchedule, type Schedule, type ScheduleSpec } from "../model/schedule.ts";
+import { createContext, type LearnContext } from "./context.ts";
+import type { RowSpan } from "./cursor.ts";
+import type { Learner, LearnerSeat, LearnOptions, Task } from "./learner.ts";
+import {
+  type BlockRows,
+  countRows,
+  type RowList,
+  shuffleEpoch,
+  shuffleShape,
+  sliceRows,
+} from "./rows.ts";
+import { judge, penaltyOf } from "./sgd.ts";
+import { createUpdateRoom, learnUpdate, type UpdateRoom } from "./update.ts";
+
+/** Rows of one block, as addresses: `rows` points to `count` row numbers (u32). */
+export interface PartSpec {
+  readonly block: number;
+  readonly rows: number;
+  readonly count: number;
+}
+
+/** A kernel task as data; structured-cloneable, the memory is shared and not copied. */
+export interface KernelTaskSpec {
+  readonly memory: WebAssembly.Memory;
+  readonly width: number;
+  readonly loss: LossName;
+  readonly l2: number;
+  readonly threshold: number;
+  readonly schedule: ScheduleSpec;
+  readonly train: readonly PartSpec[];
+  /** Rows that evaluations look at, as a list of pairs. */
+  readonly judged: { readonly address: number; readonly count: number };
+}
+
+/** Segments a worker owns at least: the unit in which rows are assigned (design: architecture.md). */
+const segmentsPerWorker = 16;
+
+/** Describes a task to other threads: row numbers are copied into the arena, once. */
+export function describeKernelTask(
+  arena: Arena,
+  options: Omit<KernelTaskSpec, "memory" | "train" | "judged"> & {
+    train: readonly BlockRows[];
+    judged: RowList;
+  },
+): KernelTaskSpec {
+  const train = options.train.map(({ block, rows }) => {
+    const room = arena.allocateU32(rows.length);
+    room.set(rows);
+    return { block: block.byteOffset, rows: room.byteOffset, count: rows.length };
+  });
+  const { address, count } = options.judged;
+  return { ...options, memory: arena.memory, train, judged: { address, count } };
+}
+
+/** Makes the task in this thread; threads that share the memory see the same blocks. */
+export function createKernelTask(spec: KernelTaskSpec): Task {
+  const arena = new Arena(spec.memory);
+  const context = createContext(arena, loadKernels(arena), spec);
+  const schedule = createSchedule(spec.schedule);
+  const parts = spec.train.map(({ block, rows, count }) => ({
+    block: viewBlock(arena.buffer, block),
+    rows: arena.u32(rows, count),
+  }));
+  const room = createUpdateRoom(context, spec.width);
+  const scaleAt = (rows: number) => Math.exp(schedule.logScale(rows));
+  return {
+    name: "rows",
+    width: spec.width,
+    rows: countRows(parts),
+    createReplica: (width) => replicaOver(arena.allocateF32(width).fill(0), scaleAt),
+    createLearner: (seat) =>
+      createKernelLearner(context, schedule, room, ownedParts(parts, seat), seat),
+    evaluate: (model) => evaluateModel(context, scaleAt, spec, model),
+  };
+}
+
+/**
+ * The rows a worker owns: all training rows in their order are cut into segments, 16 a worker, dealt out in
+ * turns. So every row has exactly one owner, and workers' shares differ by at most a segment's rows.
+ */
+export function ownedParts(
+  parts: readonly BlockRows[],
+  { rank, workers }: Pick<LearnerSeat, "rank" | "workers">,
+): BlockRows[] {
+  const total = countRows(parts);
+  const segments = segmentsPerWorker * workers;
+  const owned: BlockRows[] = [];
+  let first = 0;
+  for (const { block, rows } of parts) {
+    const mine: Uint32Array[] = [];
+    for (let at = 0; at < rows.length; ) {
+      const segment = Math.floor(((first + at) * segments) / total);
+      const end = Math.min(rows.length, Math.ceil(((segment + 1) * total) / segments) - first);
+      if (segment % workers === rank) mine.push(rows.subarray(at, end));
+      at = end;
+    }
+    if (mine.length > 0) owned.push({ block, rows: concatenate(mine) });
+    first += rows.length;
+  }
+  return owned;
+}
+
+function createKernelLearner(
+  context: LearnContext,
+  schedule: Schedule,
+  room: UpdateRoom,
+  parts: readonly BlockRows[],
+  { rank, seed }: LearnerSeat,
+): Learner {
+  const rows = countRows(parts);
+  const order = context.arena.allocateU32(2 * rows);
+  const shape = shuffleShape(parts.map(({ block }) => block));
+  let shuffled: { epoch: number; list: RowList } | null = null;
+  return {
+    rows,
+    learn(replica: Replica, span: RowSpan, { mode, stride }: LearnOptions) {
+      if (shuffled?.epoch !== span.epoch) {
+        const list = shuffleEpoch(parts, shape, { seed, rank, epoch: span.epoch }, order);
+        shuffled = { epoch: span.epoch, list };
+      }
+      const list = sliceRows(shuffled.list, span.from, span.to);
+      const { values: v } = replica;
+      const { byteOffset: address, length: width } = v;
+      const state = { v, address, width, t: replica.rows, base: 0 };
+      return learnUpdate(context, schedule, room, state, list, { mode, stride });
+    },
+  };
+}
+
+function evaluateModel(
+  context: LearnContext,
+  scaleAt: (rows: number) => number,
+  spec: KernelTaskSpec,
+  model: Model,
+) {
+  const { arena } = context;
+  const room = arena.allocateF32(spec.width);
+  room.set(model.values);
+  const { address, count } = spec.judged;
+  const list = { address, count, pairs: arena.u32(address, 2 * count) };
+  const weights = { address: room.byteOffset, scale: scaleAt(model.rows), width: spec.width };
+  const { loss, accuracy } = judge(context, weights, list);
+  const objective = loss + penaltyOf(context, weights);
+  arena.release(room.byteOffset, room.byteLength);
+  return { objective, loss, accuracy: context.loss.classifies ? accuracy : Number.NaN };
+}
+
+function concatenate(arrays: readonly Uint32Array[]): Uint32Array {
+  const all = new Uint32Array(arrays.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const array of arrays) {
+    all.set(array, at);
+    at += array.length;
+  }
+  return all;
+}
