@@ -324,5 +324,6 @@ function take(reader: Reader, length: number): boolean {
 }
 
 function pad(length: number): number {
-  return (length + 7) & ~7;
+  // Not by bits: a length that a bad frame claims may be beyond 32 of them.
+  return Math.ceil(length / 8) * 8;
 }
