@@ -64,88 +64,105 @@ const cachedBytesMax = 16 * 1024 * 1024;
  * Single rows when the data fit the cache; else runs of 32 rows, whose order costs 1.15 of a sequential pass
  * where single rows cost 2.3 (measured on the twin). A function of the data alone, never of the machine.
  */
-export function shuffleShape(blocks: readonly Block[]): ShuffleShape {
+export function shuffleShape(blocks: readonly { readonly byteLength: number }[]): ShuffleShape {
   const bytes = blocks.reduce((sum, block) => sum + block.byteLength, 0);
   return { windowBlocks: 8, runRows: bytes <= cachedBytesMax ? 1 : 32 };
 }
 
+/** The order of the runs of one window: each is named by its place among all runs of the window. */
+export interface WindowPlan {
+  /** Numbers of the window's parts. */
+  readonly parts: readonly number[];
+  readonly rows: number;
+  readonly runs: Uint32Array;
+}
+
+/** An epoch's windows, one after the other; what a window's blocks hold need not be known for it. */
+export function* planEpoch(
+  rowsOfParts: readonly number[],
+  shape: ShuffleShape,
+  stream: { seed: number; rank?: number; epoch: number },
+): Generator<WindowPlan> {
+  const state = randomStream({ ...stream, purpose: "shuffle" });
+  const order = shuffle(
+    Uint32Array.from({ length: rowsOfParts.length }, (_, k) => k),
+    state,
+  );
+  for (let first = 0; first < order.length; first += shape.windowBlocks) {
+    const parts = [...order.subarray(first, first + shape.windowBlocks)];
+    const runs = parts.reduce((sum, k) => sum + Math.ceil(rowsOfParts[k]! / shape.runRows), 0);
+    yield {
+      parts,
+      rows: parts.reduce((sum, k) => sum + rowsOfParts[k]!, 0),
+      runs: shuffle(
+        Uint32Array.from({ length: runs }, (_, k) => k),
+        state,
+      ),
+    };
+  }
+}
+
+/** Where `fillWindow` writes: pairs for the kernels, and the place of each row where that is wanted. */
+export interface WindowRoom {
+  readonly pairs: Uint32Array;
+  readonly positions: Uint32Array | null;
+}
+
 /**
- * Writes one epoch's order of the parts' rows into `out`; returns the list. `positions` receives the place of
- * each row among all rows of the parts' blocks, for what is kept a row (norms, duals).
+ * Writes the rows of a window in the order of its plan, from row number `start` of the room on.
+ * @param rowsBefore for each part, what its rows' places count from.
  */
+export function fillWindow(
+  plan: WindowPlan,
+  parts: readonly BlockRows[],
+  options: { runRows: number; rowsBefore: readonly number[]; start: number },
+  { pairs, positions }: WindowRoom,
+): void {
+  const { runRows, rowsBefore } = options;
+  const firstRun: number[] = [];
+  let runs = 0;
+  for (const { rows } of parts) {
+    firstRun.push(runs);
+    runs += Math.ceil(rows.length / runRows);
+  }
+  const partOf = new Uint16Array(runs);
+  for (let part = 0; part < parts.length; part++) {
+    partOf.fill(part, firstRun[part]!, firstRun[part + 1] ?? runs);
+  }
+  let at = options.start;
+  for (const run of plan.runs) {
+    const part = partOf[run]!;
+    const { block, rows } = parts[part]!;
+    const from = (run - firstRun[part]!) * runRows;
+    const to = Math.min(rows.length, from + runRows);
+    for (let k = from; k < to; k++, at++) {
+      pairs[2 * at] = block.byteOffset;
+      pairs[2 * at + 1] = rows[k]!;
+      if (positions) positions[at] = rowsBefore[part]! + rows[k]!;
+    }
+  }
+}
+
+/** Writes one epoch's order of the parts' rows, all of them in memory, into `out`; returns the list. */
 export function shuffleEpoch(
   parts: readonly BlockRows[],
   shape: ShuffleShape,
   stream: { seed: number; rank?: number; epoch: number },
   out: Uint32Array,
-  positions: Uint32Array | null = null,
 ): RowList {
-  const state = randomStream({ ...stream, purpose: "shuffle" });
-  const order = shuffle(
-    Uint32Array.from({ length: parts.length }, (_, k) => k),
-    state,
-  );
-  let at = 0;
-  for (let first = 0; first < order.length; first += shape.windowBlocks) {
-    const window = [...order.subarray(first, first + shape.windowBlocks)].map((k) => parts[k]!);
-    at = shuffleWindow(window, shape.runRows, state, out, at);
+  const rowsOfParts = parts.map(({ rows }) => rows.length);
+  const rowsBefore = parts.map(() => 0);
+  let count = 0;
+  for (const plan of planEpoch(rowsOfParts, shape, stream)) {
+    const window = plan.parts.map((k) => parts[k]!);
+    const { runRows } = shape;
+    fillWindow(
+      plan,
+      window,
+      { runRows, rowsBefore, start: count },
+      { pairs: out, positions: null },
+    );
+    count += plan.rows;
   }
-  if (positions) fillPositions(parts, out.subarray(0, at), positions);
-  return { address: out.byteOffset, count: at / 2, pairs: out.subarray(0, at) };
-}
-
-function fillPositions(
-  parts: readonly BlockRows[],
-  pairs: Uint32Array,
-  positions: Uint32Array,
-): void {
-  const firstOf = new Map<number, number>();
-  let first = 0;
-  for (const { block } of parts) {
-    firstOf.set(block.byteOffset, first);
-    first += block.rows;
-  }
-  let known = -1;
-  for (let k = 0; k < pairs.length; k += 2) {
-    if (pairs[k] !== known) {
-      known = pairs[k]!;
-      first = firstOf.get(known)!;
-    }
-    positions[k >> 1] = first + pairs[k + 1]!;
-  }
-}
-
-function shuffleWindow(
-  window: readonly BlockRows[],
-  runRows: number,
-  state: Parameters<typeof shuffle>[1],
-  out: Uint32Array,
-  start: number,
-): number {
-  // A run is named by one number: its position among all runs of the window.
-  const firstRun: number[] = [];
-  let runs = 0;
-  for (const { rows } of window) {
-    firstRun.push(runs);
-    runs += Math.ceil(rows.length / runRows);
-  }
-  const partOf = new Uint8Array(runs);
-  for (let part = 0; part < window.length; part++) {
-    partOf.fill(part, firstRun[part]!, firstRun[part + 1] ?? runs);
-  }
-  let at = start;
-  for (const run of shuffle(
-    Uint32Array.from({ length: runs }, (_, k) => k),
-    state,
-  )) {
-    const part = partOf[run]!;
-    const { block, rows } = window[part]!;
-    const from = (run - firstRun[part]!) * runRows;
-    const to = Math.min(rows.length, from + runRows);
-    for (let k = from; k < to; k++) {
-      out[at++] = block.byteOffset;
-      out[at++] = rows[k]!;
-    }
-  }
-  return at;
+  return { address: out.byteOffset, count, pairs: out.subarray(0, 2 * count) };
 }

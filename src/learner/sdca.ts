@@ -4,8 +4,10 @@
  */
 import type { SdcaKernel } from "../kernels/exports.ts";
 import type { LearnContext } from "./context.ts";
-import { type BlockRows, countRows, shuffleEpoch, shuffleShape } from "./rows.ts";
-import { judge, penaltyOf } from "./sgd.ts";
+import { createOrder } from "./order.ts";
+import { judgeStore, listsOfStore } from "./row-pass.ts";
+import type { RowStore } from "./row-store.ts";
+import { penaltyOf } from "./sgd.ts";
 import type { Solver, Weights } from "./solver.ts";
 
 /** A proven bound: optimum >= dual, so objective - optimum <= objective - dual. */
@@ -24,26 +26,20 @@ export interface SdcaSolver extends Solver {
 
 export function createSdcaSolver(
   context: LearnContext,
-  options: { parts: readonly BlockRows[]; width: number; seed: number },
+  options: { store: RowStore; width: number; seed: number },
 ): SdcaSolver {
-  const { arena, l2, threshold } = context;
-  const { parts, width, seed } = options;
-  const epochRows = countRows(parts);
-  const places = parts.reduce((sum, { block }) => sum + block.rows, 0);
-  const room = arena.allocateU32(2 * epochRows);
-  const positions = arena.allocateU32(epochRows);
-  const norms = arena.allocateF32(places);
-  const dual = arena.allocateF32(places);
+  const { arena, kernels, l2, threshold } = context;
+  const { store, width, seed } = options;
+  const epochRows = store.rows;
+  const order = createOrder(arena, store, { seed, positions: true });
+  const norms = arena.allocateF32(store.places);
+  const dual = arena.allocateF32(store.places);
   const u = arena.allocateF32(width);
   dual.fill(0);
   u.fill(0);
-  const shape = shuffleShape(parts.map(({ block }) => block));
   const lambdaN = l2 * epochRows;
   const kernel = sdcaKernelOf(context);
   let rows = 0;
-  const shuffled = (epoch: number) => shuffleEpoch(parts, shape, { seed, epoch }, room, positions);
-  let list = shuffled(0);
-  context.kernels.rowNorms(list.address, positions.byteOffset, list.count, norms.byteOffset);
   const weights = (): Weights => ({ address: u.byteOffset, scale: 1 / lambdaN, width });
   return {
     name: "sdca",
@@ -53,21 +49,22 @@ export function createSdcaSolver(
     },
     learn(count) {
       for (let left = count; left > 0; ) {
-        const taken = rows % epochRows;
-        if (taken === 0 && rows > 0) list = shuffled(rows / epochRows);
-        const some = Math.min(left, epochRows - taken);
+        const some = order.take(left);
+        const { address, positions } = some;
+        // The first epoch meets every row once, when its block is in memory anyway.
+        if (order.epoch === 0) kernels.rowNorms(address, positions, some.count, norms.byteOffset);
         kernel(
-          list.address + 8 * taken,
-          positions.byteOffset + 4 * taken,
-          some,
+          address,
+          positions,
+          some.count,
           u.byteOffset,
           norms.byteOffset,
           dual.byteOffset,
           lambdaN,
           threshold,
         );
-        rows += some;
-        left -= some;
+        rows += some.count;
+        left -= some.count;
       }
     },
     weights,
@@ -75,29 +72,42 @@ export function createSdcaSolver(
       throw new Error("Dual ascent never diverges: this is a bug in glissade");
     },
     certify() {
-      const exact = arena.allocateF64(width);
-      exact.fill(0);
-      const { kernels, loss } = context;
-      const sum = kernels.dualRows(
-        loss.code,
-        list.address,
-        positions.byteOffset,
-        list.count,
-        exact.byteOffset,
-        dual.byteOffset,
-        threshold,
-      );
-      let norm = 0;
-      for (let j = 0; j < width; j++) {
-        norm += exact[j]! * exact[j]!;
-        u[j] = exact[j]!;
-      }
-      arena.release(exact.byteOffset, exact.byteLength);
-      const value = sum / epochRows - norm / (2 * l2 * epochRows * epochRows);
-      const objective = judge(context, weights(), list).loss + penaltyOf(context, weights());
+      const { sum, squaredNorm } = weightsFromDuals(context, store, { dual, u });
+      const value = sum / epochRows - squaredNorm / (2 * l2 * epochRows * epochRows);
+      const objective = judgeStore(context, weights(), store).loss + penaltyOf(context, weights());
       return { objective, dual: value, relative: (objective - value) / Math.abs(value) };
     },
   };
+}
+
+/** Recomputes u from the duals in f64; returns its squared norm and the sum of the rows' dual values. */
+function weightsFromDuals(
+  { arena, kernels, loss, threshold }: LearnContext,
+  store: RowStore,
+  { dual, u }: { dual: Float32Array; u: Float32Array },
+): { sum: number; squaredNorm: number } {
+  const exact = arena.allocateF64(u.length);
+  exact.fill(0);
+  let sum = 0;
+  for (const { address, positions, count } of listsOfStore(arena, store)) {
+    const { byteOffset } = exact;
+    sum += kernels.dualRows(
+      loss.code,
+      address,
+      positions,
+      count,
+      byteOffset,
+      dual.byteOffset,
+      threshold,
+    );
+  }
+  let squaredNorm = 0;
+  for (let j = 0; j < u.length; j++) {
+    squaredNorm += exact[j]! * exact[j]!;
+    u[j] = exact[j]!;
+  }
+  arena.release(exact.byteOffset, exact.byteLength);
+  return { sum, squaredNorm };
 }
 
 function sdcaKernelOf({ kernels, loss }: LearnContext): SdcaKernel {

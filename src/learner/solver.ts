@@ -4,16 +4,8 @@
  */
 import type { Schedule } from "../model/schedule.ts";
 import type { LearnContext } from "./context.ts";
+import type { RowOrder } from "./order.ts";
 import { createReplica, type Replica, scaleOf, setWeights } from "./replica.ts";
-import {
-  type BlockRows,
-  countRows,
-  type RowList,
-  type ShuffleShape,
-  shuffleEpoch,
-  shuffleShape,
-  sliceRows,
-} from "./rows.ts";
 import { learnInPlace } from "./sgd.ts";
 import { createUpdateRoom, learnByUpdates } from "./update.ts";
 
@@ -37,54 +29,6 @@ export interface Solver {
   weights(): Weights;
   /** Goes back to given weights (f32, length width) and takes steps `factor` as large from there. */
   restart(weights: Float32Array, factor: number): void;
-}
-
-/** The order in which rows come, epoch after epoch. */
-export interface RowCursor {
-  readonly epochRows: number;
-  epoch: number;
-  /** Rows of the present epoch that were taken. */
-  taken: number;
-}
-
-export interface RowOrder extends RowCursor {
-  readonly parts: readonly BlockRows[];
-  readonly shape: ShuffleShape;
-  readonly seed: number;
-  readonly room: Uint32Array;
-  list: RowList | null;
-}
-
-export function createOrder(
-  context: LearnContext,
-  parts: readonly BlockRows[],
-  seed: number,
-): RowOrder {
-  const epochRows = countRows(parts);
-  return {
-    parts,
-    seed,
-    epochRows,
-    epoch: 0,
-    taken: 0,
-    shape: shuffleShape(parts.map(({ block }) => block)),
-    room: context.arena.allocateU32(2 * epochRows),
-    list: null,
-  };
-}
-
-/** The next at most `count` rows, none beyond the end of the epoch. */
-export function takeRows(order: RowOrder, count: number): RowList {
-  if (order.taken === order.epochRows) {
-    order.epoch++;
-    order.taken = 0;
-    order.list = null;
-  }
-  order.list ??= shuffleEpoch(order.parts, order.shape, order, order.room);
-  const end = Math.min(order.epochRows, order.taken + count);
-  const rows = sliceRows(order.list, order.taken, end);
-  order.taken = end;
-  return rows;
 }
 
 /** Fused serial SGD: rows change the replica itself. */
@@ -111,7 +55,7 @@ export function createSgdSolver(
     },
     learn(count) {
       for (let left = count; left > 0; ) {
-        const list = takeRows(order, left);
+        const list = order.take(left);
         learnInPlace(context, schedule, replica, list);
         left -= list.count;
         rows += list.count;
@@ -157,7 +101,7 @@ export function createUpdateSolver(
     },
     learn(count) {
       for (const end = rows + count; rows < end; ) {
-        const list = takeRows(order, rowsPerUpdate);
+        const list = order.takeWhole(rowsPerUpdate);
         learnByUpdates(context, schedule, room, replica, list, { mode, rowsPerUpdate });
         rows += list.count;
       }
@@ -209,7 +153,7 @@ export function createAdagradSolver(
     },
     learn(count) {
       for (let left = count; left > 0; ) {
-        const list = takeRows(order, left);
+        const list = order.take(left);
         kernels.adagradRows(
           loss.code,
           list.address,

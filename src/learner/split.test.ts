@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { blockOf } from "../../test/support-blocks.ts";
+import { rowIdsOf } from "../data/block-source.ts";
 import { isValidationRow } from "../data/split.ts";
 import { Arena } from "../kernels/arena.ts";
 import { loadKernels } from "../kernels/loader.ts";
@@ -18,7 +19,10 @@ test("the kernel splits every row as the definition in 64-bit arithmetic does", 
       fc.double({ min: 0, max: 1, noNaN: true }),
       (seed, base, share) => {
         const block = blockOf(arena, rows, base);
-        const { training, validation } = splitRows(arena, kernels, block, { share, seed });
+        const { training, validation } = splitRows(arena, kernels, rowIdsOf(block), {
+          share,
+          seed,
+        });
         const expected = rows.map((_, k) => isValidationRow(share, { seed, rowId: base + k }));
         expect([...training]).toEqual(numbersWhere(expected, false));
         expect([...validation]).toEqual(numbersWhere(expected, true));

@@ -1,5 +1,5 @@
 /** Splits a block's rows into training and validation rows; the rule is in data/split.ts. */
-import type { Block } from "../data/block.ts";
+import type { RowIds } from "../data/block-source.ts";
 import type { Arena } from "../kernels/arena.ts";
 import type { KernelExports } from "../kernels/exports.ts";
 
@@ -12,15 +12,15 @@ export interface SplitRows {
 export function splitRows(
   arena: Arena,
   kernels: KernelExports,
-  block: Block,
+  ids: RowIds,
   { share, seed }: { share: number; seed: number },
 ): SplitRows {
-  const training = arena.allocateU32(block.rows);
-  const validation = arena.allocateU32(block.rows);
+  const training = arena.allocateU32(ids.rows);
+  const validation = arena.allocateU32(ids.rows);
   const kept = kernels.splitBlock(
-    block.rowId.byteOffset,
-    block.rows,
-    block.rowIdBase,
+    ids.address,
+    ids.rows,
+    ids.base,
     seed,
     share,
     training.byteOffset,
@@ -28,7 +28,7 @@ export function splitRows(
   );
   const parts = {
     training: training.slice(0, kept),
-    validation: validation.slice(0, block.rows - kept),
+    validation: validation.slice(0, ids.rows - kept),
   };
   arena.release(validation.byteOffset, validation.byteLength);
   arena.release(training.byteOffset, training.byteLength);

@@ -53,8 +53,8 @@ export function certifyBest(
   port: RunPort,
 ): number {
   const begin = performance.now();
-  const { train: parts, width, settings } = task;
-  const solver = createSdcaSolver(context, { parts, width, seed: settings.seed });
+  const { store, width, settings } = task;
+  const solver = createSdcaSolver(context, { store, width, seed: settings.seed });
   const asked = gapAsked(task);
   let objective = objectiveOfBest;
   let dual = Number.NEGATIVE_INFINITY;

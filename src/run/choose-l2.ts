@@ -9,8 +9,9 @@
  * half here, as rivals are judged on the same rows): costs this close are told apart by chance, and the more
  * regularised model is safer.
  */
+import { createOrder, type RowOrder } from "../learner/order.ts";
 import { createReplica, type Replica } from "../learner/replica.ts";
-import { type RowList, shuffleEpoch, shuffleShape, sliceRows } from "../learner/rows.ts";
+import type { RowList } from "../learner/rows.ts";
 import { learnInPlace } from "../learner/sgd.ts";
 import { weightsAt } from "../learner/solver.ts";
 import { optimalSchedule } from "../model/schedule.ts";
@@ -37,19 +38,18 @@ export function chooseL2(task: Task, replica: Replica): RegulariserChoice {
   }
   const rate = startRate(task, round(unit), replica);
   const rows = task.trainRows;
-  const room = task.dataset.arena.allocateU32(2 * rows);
-  const stream = { seed: task.settings.seed, epoch: 0 };
-  const shape = shuffleShape(task.train.map(({ block }) => block));
-  const order = shuffleEpoch(task.train, shape, stream, room);
-  const all = multiples.map((multiple) => createRival(task, round(multiple * unit), order, rate));
+  const order = createOrder(task.dataset.arena, task.store, { seed: task.settings.seed });
+  const all = multiples.map((multiple) => createRival(task, round(multiple * unit), rate));
   let rivals = all;
+  let learned = 0;
   for (const { end, kept } of rounds(rows)) {
-    for (const rival of rivals) rival.advance(end);
+    advance(rivals, order, end - learned);
+    learned = end;
     rivals = rivals.toSorted((x, y) => x.cost - y.cost).slice(0, kept);
   }
   const best = choose(rivals, standardError(task, rivals[0]!.cost) / 2);
   for (const rival of all) rival.release();
-  task.dataset.arena.release(room.byteOffset, room.byteLength);
+  order.close();
   const [most, least] = [all[0]!.l2, all.at(-1)!.l2];
   const reason = `lowest cost on the validation rows, within half a standard error, of ${all.length} from ${least} to ${most}`;
   return { l2: best.l2, reason };
@@ -102,8 +102,28 @@ function startRate(task: Task, l2: number, replica: Replica): number {
   return choice.rate;
 }
 
-/** One candidate: it learns the shared order's rows from where it stopped. */
-function createRival(task: Task, l2: number, order: RowList, rate: number) {
+/** Snapshots that a candidate's average takes in, a round. */
+const snapshotsPerRound = 8;
+
+/** All candidates learn the same rows side by side, so that every block is read once for all of them. */
+function advance(rivals: readonly Rival[], order: RowOrder, rows: number): void {
+  const slice = Math.ceil(rows / snapshotsPerRound);
+  for (let done = 0; done < rows; ) {
+    const end = Math.min(rows, done + slice);
+    while (done < end) {
+      const list = order.take(end - done);
+      for (const rival of rivals) rival.learn(list);
+      done += list.count;
+    }
+    for (const rival of rivals) rival.snapshot();
+  }
+  for (const rival of rivals) rival.judge();
+}
+
+type Rival = ReturnType<typeof createRival>;
+
+/** One candidate. */
+function createRival(task: Task, l2: number, rate: number) {
   const context = task.contextOf(l2);
   const schedule = optimalSchedule({ l2, t0: 1 / (l2 * rate) });
   const replica = createReplica(context.arena, task.width);
@@ -111,15 +131,14 @@ function createRival(task: Task, l2: number, order: RowList, rate: number) {
   return {
     l2,
     cost: Number.POSITIVE_INFINITY,
-    /** Learns up to a row of the order; its cost is the lower one of the last and the averaged weights. */
-    advance(end: number): void {
-      const slice = Math.ceil((end - replica.t) / 8);
-      while (replica.t < end) {
-        const from = replica.t % order.count;
-        const to = Math.min(order.count, from + Math.min(slice, end - replica.t));
-        learnInPlace(context, schedule, replica, sliceRows(order, from, to));
-        average.add(weightsAt(replica, schedule));
-      }
+    learn(list: RowList): void {
+      learnInPlace(context, schedule, replica, list);
+    },
+    snapshot(): void {
+      average.add(weightsAt(replica, schedule));
+    },
+    /** Its cost is the lower one of the last and the averaged weights. */
+    judge(): void {
       const both = [weightsAt(replica, schedule), average.weights()];
       const costs = both.map((weights) => judgeWeights(task, context, weights).cost);
       this.cost = Math.min(...costs.map((cost) => (Number.isFinite(cost) ? cost : Infinity)));

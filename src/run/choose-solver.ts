@@ -1,12 +1,12 @@
 /** Which solver learns, by a stated rule, and the solver itself. */
 import type { LearnSample } from "../learner/calibrate.ts";
 import type { LearnContext } from "../learner/context.ts";
+import { createOrder } from "../learner/order.ts";
 import { createReplica, type Replica } from "../learner/replica.ts";
 import { createSdcaSolver, type SdcaSolver } from "../learner/sdca.ts";
 import { learnInPlace } from "../learner/sgd.ts";
 import {
   createAdagradSolver,
-  createOrder,
   createSgdSolver,
   createUpdateSolver,
   type Solver,
@@ -38,8 +38,8 @@ export function chooseSolver(
   const context = task.contextOf(l2);
   const kind = decideSolver(task, l2, port);
   if (kind === "sdca") {
-    const { train: parts, width, settings } = task;
-    return { context, solver: createSdcaSolver(context, { parts, width, seed: settings.seed }) };
+    const { store, width, settings } = task;
+    return { context, solver: createSdcaSolver(context, { store, width, seed: settings.seed }) };
   }
   return { context, solver: createSteppingSolver(task, context, { start, replica, port }) };
 }
@@ -113,7 +113,7 @@ function createSteppingSolver(
       seconds: (performance.now() - begin) / 1000,
     });
   }
-  const order = createOrder(context, task.train, settings.seed);
+  const order = createOrder(context.arena, task.store, { seed: settings.seed });
   if (settings.step.name === "adagrad") {
     return createAdagradSolver(context, { order, width, start, rate: step.rate });
   }

@@ -3,7 +3,49 @@
  * regularised like any other, so that everything said of linear models without a bias holds.
  */
 import { type Block, blockByteLength, createBlock } from "../data/block.ts";
+import { type BlockSource, residentBlocks } from "../data/block-source.ts";
 import type { Arena } from "../kernels/arena.ts";
+
+/** The same blocks with the constant column at id `width`. */
+export function withConstantColumns(arena: Arena, source: BlockSource, width: number): BlockSource {
+  if (source.resident) {
+    const blocks = source.acquire([...source.summaries.keys()]);
+    return residentBlocks(blocks.map((block) => withConstantColumn(arena, block, width)));
+  }
+  return widenWhenAcquired(arena, source, width);
+}
+
+/** Blocks that come and go are widened when they come; the narrow ones go at once. */
+function widenWhenAcquired(arena: Arena, source: BlockSource, width: number): BlockSource {
+  const held = new Map<number, { block: Block; times: number }>();
+  function acquire(number: number): Block {
+    const known = held.get(number);
+    if (known) {
+      known.times++;
+      return known.block;
+    }
+    const [narrow] = source.acquire([number]);
+    const block = withConstantColumn(arena, narrow!, width);
+    source.release([number]);
+    held.set(number, { block, times: 1 });
+    return block;
+  }
+  function release(number: number): void {
+    const known = held.get(number)!;
+    if (--known.times > 0) return;
+    held.delete(number);
+    arena.release(known.block.byteOffset, known.block.byteLength);
+  }
+  return {
+    ...source,
+    summaries: source.summaries.map(({ rows, nonZeros }) => {
+      const shape = { rows, nonZeros: nonZeros + rows };
+      return { ...shape, byteLength: blockByteLength(shape) };
+    }),
+    acquire: (numbers) => numbers.map(acquire),
+    release: (numbers) => numbers.forEach(release),
+  };
+}
 
 /** A copy of the block with the constant column at id `width`; the block itself stays as it is. */
 export function withConstantColumn(arena: Arena, block: Block, width: number): Block {

@@ -1,6 +1,7 @@
 /** Judging weights: the cost that selects the best, scores for the result, the objective. */
 import type { LearnContext } from "../learner/context.ts";
-import type { BlockRows, RowList } from "../learner/rows.ts";
+import { judgeStore } from "../learner/row-pass.ts";
+import type { RowList } from "../learner/rows.ts";
 import { judge, labelsOfList, penaltyOf, predictList } from "../learner/sgd.ts";
 import type { Weights } from "../learner/solver.ts";
 import { log } from "../model/losses.ts";
@@ -67,32 +68,8 @@ export function scoreRows(
   return { loss, rows, accuracy: context.loss.classifies ? accuracy : null };
 }
 
-/** Rows listed at a time when whole parts are judged. */
-const partRows = 65_536;
-
-/** P(w) and the mean loss over all training rows, in their own order. */
+/** P(w) and the mean loss over all training rows. */
 export function scoreTraining(task: Task, context: LearnContext, weights: Weights) {
-  const room = context.arena.allocateU32(2 * partRows);
-  let loss = 0;
-  let rows = 0;
-  for (const list of listsOf(task.train, room)) {
-    loss += judge(context, weights, list).loss * list.count;
-    rows += list.count;
-  }
-  context.arena.release(room.byteOffset, room.byteLength);
-  loss /= rows;
+  const { loss, rows } = judgeStore(context, weights, task.store);
   return { objective: loss + penaltyOf(context, weights), loss, rows };
-}
-
-function* listsOf(parts: readonly BlockRows[], room: Uint32Array): Generator<RowList> {
-  for (const { block, rows } of parts) {
-    for (let start = 0; start < rows.length; start += partRows) {
-      const count = Math.min(partRows, rows.length - start);
-      for (let k = 0; k < count; k++) {
-        room[2 * k] = block.byteOffset;
-        room[2 * k + 1] = rows[start + k]!;
-      }
-      yield { address: room.byteOffset, count, pairs: room.subarray(0, 2 * count) };
-    }
-  }
 }

@@ -1,5 +1,6 @@
 /** From any source to a data set in an arena, or to one block after the other. */
 import type { Block } from "../data/block.ts";
+import { type BlockSource, residentBlocks } from "../data/block-source.ts";
 import { type Collected, Collector } from "../data/collector.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { InputError } from "../data/input-error.ts";
@@ -23,6 +24,8 @@ export type { DataSource, LoadOptions } from "./loading/options.ts";
 /** A data set whose blocks live in an arena: a block's byteOffset is its address for the kernels. */
 export interface LoadedDataset extends Dataset {
   readonly arena: Arena;
+  /** The blocks as a run asks for them: in memory, or read from a block file again and again. */
+  readonly source: BlockSource;
   /** Entries dropped because their id is not below the width of `like`. */
   readonly unseenIds: number;
 }
@@ -61,9 +64,11 @@ export async function loadDataset(
     collector.release();
     throw error;
   }
+  const collected = likeTraining(collector.finish(), options);
   return {
-    ...likeTraining(collector.finish(), options),
+    ...collected,
     arena,
+    source: residentBlocks(collected.blocks),
     fingerprint: reading.fingerprint.digest(),
     loadSeconds: (performance.now() - started) / 1000,
   };

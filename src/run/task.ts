@@ -2,23 +2,16 @@
  * A task: data and settings made ready to learn from. Rows are split into training and validation by hash,
  * labels are read as classes where the loss asks for it, and everything the kernels need is allocated.
  */
-import type { Block } from "../data/block.ts";
+import type { BlockSource } from "../data/block-source.ts";
 import { columnsOf, type LabelSet } from "../data/dataset.ts";
 import { InputError } from "../data/input-error.ts";
 import { loadKernels } from "../kernels/loader.ts";
 import { createContext, type LearnContext } from "../learner/context.ts";
-import {
-  allRows,
-  type BlockRows,
-  countRows,
-  listRows,
-  type RowList,
-  shuffleEpoch,
-  sliceRows,
-} from "../learner/rows.ts";
-import { splitRows } from "../learner/split.ts";
+import { createRowStore, type RowStore } from "../learner/row-store.ts";
+import { allRows, type BlockRows, listRows, type RowList, sliceRows } from "../learner/rows.ts";
 import { type LossName, losses } from "../model/losses.ts";
-import { withConstantColumn } from "./constant-column.ts";
+import { withConstantColumns } from "./constant-column.ts";
+import { drawTrainingRows, keepRows, pickHeldRows } from "./kept-rows.ts";
 import type { LoadedDataset } from "./load.ts";
 import type { TrainSettings } from "./settings.ts";
 
@@ -29,6 +22,9 @@ export interface Task {
   readonly contextOf: (l2: number) => LearnContext;
   /** Length of v: over raw ids, and the bias behind them. */
   readonly width: number;
+  /** The training rows, in memory or read block by block. */
+  readonly store: RowStore;
+  /** The same where all of them are in memory; empty where they are not. */
   readonly train: readonly BlockRows[];
   readonly trainRows: number;
   readonly validation: RowList | null;
@@ -50,6 +46,8 @@ export interface ExtraData {
 const sampleRowsMax = 10_000;
 /** Without validation rows, rules look at this many training rows at most. */
 const judgedRowsMax = 50_000;
+/** Validation rows beyond this size are held back and not looked at. A rule of the data, not of the machine. */
+const judgedBytesMax = 64 * 2 ** 20;
 
 /** @throws InputError when the labels do not fit the loss, or the split leaves nothing to learn from. */
 export function prepareTask(
@@ -59,22 +57,26 @@ export function prepareTask(
 ): Task {
   const labels = labelsFor(settings.loss, dataset);
   const threshold = labels ? (labels[0] + labels[1]) / 2 : 0;
-  const { arena } = dataset;
-  const { width } = dataset;
-  const blocksOf = ({ blocks }: LoadedDataset) =>
-    settings.bias ? blocks.map((block) => withConstantColumn(arena, block, width)) : blocks;
-  const blocks = blocksOf(dataset);
+  const { arena, width } = dataset;
   const kernels = loadKernels(arena);
-  const share = extra.validation ? 0 : settings.validation;
-  const split = { share, seed: settings.splitSeed };
-  const parts = blocks.map((block) => splitRows(arena, kernels, block, split));
-  const train = blocks.map((block, k) => ({ block, rows: parts[k]!.training }));
-  const held = blocks.map((block, k) => ({ block, rows: parts[k]!.validation }));
-  const trainRows = countRows(train);
-  if (trainRows === 0) refuseSplit(dataset, settings.validation);
-  const validationParts = extra.validation ? blocksOf(extra.validation).map(allRows) : held;
-  const validation = countRows(validationParts) > 0 ? listRows(arena, validationParts) : null;
-  const shuffled = sampleOf(dataset, train, settings.seed);
+  const sourceOf = ({ source }: LoadedDataset) =>
+    settings.bias ? withConstantColumns(arena, source, width) : source;
+  const source = sourceOf(dataset);
+  const split = { share: extra.validation ? 0 : settings.validation, seed: settings.splitSeed };
+  const store = createRowStore(arena, kernels, source, split);
+  if (store.rows === 0) refuseSplit(dataset, settings.validation);
+  const sampleRows = split.share > 0 || extra.validation ? sampleRowsMax : judgedRowsMax;
+  const wanted = {
+    held: pickHeldRows(arena, kernels, source, { ...split, share: judgedShare(source, split) }),
+    sample: drawTrainingRows(store, sampleRows, settings.seed),
+  };
+  const { held, sample } = keepRows(arena, kernels, source, { wanted, split });
+  const listOf = (other: LoadedDataset) => {
+    const { summaries, acquire } = sourceOf(other);
+    return listRows(arena, acquire([...summaries.keys()]).map(allRows));
+  };
+  const own = held.count > 0 ? held : null;
+  const validation = extra.validation ? listOf(extra.validation) : own;
   const contexts = new Map<number, LearnContext>();
   return {
     dataset,
@@ -87,15 +89,21 @@ export function prepareTask(
       return context;
     },
     width: width + (settings.bias ? 1 : 0),
-    train,
-    trainRows,
+    store,
+    train: store.resident ? store.acquire([...store.parts.keys()]) : [],
+    trainRows: store.rows,
     validation,
-    test: extra.test ? listRows(arena, blocksOf(extra.test).map(allRows)) : null,
-    judged: validation ?? sliceRows(shuffled, 0, Math.min(judgedRowsMax, trainRows)),
-    sample: sliceRows(shuffled, 0, Math.min(sampleRowsMax, trainRows)),
-    meanSquaredNorm: meanSquaredNormOf(blocks),
+    test: extra.test ? listOf(extra.test) : null,
+    judged: validation ?? sliceRows(sample, 0, Math.min(judgedRowsMax, sample.count)),
+    sample: sliceRows(sample, 0, Math.min(sampleRowsMax, sample.count)),
+    meanSquaredNorm: meanSquaredNormOf(source),
     labels,
   };
+}
+
+function judgedShare({ summaries }: BlockSource, { share }: { share: number }): number {
+  const bytes = summaries.reduce((sum, { byteLength }) => sum + byteLength, 0);
+  return Math.min(share, judgedBytesMax / bytes);
 }
 
 /** Number of columns of the model, without a bias. */
@@ -103,20 +111,13 @@ export function taskColumns(task: Task): number {
   return columnsOf(task.dataset);
 }
 
-/** Some training rows in random order: whole, or the first of a shuffled epoch that no run uses. */
-function sampleOf(dataset: LoadedDataset, train: readonly BlockRows[], seed: number): RowList {
-  const room = dataset.arena.allocateU32(2 * countRows(train));
-  const shape = { windowBlocks: train.length, runRows: 1 };
-  const list = shuffleEpoch(train, shape, { seed, epoch: -1 }, room);
-  return sliceRows(list, 0, Math.min(list.count, judgedRowsMax));
-}
-
-function meanSquaredNormOf(blocks: readonly Block[]): number {
+function meanSquaredNormOf(source: BlockSource): number {
   // The first block is enough for a first guess at the rate, which calibration then corrects.
-  const block = blocks[0];
+  const [block] = source.acquire([0]);
   if (!block || block.rows === 0) return 1;
   let sum = 0;
   for (const x of block.value) sum += x * x;
+  source.release([0]);
   return sum / block.rows;
 }
 
