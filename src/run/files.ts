@@ -3,7 +3,7 @@
  * wrong with a file in words a person can act on.
  */
 import { randomUUID } from "node:crypto";
-import { accessSync, constants, statSync } from "node:fs";
+import { accessSync, constants, realpathSync, type Stats, statSync } from "node:fs";
 import { mkdir, open, rename, rm, unlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 
@@ -60,7 +60,8 @@ export function describeFileError(error: unknown, action: FileAction): string {
  */
 export async function writeFileAtomic(path: string, bytes: Uint8Array | string): Promise<void> {
   if (isDevice(path)) return writeThrough(path, bytes);
-  const temporary = join(dirname(path), `.${basename(path)}.${randomUUID().slice(0, 8)}.tmp`);
+  const target = followLinks(path);
+  const temporary = temporaryBeside(target);
   try {
     const file = await open(temporary, "wx");
     try {
@@ -69,12 +70,12 @@ export async function writeFileAtomic(path: string, bytes: Uint8Array | string):
     } finally {
       await file.close();
     }
-    await rename(temporary, path);
+    await rename(temporary, target);
   } catch (error) {
-    await rm(temporary, { force: true });
+    await rm(temporary, { force: true }).catch(() => {});
     throw new FileError(path, error, "write");
   }
-  await syncFolder(dirname(path));
+  await syncFolder(dirname(target));
 }
 
 /** `/dev/stdout` and the like cannot be renamed over; they take the bytes as they come. */
@@ -101,7 +102,7 @@ export async function checkWritable(path: string): Promise<void> {
     if (isDevice(path)) return accessSync(path, constants.W_OK);
     if (isFolder(path)) throw Object.assign(new Error("is a folder"), { code: "EISDIR" });
     // Root may write where the mode says no, and a read-only mount says yes to access(): try it.
-    const probe = join(dirname(path), `.${basename(path)}.${randomUUID().slice(0, 8)}.tmp`);
+    const probe = temporaryBeside(followLinks(path));
     const file = await open(probe, "wx");
     try {
       await file.writeFile("probe");
@@ -130,6 +131,10 @@ export async function makeFolder(path: string): Promise<void> {
   }
 }
 
+function temporaryBeside(path: string): string {
+  return join(dirname(path), `.${basename(path)}.${randomUUID().slice(0, 8)}.tmp`);
+}
+
 /** The rename itself is only durable once its folder is flushed; not every file system offers it. */
 async function syncFolder(path: string): Promise<void> {
   try {
@@ -144,11 +149,29 @@ async function syncFolder(path: string): Promise<void> {
   }
 }
 
+/** A link is followed: what is replaced is the file it leads to, never `/dev/stdout` itself. */
+function followLinks(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    // Nothing there yet, or nothing that can be reached: writing says what is wrong.
+    return path;
+  }
+}
+
 function isDevice(path: string): boolean {
-  const stats = statSync(path, { throwIfNoEntry: false });
-  return stats !== undefined && !stats.isFile() && !stats.isDirectory();
+  const stats = statsOf(path);
+  return stats !== null && !stats.isFile() && !stats.isDirectory();
 }
 
 function isFolder(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+  return statsOf(path)?.isDirectory() ?? false;
+}
+
+function statsOf(path: string): Stats | null {
+  try {
+    return statSync(path);
+  } catch {
+    return null;
+  }
 }
