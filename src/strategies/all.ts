@@ -2,6 +2,7 @@
 import { allreduce } from "./allreduce.ts";
 import { dPsgd } from "./d-psgd.ts";
 import { asp, bsp, dssp, ssp } from "./parameter-server.ts";
+import { peerToPeer } from "./peer-to-peer.ts";
 import { serial } from "./serial.ts";
 import type { AnyStrategy } from "./strategy.ts";
 
@@ -13,6 +14,7 @@ export const messageStrategies: readonly AnyStrategy[] = [
   ssp,
   dssp,
   allreduce,
+  peerToPeer,
   dPsgd,
 ];
 

@@ -1,0 +1,153 @@
+/**
+ * A change of view in peer-to-peer: members come and go, and those that stay agree on what was applied.
+ *
+ * Flush: when a view begins without some member, every member of it passes on to all others every update of
+ * the departed that somebody may lack, and then says how many. From then on nothing is taken from the
+ * departed itself. So the departed's updates that count are those that at least one member of the view had.
+ * A member that has heard all others has them all. Until then it goes on learning - updates commute - but
+ * neither finishes nor hands out snapshots. If the view changes again, the flush begins again.
+ *
+ * What everybody has need not be kept: now and then an update tells what its sender has (`seen`).
+ *
+ * Invariant: no update of a departed member is applied by some members of the view and not by others.
+ */
+import type { Replica } from "../math/replica.ts";
+import { createIntake, takeClock } from "./intake.ts";
+import { reconsider } from "./peer-join.ts";
+import {
+  createFlush,
+  createPeer,
+  lifeOf,
+  type PassedOn,
+  type Peer,
+  type PeerOut,
+  type PeerState,
+  presentPeers,
+  type Settled,
+  triplesOf,
+} from "./peer-state.ts";
+import type { View, ViewMember } from "./strategy.ts";
+
+/** Takes over a view: who is new, who left, who is gone; and passes on what the departed leave behind. */
+export function becomeView(state: PeerState, view: View, out: PeerOut): void {
+  const stays = new Set(view.members.map(nameOf));
+  const left = new Set(view.left.map(nameOf));
+  for (const member of view.members) admit(state, member);
+  for (const [life, peer] of state.lives) {
+    if (stays.has(life)) continue;
+    if (left.has(life)) peer.standing = "left";
+    else if (peer.standing === "present") peer.standing = "gone";
+  }
+  state.flush = createFlush(view, state.rank);
+  passOn(state, out);
+  reconsider(state, out);
+}
+
+function nameOf({ rank, incarnation }: ViewMember): string {
+  return lifeOf(rank, incarnation);
+}
+
+/** A life we have not heard of gets our updates once it subscribes. */
+function admit(state: PeerState, member: ViewMember): void {
+  const life = nameOf(member);
+  if (member.rank === state.rank || state.lives.has(life)) return;
+  const peer = createPeer(member, false);
+  state.lives.set(life, peer);
+  state.peers.set(member.rank, peer);
+}
+
+function passOn(state: PeerState, out: PeerOut): void {
+  const others = presentPeers(state);
+  const { view } = state.flush;
+  let count = 0;
+  for (const { rank, incarnation, standing, log } of state.lives.values()) {
+    if (standing !== "gone") continue;
+    for (const [clock, { rows, delta }] of log) {
+      const origin = { rank, incarnation, clock, rows, delta };
+      const body: PassedOn = { kind: "passed-on", view, ...origin, number: ++count };
+      for (const { rank: to } of others) out.push({ kind: "send", to, body });
+    }
+  }
+  const body: Settled = { kind: "settled", view, count };
+  for (const { rank: to } of others) out.push({ kind: "send", to, body });
+}
+
+/** Takes an update of a departed member from one that has it. */
+export function absorbPassedOn(
+  state: PeerState,
+  replica: Replica,
+  { from, body }: { from: number; body: PassedOn },
+  out: PeerOut,
+): void {
+  const { flush } = state;
+  if (body.view === flush.view) {
+    const taken = flush.taken.get(from) ?? createIntake();
+    takeClock(taken, body.number);
+    flush.taken.set(from, taken);
+  }
+  absorbOf(state, replica, { peer: originOf(state, body), version: state.version, body }, out);
+  concludeFlush(state);
+}
+
+/** The departed may be one that was gone before we came. */
+function originOf(state: PeerState, { rank, incarnation }: PassedOn): Peer {
+  const life = lifeOf(rank, incarnation);
+  const known = state.lives.get(life);
+  if (known) return known;
+  const peer = createPeer({ rank, incarnation, role: "worker" }, false);
+  peer.standing = "gone";
+  state.lives.set(life, peer);
+  return peer;
+}
+
+/** Applies an update unless it was applied before, and keeps it while somebody may lack it. */
+export function absorbOf(
+  state: PeerState,
+  replica: Replica,
+  { peer, body, version }: { peer: Peer; body: Logged; version: number },
+  out: PeerOut,
+): void {
+  const { clock, rows, delta } = body;
+  if (!takeClock(peer.intake, clock)) {
+    return out.push({ kind: "drop", from: peer.rank, reason: "applied before" });
+  }
+  peer.log.set(clock, { rows, delta });
+  const staleness = Math.max(0, state.version - version);
+  replica.apply({ rows, delta });
+  state.version++;
+  out.push({ kind: "report", report: { kind: "applied", from: peer.rank, clock, staleness } });
+}
+
+type Logged = Pick<PassedOn, "clock" | "rows" | "delta">;
+
+/** A member has passed on all it had. */
+export function absorbSettled(state: PeerState, from: number, { view, count }: Settled): void {
+  if (view !== state.flush.view) return;
+  state.flush.count.set(from, count);
+  concludeFlush(state);
+}
+
+/** Once all have said what they passed on and all of it came, the departed are settled. */
+function concludeFlush({ flush, lives }: PeerState): void {
+  for (const rank of flush.waiting) {
+    const count = flush.count.get(rank);
+    const { below } = flush.taken.get(rank) ?? createIntake();
+    if (count !== undefined && below >= count) flush.waiting.delete(rank);
+  }
+  if (flush.waiting.size > 0) return;
+  for (const peer of lives.values()) if (peer.standing === "gone") peer.log.clear();
+}
+
+/** Remembers what a member has, and forgets what all have. */
+export function absorbSeen(state: PeerState, peer: Peer, seen: Uint32Array): void {
+  for (const [life, clock] of triplesOf(seen)) {
+    if (clock > (peer.has.get(life) ?? 0)) peer.has.set(life, clock);
+  }
+  const others = presentPeers(state);
+  for (const [life, origin] of state.lives) {
+    if (origin.log.size === 0) continue;
+    const holders = others.filter((other) => other !== origin);
+    const least = Math.min(...holders.map(({ has }) => has.get(life) ?? 0));
+    for (const clock of origin.log.keys()) if (clock <= least) origin.log.delete(clock);
+  }
+}

@@ -1,0 +1,206 @@
+/**
+ * What a member of peer-to-peer knows of the others, and the messages they exchange (peer-to-peer.ts has
+ * the algorithm and its invariants).
+ */
+import type { Delta } from "../math/update.ts";
+import type { Intake } from "./intake.ts";
+import { createIntake } from "./intake.ts";
+import type { Outbox, StrategyOptions, View, ViewMember } from "./strategy.ts";
+
+/** Update `clock` of its sender. */
+export interface PeerUpdate {
+  readonly kind: "update";
+  readonly clock: number;
+  readonly rows: number;
+  readonly delta: Delta;
+  /** Updates the sender had applied when it began to learn this one. */
+  readonly version: number;
+  /** Now and then: what the sender has of each member, as (rank, incarnation, clock) in a row. */
+  readonly seen: Uint32Array | null;
+}
+
+/** Update `clock` of a member that is gone, passed on by one that has it. */
+export interface PassedOn {
+  readonly kind: "passed-on";
+  readonly view: number;
+  readonly rank: number;
+  readonly incarnation: number;
+  readonly clock: number;
+  readonly rows: number;
+  readonly delta: Delta;
+  /** Counts what the sender passes on in this view, from 1. */
+  readonly number: number;
+}
+
+/** The sender has passed on everything it has of members that are gone: `count` updates. */
+export interface Settled {
+  readonly kind: "settled";
+  readonly view: number;
+  readonly count: number;
+}
+
+/** A newcomer asks for all further updates. */
+export interface Subscribe {
+  readonly kind: "subscribe";
+}
+
+/** The newcomer gets the sender's updates from clock `first` on; `ready` senders have a model to copy. */
+export interface Welcome {
+  readonly kind: "welcome";
+  readonly first: number;
+  readonly ready: boolean;
+}
+
+/** A newcomer asks for a snapshot that holds at least these updates. */
+export interface Ask {
+  readonly kind: "ask";
+  readonly need: Uint32Array;
+}
+
+/** A model, and what it holds: all clocks up to those of `seen`, and those in `ahead`. */
+export interface Copy {
+  readonly kind: "copy";
+  readonly rows: number;
+  readonly values: Float32Array;
+  readonly seen: Uint32Array;
+  readonly ahead: Uint32Array;
+}
+
+/** The sender made `clock` updates and will make no more. */
+export interface PeerBye {
+  readonly kind: "bye";
+  readonly clock: number;
+}
+
+export type PeerMessage =
+  | PeerUpdate
+  | PassedOn
+  | Settled
+  | Subscribe
+  | Welcome
+  | Ask
+  | Copy
+  | PeerBye;
+
+export type PeerOut = Outbox<PeerMessage>;
+
+/** One life of another member. */
+export interface Peer {
+  readonly rank: number;
+  readonly incarnation: number;
+  /** `left`: its part is over, what it sent still arrives. `gone`: nothing of it is taken any more. */
+  standing: "present" | "left" | "gone";
+  readonly intake: Intake;
+  /** Updates of it that some member may not have. */
+  readonly log: Map<number, { readonly rows: number; readonly delta: Delta }>;
+  /** How many updates it made in all; Infinity until it says so. */
+  last: number;
+  /** What it has of others, by life, as it last said. */
+  readonly has: Map<string, number>;
+  /** Whether it gets our updates: a newcomer does once it has subscribed. */
+  subscribed: boolean;
+}
+
+/** What remains to be heard in this view of members that are gone. */
+export interface Flush {
+  readonly view: number;
+  /** Members whose word that they have passed on everything is missing. */
+  readonly waiting: Set<number>;
+  /** By member: how many it says it passed on, and which of them came. */
+  readonly count: Map<number, number>;
+  readonly taken: Map<number, Intake>;
+}
+
+/** A newcomer's way in. */
+export interface Joining {
+  /** First clock each member sends us itself, by rank; Infinity until it says so. */
+  readonly first: Map<number, number>;
+  readonly ready: Set<number>;
+  /** Whom we asked for a snapshot. */
+  asked: number | null;
+  /** What came before the snapshot. */
+  readonly early: { readonly from: number; readonly body: PeerMessage }[];
+}
+
+export interface PeerState {
+  readonly options: StrategyOptions;
+  readonly rank: number;
+  readonly incarnation: number;
+  /** Own updates so far. */
+  clock: number;
+  /** Updates applied so far, and how many that were when the open learn began. */
+  version: number;
+  learnVersion: number;
+  /** Every life of every other member that we have heard of, and the present or last one of each rank. */
+  readonly lives: Map<string, Peer>;
+  readonly peers: Map<number, Peer>;
+  flush: Flush;
+  joining: Joining | null;
+  /** Snapshots that newcomers wait for. */
+  readonly asked: Map<number, Ask>;
+  exhausted: boolean;
+}
+
+/** The name of one life of one member. */
+export function lifeOf(rank: number, incarnation: number): string {
+  return `${rank}.${incarnation}`;
+}
+
+/** A member we have heard nothing of yet. */
+export function createPeer({ rank, incarnation }: ViewMember, subscribed: boolean): Peer {
+  return {
+    rank,
+    incarnation,
+    standing: "present",
+    intake: createIntake(),
+    log: new Map(),
+    last: Number.POSITIVE_INFINITY,
+    has: new Map(),
+    subscribed,
+  };
+}
+
+/** The members of the view that are there, in rank order; without ourselves. */
+export function presentPeers({ peers }: PeerState): Peer[] {
+  return [...peers.values()]
+    .filter(({ standing }) => standing === "present")
+    .sort((a, b) => a.rank - b.rank);
+}
+
+/** How many learn in this view. */
+export function presentCount(state: PeerState): number {
+  return 1 + presentPeers(state).length;
+}
+
+/** What must be heard at the start of a view. */
+export function createFlush(view: View, rank: number): Flush {
+  const others = view.members.filter((member) => member.rank !== rank);
+  const waiting = new Set(view.id === 1 ? [] : others.map((member) => member.rank));
+  return { view: view.id, waiting, count: new Map(), taken: new Map() };
+}
+
+/** What we have of every member, as (rank, incarnation, clock) in a row; the own updates included. */
+export function seenOf(state: PeerState): Uint32Array {
+  const triples = [state.rank, state.incarnation, state.clock];
+  for (const { rank, incarnation, intake } of state.lives.values()) {
+    triples.push(rank, incarnation, intake.below);
+  }
+  return Uint32Array.from(triples);
+}
+
+/** Clocks taken beyond the first gap, as (rank, incarnation, clock) in a row. */
+export function aheadOf(state: PeerState): Uint32Array {
+  const triples: number[] = [];
+  for (const { rank, incarnation, intake } of state.lives.values()) {
+    for (const clock of intake.ahead) triples.push(rank, incarnation, clock);
+  }
+  return Uint32Array.from(triples);
+}
+
+/** The triples of `seen`, `ahead` or `need`. */
+export function* triplesOf(words: Uint32Array): Generator<[string, number, ViewMember]> {
+  for (let k = 0; k + 3 <= words.length; k += 3) {
+    const [rank, incarnation, clock] = [words[k]!, words[k + 1]!, words[k + 2]!];
+    yield [lifeOf(rank, incarnation), clock, { rank, incarnation, role: "worker" }];
+  }
+}

@@ -1,0 +1,211 @@
+/**
+ * Asynchronous peer to peer (Hogwild over the network): each worker applies its own update, sends it to all
+ * others and goes on at once; received updates are applied between its own. No coordinator is on the path;
+ * n(n-1) messages for n updates. Updates commute, so merging is by sum and their order is free.
+ *
+ * A worker that has no more rows says how many updates it made, and ends once it has all of everybody's.
+ * Newcomers: peer-join.ts. Departures: peer-flush.ts.
+ *
+ * Source: algorithms.md, section 5; Niu et al. 2011, arXiv 1106.5730, for the idea.
+ * Invariant: once quiet, every live member has applied every update of every live member exactly once.
+ * Invariant: once quiet, all replicas agree up to rounding.
+ * Invariant: no update of a departed member is applied by some members of the view and not by others.
+ * Invariant: a newcomer misses no update and applies none twice.
+ */
+import type { Replica } from "../math/replica.ts";
+import type { Update } from "../math/update.ts";
+import { absorbOf, absorbPassedOn, absorbSeen, absorbSettled, becomeView } from "./peer-flush.ts";
+import {
+  absorbSubscribe,
+  absorbWelcome,
+  answerAsked,
+  becomeJoined,
+  becomeJoining,
+} from "./peer-join.ts";
+import {
+  createFlush,
+  createPeer,
+  lifeOf,
+  type Peer,
+  type PeerBye,
+  type PeerMessage,
+  type PeerOut,
+  type PeerState,
+  type PeerUpdate,
+  presentCount,
+  presentPeers,
+  seenOf,
+} from "./peer-state.ts";
+import {
+  learnEffect,
+  type NodeEvent,
+  type Seat,
+  type Strategy,
+  type StrategyOptions,
+  viewOf,
+} from "./strategy.ts";
+
+/** Every so many updates one tells what its sender has, so that others may forget it. */
+const updatesPerSeen = 8;
+
+/** Every worker sends every update to every other. */
+export const peerToPeer: Strategy<PeerState, PeerMessage> = {
+  name: "peer-to-peer",
+  sharing: "messages",
+  pace: "free",
+  conserves: () => "sum",
+  init,
+  step,
+};
+
+function init(seat: Seat, options: StrategyOptions): PeerState {
+  const { rank, incarnation } = seat;
+  const view = viewOf(seat);
+  const others = view.members.filter((member) => member.rank !== rank);
+  const made = others.map((member) => createPeer(member, view.id === 1));
+  return {
+    options,
+    rank,
+    incarnation,
+    clock: 0,
+    version: 0,
+    learnVersion: 0,
+    lives: new Map(made.map((peer) => [lifeOf(peer.rank, peer.incarnation), peer])),
+    peers: new Map(made.map((peer) => [peer.rank, peer])),
+    flush: createFlush(view, rank),
+    joining: null,
+    asked: new Map(),
+    exhausted: false,
+  };
+}
+
+function step(
+  state: PeerState,
+  replica: Replica,
+  event: NodeEvent<PeerMessage>,
+  out: PeerOut,
+): void {
+  switch (event.kind) {
+    case "start":
+      return begin(state, out);
+    case "learned":
+      becomeLearned(state, replica, event.update, out);
+      break;
+    case "message":
+      absorb(state, replica, event, out);
+      break;
+    case "view":
+      becomeView(state, event.view, out);
+      break;
+    case "exhausted":
+      becomeExhausted(state, out);
+      break;
+    case "wake":
+    case "lost":
+      return;
+    default:
+      event satisfies never;
+  }
+  answerAsked(state, replica, out);
+  if (isQuiet(state)) out.push({ kind: "finish" });
+}
+
+/** A member of the first view learns at once; a later one joins, unless it finds itself alone. */
+function begin(state: PeerState, out: PeerOut): void {
+  if (state.flush.view === 1 || state.peers.size === 0) return becomeLearning(state, out);
+  const body: PeerMessage = { kind: "settled", view: state.flush.view, count: 0 };
+  for (const { rank: to } of presentPeers(state)) out.push({ kind: "send", to, body });
+  becomeJoining(state, out);
+}
+
+function becomeLearning(state: PeerState, out: PeerOut): void {
+  state.learnVersion = state.version;
+  out.push(learnEffect(state.options, presentCount(state), "sum"));
+}
+
+/** Applies the own update, sends it to all others, goes on at once. */
+function becomeLearned(state: PeerState, replica: Replica, update: Update, out: PeerOut): void {
+  const { rank, learnVersion } = state;
+  const staleness = state.version - learnVersion;
+  const clock = ++state.clock;
+  replica.apply(update);
+  state.version++;
+  out.push({ kind: "report", report: { kind: "applied", from: rank, clock, staleness } });
+  const { rows, delta } = update;
+  const seen = clock % updatesPerSeen === 0 ? seenOf(state) : null;
+  const body: PeerUpdate = { kind: "update", clock, rows, delta, version: learnVersion, seen };
+  for (const peer of presentPeers(state)) {
+    if (peer.subscribed) out.push({ kind: "send", to: peer.rank, body });
+  }
+  becomeLearning(state, out);
+}
+
+function absorb(
+  state: PeerState,
+  replica: Replica,
+  { from, body }: { from: number; body: PeerMessage },
+  out: PeerOut,
+): void {
+  const peer = state.peers.get(from);
+  if (peer === undefined || peer.standing === "gone") {
+    return out.push({ kind: "drop", from, reason: "is gone" });
+  }
+  switch (body.kind) {
+    case "update":
+    case "passed-on":
+      if (state.joining) return void state.joining.early.push({ from, body });
+      return absorbUpdate(state, replica, { peer, body }, out);
+    case "settled":
+      return absorbSettled(state, from, body);
+    case "subscribe":
+      return absorbSubscribe(state, from, out);
+    case "welcome":
+      return absorbWelcome(state, from, body, out);
+    case "ask":
+      return void state.asked.set(from, body);
+    case "copy":
+      if (!state.joining) return out.push({ kind: "drop", from, reason: "has joined" });
+      for (const { from: sender, body: early } of becomeJoined(state, replica, body)) {
+        absorb(state, replica, { from: sender, body: early }, out);
+      }
+      return becomeLearning(state, out);
+    case "bye":
+      return absorbBye(peer, body);
+    default:
+      body satisfies never;
+  }
+}
+
+function absorbUpdate(
+  state: PeerState,
+  replica: Replica,
+  { peer, body }: { peer: Peer; body: Extract<PeerMessage, { clock: number; rows: number }> },
+  out: PeerOut,
+): void {
+  if (body.kind === "passed-on") {
+    return absorbPassedOn(state, replica, { from: peer.rank, body }, out);
+  }
+  absorbOf(state, replica, { peer, body, version: body.version }, out);
+  if (body.seen) absorbSeen(state, peer, body.seen);
+}
+
+function absorbBye(peer: Peer, { clock }: PeerBye): void {
+  peer.last = clock;
+}
+
+function becomeExhausted(state: PeerState, out: PeerOut): void {
+  state.exhausted = true;
+  const body: PeerBye = { kind: "bye", clock: state.clock };
+  for (const peer of presentPeers(state)) {
+    if (peer.subscribed) out.push({ kind: "send", to: peer.rank, body });
+  }
+}
+
+/** All have made their last update, and every one of them was applied here. */
+function isQuiet({ exhausted, joining, flush, asked, lives }: PeerState): boolean {
+  if (!exhausted || joining || flush.waiting.size > 0 || asked.size > 0) return false;
+  for (const { standing, intake, last } of lives.values()) {
+    if (standing !== "gone" && intake.below < last) return false;
+  }
+  return true;
+}
