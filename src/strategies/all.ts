@@ -1,4 +1,5 @@
 /** The table of all strategies that come with glissade. */
+import { adPsgd } from "./ad-psgd.ts";
 import { allreduce } from "./allreduce.ts";
 import { dPsgd } from "./d-psgd.ts";
 import { asp, bsp, dssp, ssp } from "./parameter-server.ts";
@@ -16,6 +17,7 @@ export const messageStrategies: readonly AnyStrategy[] = [
   allreduce,
   peerToPeer,
   dPsgd,
+  adPsgd,
 ];
 
 /** The built-in strategy of that name, or undefined. */

@@ -1,0 +1,291 @@
+/**
+ * AD-PSGD: each worker loops: gradient at a snapshot of its x, apply it to the (perhaps changed) x, average
+ * with a random partner. Learning and averaging overlap, so a busy learner never makes its partner wait.
+ * Fast workers read more rows.
+ *
+ * The topology is bipartite (topology/bipartite.ts): active members begin exchanges, passive ones answer;
+ * exchange.ts has the exchange. x is (v, T): averaging in v-space is linear in updates, so what an exchange
+ * moves and what is learned meanwhile commute.
+ *
+ * End: a member without rows and without an open exchange tells the lowest rank; once all have, that one
+ * tells all. Until then everybody answers. Newcomers copy the model of a member that has one.
+ *
+ * Source: Lian et al. 2018, arXiv 1710.06952, algorithm 1; algorithms.md, sections 7 and 12.
+ * Invariant: the sum of replicas minus logged, unreceived D changes only by learning.
+ * Invariant: between two members that stay alive an exchange happens exactly once on both.
+ * Invariant: a death settles open exchanges at the change of view, and the drift it causes is reported.
+ */
+import { createDurations } from "../math/deadline.ts";
+import { nextBelow, type RandomState, randomStream } from "../math/random.ts";
+import type { Replica } from "../math/replica.ts";
+import type { Update } from "../math/update.ts";
+import { bipartiteNames, isActive, isBipartite, partnersOf } from "../topology/bipartite.ts";
+import {
+  absorbDifference,
+  absorbOffer,
+  absorbReceived,
+  begin,
+  type ExchangeMessage,
+  type Exchanges,
+  retryLate,
+  settle,
+} from "./exchange.ts";
+import {
+  learnEffect,
+  type NodeEvent,
+  type Outbox,
+  type Seat,
+  type Strategy,
+  type StrategyOptions,
+  type View,
+  type ViewMember,
+  viewOf,
+} from "./strategy.ts";
+
+/** A newcomer asks for a model. */
+interface Ask {
+  readonly kind: "ask";
+}
+
+/** A model for a newcomer; null from a member that is a newcomer itself. */
+interface Copy {
+  readonly kind: "copy";
+  readonly rows: number;
+  readonly values: Float32Array | null;
+}
+
+/** The sender has no more rows and no open exchange. */
+interface Done {
+  readonly kind: "done";
+}
+
+/** Everybody is done. */
+interface Over {
+  readonly kind: "over";
+}
+
+type GossipMessage = ExchangeMessage | Ask | Copy | Done | Over;
+type Out = Outbox<GossipMessage>;
+
+interface GossipState {
+  readonly options: StrategyOptions;
+  readonly rank: number;
+  readonly random: RandomState;
+  members: readonly ViewMember[];
+  /** Ranks we may begin an exchange with; empty for passive members. */
+  partners: readonly number[];
+  readonly exchanges: Exchanges;
+  /** Own updates, exchanges applied, and how many those were when the open learn began. */
+  clock: number;
+  exchanged: number;
+  learnExchanged: number;
+  /** The rank a newcomer asked for a model; null once it has one. */
+  asked: number | null;
+  exhausted: boolean;
+  /** The rank that was told we are done. */
+  told: number | null;
+  /** Ranks that told us they are done. */
+  readonly done: Set<number>;
+}
+
+/** Decentralised SGD by asynchronous averaging of pairs. */
+export const adPsgd: Strategy<GossipState, GossipMessage> = {
+  name: "ad-psgd",
+  sharing: "messages",
+  pace: "free",
+  conserves: () => "mean",
+  refuses: (_, { topology }) =>
+    isBipartite(topology)
+      ? null
+      : `ad-psgd runs on topology ${bipartiteNames.join(" or ")}: current value is ${topology}`,
+  init,
+  step,
+};
+
+function init(seat: Seat, options: StrategyOptions): GossipState {
+  const { rank, seed, incarnation } = seat;
+  const view = viewOf(seat);
+  const state: GossipState = {
+    options,
+    rank,
+    random: randomStream({ seed, purpose: "partners", rank, epoch: incarnation }),
+    members: view.members,
+    partners: [],
+    exchanges: { k: 0, open: null, answered: new Map(), durations: createDurations() },
+    clock: 0,
+    exchanged: 0,
+    learnExchanged: 0,
+    asked: view.id === 1 ? null : rank,
+    exhausted: false,
+    told: null,
+    done: new Set(),
+  };
+  takePlace(state);
+  return state;
+}
+
+function step(
+  state: GossipState,
+  replica: Replica,
+  event: NodeEvent<GossipMessage>,
+  out: Out,
+): void {
+  switch (event.kind) {
+    case "start":
+      return state.asked === null ? becomeLearning(state, out) : askNext(state, out);
+    case "learned":
+      return absorbLearned(state, replica, event, out);
+    case "message":
+      return absorb(state, replica, event, out);
+    case "view":
+      return becomeView(state, event.view, out);
+    case "wake":
+      return retryLate(state.exchanges, event.now, out);
+    case "exhausted":
+      state.exhausted = true;
+      return concludeDone(state, out);
+    case "lost":
+      return;
+    default:
+      event satisfies never;
+  }
+}
+
+/** Partners follow from the place in the view, so a ring that lost a member closes again. */
+function takePlace(state: GossipState): void {
+  const { members, rank, options } = state;
+  const place = members.findIndex((member) => member.rank === rank);
+  if (!isBipartite(options.topology) || place < 0 || !isActive(place)) {
+    state.partners = [];
+    return;
+  }
+  const places = partnersOf(options.topology, place, members.length);
+  state.partners = places.map((other) => members[other]!.rank);
+}
+
+function becomeLearning(state: GossipState, out: Out): void {
+  state.learnExchanged = state.exchanged;
+  out.push(learnEffect(state.options, state.members.length, "mean"));
+}
+
+/** Applies what was learned to x as it now is, begins an exchange unless one is open, goes on at once. */
+function absorbLearned(
+  state: GossipState,
+  replica: Replica,
+  { update, now }: { update: Update; now: number },
+  out: Out,
+): void {
+  replica.apply(update);
+  const staleness = state.exchanged - state.learnExchanged;
+  const clock = ++state.clock;
+  out.push({ kind: "report", report: { kind: "applied", from: state.rank, clock, staleness } });
+  const { partners, exchanges, random } = state;
+  if (partners.length > 0 && exchanges.open === null) {
+    begin(exchanges, replica, { to: partners[nextBelow(random, partners.length)]!, now }, out);
+  }
+  becomeLearning(state, out);
+}
+
+function absorb(
+  state: GossipState,
+  replica: Replica,
+  { from, body, now }: { from: number; body: GossipMessage; now: number },
+  out: Out,
+): void {
+  switch (body.kind) {
+    case "offer":
+      // Without a model there is nothing to average with: the partner asks again.
+      if (state.asked !== null) return out.push({ kind: "drop", from, reason: "has no model yet" });
+      absorbOffer(state.exchanges, replica, { from, body }, out);
+      state.exchanged++;
+      return;
+    case "difference":
+      if (!absorbDifference(state.exchanges, replica, { from, body, now }, out)) return;
+      state.exchanged++;
+      return concludeDone(state, out);
+    case "received":
+      return absorbReceived(state.exchanges, from, body);
+    case "ask":
+      return answer(state, replica, from, out);
+    case "copy":
+      return absorbCopy(state, replica, { from, body }, out);
+    case "done":
+      state.done.add(from);
+      return concludeOver(state, out);
+    case "over":
+      return out.push({ kind: "finish" });
+    default:
+      body satisfies never;
+  }
+}
+
+function answer(state: GossipState, replica: Replica, to: number, out: Out): void {
+  const { rows, values } = replica.snapshot();
+  const ready = state.asked === null;
+  out.push({ kind: "send", to, body: { kind: "copy", rows, values: ready ? values : null } });
+}
+
+function absorbCopy(
+  state: GossipState,
+  replica: Replica,
+  { from, body }: { from: number; body: Copy },
+  out: Out,
+): void {
+  if (state.asked !== from) return out.push({ kind: "drop", from, reason: "has a model" });
+  if (body.values === null) return askNext(state, out);
+  replica.load({ rows: body.rows, values: body.values });
+  state.asked = null;
+  becomeLearning(state, out);
+}
+
+/** Asks the next member by rank for a model; alone there is none to be had. */
+function askNext(state: GossipState, out: Out): void {
+  const others = state.members.filter(({ rank }) => rank !== state.rank);
+  const next = others.find(({ rank }) => rank > state.asked!) ?? others[0];
+  if (next === undefined) {
+    state.asked = null;
+    return becomeLearning(state, out);
+  }
+  state.asked = next.rank;
+  out.push({ kind: "send", to: next.rank, body: { kind: "ask" } });
+}
+
+/** Settles exchanges with lives that are gone and takes the own place among those that are there. */
+function becomeView(state: GossipState, view: View, out: Out): void {
+  const stays = (known: ViewMember, list: readonly ViewMember[]) =>
+    list.some(({ rank, incarnation }) => rank === known.rank && incarnation === known.incarnation);
+  const { rank } = state;
+  for (const known of state.members) {
+    if (stays(known, view.members)) continue;
+    if (!stays(known, view.left)) settle(state.exchanges, { rank, member: known.rank }, out);
+    state.done.delete(known.rank);
+  }
+  const before = state.members;
+  state.members = view.members;
+  takePlace(state);
+  const asked = before.find((member) => member.rank === state.asked);
+  if (state.asked !== null && !(asked && stays(asked, view.members))) askNext(state, out);
+  state.told = null;
+  concludeDone(state, out);
+}
+
+/** Without rows and without an open exchange: tells the lowest rank. */
+function concludeDone(state: GossipState, out: Out): void {
+  const { exhausted, exchanges, members, rank } = state;
+  const head = members[0]!.rank;
+  if (exhausted && exchanges.open === null && state.told !== head) {
+    state.told = head;
+    if (head === rank) state.done.add(rank);
+    else out.push({ kind: "send", to: head, body: { kind: "done" } });
+  }
+  concludeOver(state, out);
+}
+
+/** The lowest rank ends the run once all have told it they are done. */
+function concludeOver({ done, members, rank }: GossipState, out: Out): void {
+  if (members[0]!.rank !== rank || !members.every((member) => done.has(member.rank))) return;
+  for (const { rank: to } of members) {
+    if (to !== rank) out.push({ kind: "send", to, body: { kind: "over" } });
+  }
+  out.push({ kind: "finish" });
+}

@@ -1,0 +1,178 @@
+/**
+ * One exchange between two members of ad-psgd, so that it happens exactly once on both whatever is lost,
+ * repeated or overtaken, and nobody waits:
+ *
+ *     i sends (k, x_i)
+ *     j, once per k:  D = (x_i - x_j)/2,  x_j += D,  logs (k, D) until acknowledged;  replies (k, D),
+ *                     from the log when k comes again
+ *     i, once per k:  x_i -= D, whatever it learned meanwhile;  acknowledges k.  i asks again when the
+ *                     answer is late, and never gives up alone
+ *
+ * A member begins one exchange at a time, so k only grows and one entry a partner is enough of a log. x is
+ * (v, T): the exchange is linear in both, as updates are, so the two commute.
+ *
+ * Source: algorithms.md, sections 7 and 12.
+ * Invariant: the sum of replicas minus logged, unreceived D changes only by learning.
+ * Invariant: between two members that stay alive an exchange happens exactly once on both.
+ */
+import { addDuration, type DeadlineRule, type Durations, deadlineOf } from "../math/deadline.ts";
+import type { Replica } from "../math/replica.ts";
+import type { MessageBody, Outbox } from "./strategy.ts";
+
+/** x_i, for exchange k. */
+export interface Offer extends MessageBody {
+  readonly kind: "offer";
+  readonly k: number;
+  readonly rows: number;
+  readonly values: Float32Array;
+}
+
+/** D of exchange k. */
+export interface Difference extends MessageBody {
+  readonly kind: "difference";
+  readonly k: number;
+  readonly rows: number;
+  readonly values: Float32Array;
+}
+
+/** D of exchange k has been taken; it need not be kept. */
+export interface Received extends MessageBody {
+  readonly kind: "received";
+  readonly k: number;
+}
+
+export type ExchangeMessage = Offer | Difference | Received;
+
+/** An exchange that was begun and not yet answered. */
+export interface OpenExchange {
+  readonly to: number;
+  readonly offer: Offer;
+  readonly since: number;
+  retryAt: number;
+  tries: number;
+}
+
+/** The last exchange with one partner that began it; `difference` is null once acknowledged. */
+export interface Answered {
+  readonly k: number;
+  difference: Difference | null;
+}
+
+/** One member's exchanges. */
+export interface Exchanges {
+  /** Exchanges begun so far. */
+  k: number;
+  open: OpenExchange | null;
+  /** By partner that began. */
+  readonly answered: Map<number, Answered>;
+  readonly durations: Durations;
+}
+
+type Out = Outbox<ExchangeMessage>;
+
+const rule: DeadlineRule = { floorSeconds: 0.01, firstSeconds: 1, spreads: 8 };
+
+/** Begins an exchange with `to`. */
+export function begin(
+  exchanges: Exchanges,
+  replica: Replica,
+  { to, now }: { to: number; now: number },
+  out: Out,
+): void {
+  const { rows, values } = replica.snapshot();
+  const offer: Offer = { kind: "offer", k: ++exchanges.k, rows, values };
+  exchanges.open = { to, offer, since: now, retryAt: now, tries: 0 };
+  offerAgain(exchanges, now, out);
+}
+
+/** Asks once more, with the same k, when the answer is late; waits twice as long each time. */
+export function retryLate(exchanges: Exchanges, now: number, out: Out): void {
+  if (exchanges.open && now >= exchanges.open.retryAt) offerAgain(exchanges, now, out);
+}
+
+function offerAgain({ open, durations }: Exchanges, now: number, out: Out): void {
+  const after = deadlineOf(durations, rule) * 2 ** Math.min(open!.tries++, 10);
+  // A little early, so that the wake finds it due whatever the sum rounds to.
+  open!.retryAt = now + after * 0.999;
+  out.push({ kind: "send", to: open!.to, body: open!.offer });
+  out.push({ kind: "wake", after });
+}
+
+/** Answers an exchange: averages once per k, repeats what it answered, drops what is past. */
+export function absorbOffer(
+  { answered }: Exchanges,
+  replica: Replica,
+  { from, body }: { from: number; body: Offer },
+  out: Out,
+): void {
+  const last = answered.get(from);
+  if (last && (body.k < last.k || (body.k === last.k && last.difference === null))) {
+    return out.push({ kind: "drop", from, reason: "stale exchange" });
+  }
+  if (last?.difference && last.k === body.k) {
+    return out.push({ kind: "send", to: from, body: last.difference });
+  }
+  const values = halfDifference(body.values, replica.values);
+  const rows = (body.rows - replica.rows) / 2;
+  replica.apply({ rows, delta: values });
+  const difference: Difference = { kind: "difference", k: body.k, rows, values };
+  answered.set(from, { k: body.k, difference });
+  out.push({ kind: "send", to: from, body: difference });
+}
+
+function halfDifference(theirs: Float32Array, own: Float32Array): Float32Array {
+  const half = new Float32Array(own.length);
+  for (let i = 0; i < half.length; i++) half[i] = (theirs[i]! - own[i]!) / 2;
+  return half;
+}
+
+/** Ends the open exchange: takes D out of the own replica. False when it was not the open one. */
+export function absorbDifference(
+  exchanges: Exchanges,
+  replica: Replica,
+  { from, body, now }: { from: number; body: Difference; now: number },
+  out: Out,
+): boolean {
+  const { open } = exchanges;
+  if (open?.to !== from || open.offer.k !== body.k) {
+    out.push({ kind: "drop", from, reason: "stale exchange" });
+    return false;
+  }
+  replica.apply({ rows: body.rows, delta: body.values }, -1);
+  addDuration(exchanges.durations, now - open.since);
+  exchanges.open = null;
+  out.push({ kind: "send", to: from, body: { kind: "received", k: body.k } });
+  return true;
+}
+
+/** Forgets a D that has been taken. */
+export function absorbReceived({ answered }: Exchanges, from: number, { k }: Received): void {
+  const last = answered.get(from);
+  if (last?.k === k) last.difference = null;
+}
+
+/**
+ * A partner is gone: its exchanges are settled as they stand. Reports each that was open: one that we began
+ * and never saw answered has changed nothing here; a D that we added and cannot know taken is drift.
+ */
+export function settle(
+  exchanges: Exchanges,
+  { rank, member }: { rank: number; member: number },
+  out: Out,
+): void {
+  const tell = (drift: number) =>
+    out.push({ kind: "report", report: { kind: "settled", rank, member, drift } });
+  if (exchanges.open?.to === member) {
+    exchanges.open = null;
+    tell(0);
+  }
+  const last = exchanges.answered.get(member);
+  if (last?.difference) tell(lengthOf(last.difference.values));
+  exchanges.answered.delete(member);
+}
+
+function lengthOf(values: Float32Array): number {
+  let squares = 0;
+  for (let i = 0; i < values.length; i++) squares += values[i]! * values[i]!;
+  return Math.sqrt(squares);
+}
