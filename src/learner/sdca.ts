@@ -12,6 +12,9 @@ import type { Solver, Weights } from "./solver.ts";
 
 /** A proven bound: optimum >= dual, so objective - optimum <= objective - dual. */
 export interface Certificate {
+  /** Mean loss and accuracy of the proved weights over the training rows. */
+  readonly loss: number;
+  readonly accuracy: number;
   readonly objective: number;
   readonly dual: number;
   /** (objective - dual) / dual: the distance to the optimum is at most this share of it. */
@@ -74,8 +77,10 @@ export function createSdcaSolver(
     certify() {
       const { sum, squaredNorm } = weightsFromDuals(context, store, { dual, u });
       const value = sum / epochRows - squaredNorm / (2 * l2 * epochRows * epochRows);
-      const objective = judgeStore(context, weights(), store).loss + penaltyOf(context, weights());
-      return { objective, dual: value, relative: (objective - value) / Math.abs(value) };
+      const { loss, accuracy } = judgeStore(context, weights(), store);
+      const objective = loss + penaltyOf(context, weights());
+      const relative = (objective - value) / Math.abs(value);
+      return { objective, loss, accuracy, dual: value, relative };
     },
   };
 }

@@ -33,7 +33,8 @@ export function createBest(task: Task, context: LearnContext, solver: Solver): B
   const kept = arena.allocateF32(width);
   const lastGood = arena.allocateF32(width);
   const average = createAverage(context, width);
-  const mode = task.settings.average;
+  // Dual ascent's own weights only get better; an average of them would only lag behind.
+  const mode = solver.name === "sdca" ? "never" : task.settings.average;
   let bestCost = Number.POSITIVE_INFINITY;
   const copyTo = (target: Float32Array, { address, scale }: Weights) => {
     // Share 1 moves the whole way: target = scale * v.

@@ -4,7 +4,7 @@ import type { LearnContext } from "../learner/context.ts";
 import type { Certificate } from "../learner/sdca.ts";
 import type { Solver } from "../learner/solver.ts";
 import { vectorFromModel } from "../model/model.ts";
-import { type BestWeights, createBest } from "./best.ts";
+import { type BestWeights, createBest, type JudgedPair } from "./best.ts";
 import { certificationDue, gapDefault, isDualAscent } from "./certify.ts";
 import { type AnySolver, chooseSolver } from "./choose-solver.ts";
 import type { RunEventBody } from "./events.ts";
@@ -152,7 +152,11 @@ async function learnUntilStopped(parts: RunParts): Promise<Ending> {
 /** Judges the present weights; says whether a rule ends the run, or takes trouble back. */
 function evaluate(parts: RunParts, course: Course): Verdict | null {
   const { task, context, solver, best, timing, port } = parts;
-  const judged = timed(timing, "evaluate", () => best.judge(solver.weights()));
+  const proof = timed(timing, "evaluate", () => certifyPass(solver));
+  if (proof) course.dual = Math.max(course.dual ?? Number.NEGATIVE_INFINITY, proof.dual);
+  const judged = timed(timing, "evaluate", () =>
+    proof && !task.validation ? judgedByProof(proof) : best.judge(solver.weights()),
+  );
   const epoch = solver.rows / solver.epochRows;
   if (!(judged.loss <= course.lossMax && Number.isFinite(judged.cost))) {
     if (++course.restarts > restartsMax) throw new RangeError(hopeless(course.restarts));
@@ -172,10 +176,13 @@ function evaluate(parts: RunParts, course: Course): Verdict | null {
     bytes: 0,
     best: isBest,
   });
-  const proof = timed(timing, "evaluate", () => certifyPass(solver));
-  if (proof) course.dual = Math.max(course.dual ?? Number.NEGATIVE_INFINITY, proof.dual);
   const standing = { ...judged, epoch, seconds: port.seconds(), gap: proof?.relative ?? null };
   return judgeStop(course.rules, course.history, standing);
+}
+
+/** A proof over all training rows is a judgement too, where no validation rows ask for another. */
+function judgedByProof({ objective, loss, accuracy }: Certificate): JudgedPair {
+  return { objective, loss, accuracy, cost: objective, ofAverage: false };
 }
 
 /** Dual ascent proves its weights every few passes; null where there is nothing new to prove. */
@@ -217,6 +224,8 @@ function createPace(task: Task, solver: Solver) {
           1,
           Math.round(evaluateEvery.every * (evaluateEvery.unit === "epochs" ? epochRows : 1)),
         );
+  // Dual ascent without validation rows is judged where it is proved: no other judgement is asked for.
+  const onlyProofs = solver.name === "sdca" && !task.validation && stop === "auto";
   let judgedSeconds = 0;
   return {
     nextSlice(): number {
@@ -225,7 +234,9 @@ function createPace(task: Task, solver: Solver) {
       return Math.max(1, Math.min(slice, toEvaluation, rowsMax - solver.rows));
     },
     evaluationDue(trainSeconds: number): boolean {
-      if (solver.rows >= rowsMax || solver.rows % every === 0) return true;
+      if (solver.rows >= rowsMax) return true;
+      if (solver.rows % every === 0)
+        return !onlyProofs || certificationDue(solver.rows / epochRows);
       if (evaluateEvery.unit !== "seconds") return false;
       if (trainSeconds - judgedSeconds < evaluateEvery.every) return false;
       judgedSeconds = trainSeconds;

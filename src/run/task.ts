@@ -115,10 +115,11 @@ function meanSquaredNormOf(source: BlockSource): number {
   // The first block is enough for a first guess at the rate, which calibration then corrects.
   const [block] = source.acquire([0]);
   if (!block || block.rows === 0) return 1;
+  const rows = Math.min(block.rows, 1000);
   let sum = 0;
-  for (const x of block.value) sum += x * x;
+  for (const x of block.value.subarray(0, block.rowStart[rows]!)) sum += x * x;
   source.release([0]);
-  return sum / block.rows;
+  return sum / rows;
 }
 
 function labelsFor(loss: LossName, dataset: LoadedDataset): readonly [number, number] | null {
