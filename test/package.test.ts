@@ -8,6 +8,7 @@ import { root } from "./tidy/sources.ts";
 const installedBytesMax = 40_000_000;
 
 interface LockEntry {
+  readonly optionalDependencies?: Record<string, string>;
   readonly dev?: boolean;
   readonly hasInstallScript?: boolean;
 }
@@ -30,6 +31,13 @@ async function install(folder: string): Promise<string> {
   for (const [path] of runtime) cpSync(join(root, path), join(folder, path), { recursive: true });
   return own;
 }
+
+test("the lock file knows the optional packages of all platforms, else npm ci refuses it", () => {
+  const missing = Object.values(lock.packages)
+    .flatMap(({ optionalDependencies = {} }) => Object.keys(optionalDependencies))
+    .filter((name) => !Object.keys(lock.packages).some((path) => path.endsWith(`/${name}`)));
+  expect(missing).toEqual([]);
+});
 
 describe("the packed package", () => {
   let folder = "";
