@@ -14,7 +14,7 @@ export interface MemberTelemetry {
   /** Updates handed out by its learner, and their rows. */
   updates: number;
   rows: number;
-  /** How often an update of it was applied, as reported; once per server where there are several. */
+  /** How often an update of it was applied, as reported: once per server, in peer-to-peer once per member. */
   applied: number;
   learnedSeconds: number;
   waitedSeconds: number;

@@ -9,7 +9,7 @@
  * Invariant: after 2(n-1) steps every worker holds the same bits.
  */
 import { keyRange } from "../math/update.ts";
-import type { Counts, Moves, Part, Place, Round } from "./allreduce.ts";
+import type { Counts, Moves, Part, Place, Round } from "./reduction.ts";
 import type { Outbox } from "./strategy.ts";
 
 export const ringMoves: Moves = {

@@ -7,7 +7,7 @@
  * Invariant: after the broadcast every worker holds the same bits.
  */
 import { parentOf } from "../topology/topology.ts";
-import type { Moves, Part, Place, Round } from "./allreduce.ts";
+import type { Moves, Part, Place, Round } from "./reduction.ts";
 import type { Outbox } from "./strategy.ts";
 
 export const treeMoves: Moves = {
@@ -51,10 +51,10 @@ function partOf({ rank }: Place, round: Round, kind: Part["kind"]): Part {
   return { kind, round: number, step: rank, values: values.slice(), ...counts };
 }
 
-function parent({ rank }: Place): number {
+function parent({ rank }: { rank: number }): number {
   return parentOf(rank);
 }
 
-function childrenOf({ rank, workers }: Place): number[] {
+function childrenOf({ rank, workers }: Omit<Place, "width">): number[] {
   return [2 * rank + 1, 2 * rank + 2].filter((child) => child < workers);
 }

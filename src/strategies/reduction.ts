@@ -1,0 +1,154 @@
+/**
+ * A reduction: every worker gives a vector, all get the sum of them, in rounds. The two ways to move the
+ * parts are two tables: ring-reduce.ts and tree-reduce.ts. Parts that come before their turn wait, so a worker
+ * takes them in one fixed order whatever the delays.
+ *
+ * Source: algorithms.md, section 4.
+ * Invariant: the summation order is fixed by the topology, so all workers get the same bits.
+ */
+import { ringMoves } from "./ring-reduce.ts";
+import type { Outbox, StrategyOptions } from "./strategy.ts";
+import { treeMoves } from "./tree-reduce.ts";
+
+/** A part of the vector on its way: partial sums on the way in, finished ones on the way out. */
+export interface Part {
+  readonly kind: "reduce" | "gather";
+  readonly round: number;
+  readonly step: number;
+  readonly values: Float32Array;
+  /** Sums over the workers in `values`: of rows, and of rows squared (for the row-weighted mean). */
+  readonly rows: number;
+  readonly squares: number;
+}
+
+/** Counts of workers' rows: whole numbers, exact in whatever order they are added. */
+export interface Counts {
+  rows: number;
+  squares: number;
+}
+
+/** Where and how big; what a table of moves needs of a worker. */
+export interface Place {
+  readonly rank: number;
+  readonly workers: number;
+  /** Length of the vector. */
+  readonly width: number;
+}
+
+/** An open round of one worker. */
+export interface Round {
+  readonly place: Place;
+  readonly ownCounts: Counts;
+  /** The own part, then partial sums, in the end the whole sum. */
+  readonly values: Float32Array;
+  readonly number: number;
+  counts: Counts;
+  /** How many of the expected parts were taken. */
+  taken: number;
+}
+
+/** A way to merge: the parts a worker awaits, in the order it takes them, and what it sends when. */
+export interface Moves {
+  /** Steps of the parts that a worker takes in every round, in this order. */
+  steps(place: Omit<Place, "width">): readonly number[];
+  begin(place: Place, round: Round, out: Outbox<Part>): void;
+  take(place: Place, round: Round, part: Part, out: Outbox<Part>): void;
+}
+
+/** One worker's rounds: plain data. */
+export interface Reduction {
+  readonly topology: "ring" | "tree";
+  readonly rank: number;
+  readonly workers: number;
+  readonly steps: readonly number[];
+  /** Rounds begun. */
+  clock: number;
+  round: Round | null;
+  /** Parts that came before their turn, by round and step. */
+  readonly early: Map<string, Part>;
+}
+
+/** Why a reduction can't run on a topology; null when it can. */
+export function refusesReduction(
+  strategy: string,
+  { topology }: Pick<StrategyOptions, "topology">,
+): string | null {
+  return topology === "ring" || topology === "tree"
+    ? null
+    : `${strategy} runs on topology ring or tree: current value is ${topology}`;
+}
+
+/** Before the first round. `rank` counts the workers that take part, from 0. */
+export function createReduction(
+  { rank, workers }: Omit<Place, "width">,
+  topology: StrategyOptions["topology"],
+): Reduction {
+  const form = topology === "tree" ? "tree" : "ring";
+  const steps = workers === 1 ? [] : movesOf(form).steps({ rank, workers });
+  return { topology: form, rank, workers, steps, clock: 0, round: null, early: new Map() };
+}
+
+function movesOf(topology: Reduction["topology"]): Moves {
+  return topology === "tree" ? treeMoves : ringMoves;
+}
+
+/** Gives the own vector of the next round, which now belongs to it; returns the round if it ends at once. */
+export function beginRound(
+  reduction: Reduction,
+  { values, rows }: { values: Float32Array; rows: number },
+  out: Outbox<Part>,
+): Round | null {
+  const { rank, workers, topology } = reduction;
+  const ownCounts = { rows, squares: rows * rows };
+  const round: Round = {
+    place: { rank, workers, width: values.length },
+    ownCounts,
+    values,
+    number: ++reduction.clock,
+    counts: { ...ownCounts },
+    taken: 0,
+  };
+  reduction.round = round;
+  if (workers > 1) movesOf(topology).begin(round.place, round, out);
+  return proceed(reduction, out);
+}
+
+/** Takes a part of another worker; returns the round if it ends by it. */
+export function absorbPart(
+  reduction: Reduction,
+  { from, body }: { from: number; body: Part },
+  out: Outbox<Part>,
+): Round | null {
+  const key = keyOf(body.round, body.step);
+  if (isPast(reduction, body) || reduction.early.has(key)) {
+    out.push({ kind: "drop", from, reason: "stale part" });
+    return null;
+  }
+  reduction.early.set(key, body);
+  return proceed(reduction, out);
+}
+
+function isPast({ clock, round, steps }: Reduction, part: Part): boolean {
+  if (part.round !== clock) return part.round < clock;
+  return round === null || steps.indexOf(part.step) < round.taken;
+}
+
+/** Takes the parts of this round in the order of their steps, as far as they are here. */
+function proceed(reduction: Reduction, out: Outbox<Part>): Round | null {
+  const { round, steps, early, topology } = reduction;
+  if (round === null) return null;
+  while (round.taken < steps.length) {
+    const key = keyOf(round.number, steps[round.taken]!);
+    const part = early.get(key);
+    if (part === undefined) return null;
+    early.delete(key);
+    round.taken++;
+    movesOf(topology).take(round.place, round, part, out);
+  }
+  reduction.round = null;
+  return round;
+}
+
+function keyOf(round: number, step: number): string {
+  return `${round}:${step}`;
+}
