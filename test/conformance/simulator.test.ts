@@ -1,0 +1,14 @@
+import { costs } from "../../src/engines/simulator/costs.ts";
+import { runSimulation } from "../../src/engines/simulator/simulator.ts";
+import { loadStrategy } from "../../src/engines/strategy-source.ts";
+import { createTask } from "../../src/engines/task-spec.ts";
+import { describeEngine } from "./suite.ts";
+
+describeEngine("simulator", async (run) =>
+  runSimulation({
+    ...run,
+    strategy: await loadStrategy(run.strategy),
+    task: createTask(run.task),
+    costs: costs({ latencySpread: { kind: "exponential" }, learnSpread: { kind: "exponential" } }),
+  }),
+);

@@ -1,0 +1,142 @@
+/**
+ * What every engine must do, as one suite: describeEngine(name, engine, { skip }). What an engine can't do is
+ * data with a reason, and shows as a skipped test.
+ */
+import { describe, expect, test } from "vitest";
+import type { EngineResult } from "../../src/engines/engine.ts";
+import { costs } from "../../src/engines/simulator/costs.ts";
+import { bitsOf } from "../../src/engines/simulator/laws.ts";
+import { runSimulation } from "../../src/engines/simulator/simulator.ts";
+import type { StrategySource } from "../../src/engines/strategy-source.ts";
+import { createTask, type TaskSpec } from "../../src/engines/task-spec.ts";
+import { messageStrategies, strategyNamed } from "../../src/strategies/all.ts";
+import { type StrategyOptions, strategyOptions } from "../../src/strategies/strategy.ts";
+
+/** A run, described by data, so that an engine elsewhere can do it too. */
+export interface ConformanceRun {
+  readonly strategy: StrategySource;
+  readonly options: StrategyOptions;
+  readonly task: TaskSpec;
+  readonly workers: number;
+  readonly seed: number;
+  readonly epochs: number;
+}
+
+/** An engine as the suite sees it. */
+export type RunOnEngine = (run: ConformanceRun) => Promise<EngineResult>;
+
+/** A case an engine can't pass, and why. */
+export interface Skip {
+  readonly case: string;
+  readonly reason: string;
+}
+
+const names = messageStrategies.map(({ name }) => name);
+const parallel = names.filter((name) => name !== "serial");
+const lockstep = parallel.filter((name) => strategyNamed(name)!.pace === "lockstep");
+
+function runOf(name: string, given: Partial<ConformanceRun> = {}): ConformanceRun {
+  const workers = given.workers ?? (name === "serial" ? 1 : 3);
+  return {
+    strategy: { name },
+    options: strategyOptions({ rowsPerUpdate: 4 }),
+    task: { kind: "ledger", spec: { workers, rowsPerWorker: 24 } },
+    workers,
+    seed: 5,
+    epochs: 3,
+    ...given,
+  };
+}
+
+function quadratic(workers: number): TaskSpec {
+  const spec = { workers, rowsPerWorker: 40, rate: 0.02, noise: 0.1, heterogeneity: 0.5 };
+  return { kind: "quadratic", spec };
+}
+
+/** The simulator's result for the same run: what lockstep strategies give on every engine. */
+function reference(run: ConformanceRun): EngineResult {
+  const strategy = strategyNamed("name" in run.strategy ? run.strategy.name : "serial")!;
+  return runSimulation({ ...run, strategy, task: createTask(run.task), costs: costs() });
+}
+
+/** Holds the engine to the suite. */
+export function describeEngine(
+  name: string,
+  run: RunOnEngine,
+  { skip = [] }: { skip?: readonly Skip[] } = {},
+): void {
+  const conform = (title: string, body: () => Promise<void>) => {
+    const skipped = skip.find((one) => one.case === title);
+    if (skipped) test.skip(`${title} (${skipped.reason})`, body);
+    else test(title, body);
+  };
+
+  describe(`engine ${name}`, () => {
+    for (const strategy of names) {
+      conform(`${strategy} applies every update exactly once`, async () => {
+        const plan = runOf(strategy);
+        const { model, telemetry } = await run(plan);
+        const law = strategyNamed(strategy)!.conserves(plan.options);
+        const share = law === "sum" ? 1 : 1 / plan.workers;
+        for (let rank = 0; rank < plan.workers; rank++) {
+          const { updates } = telemetry.members[rank]!;
+          expect(model.values[rank]).toBeCloseTo(updates * share, 4);
+        }
+        const rows = telemetry.members.reduce((sum, member) => sum + member.rows, 0);
+        expect(rows).toBeGreaterThanOrEqual(plan.epochs * 24 * plan.workers);
+      });
+
+      conform(`${strategy} closes the ledger: sent = applied`, async () => {
+        const plan = runOf(strategy, {
+          options: strategyOptions({ rowsPerUpdate: 3, servers: 2 }),
+        });
+        const { telemetry, seats } = await run(plan);
+        const servers = seats.filter(({ role }) => role === "server").length;
+        for (const { updates, applied } of telemetry.members) {
+          expect(applied).toBe(updates * Math.max(1, servers));
+        }
+      });
+    }
+
+    for (const strategy of parallel) {
+      conform(`${strategy} with one worker equals serial bit for bit`, async () => {
+        const given = { workers: 1, task: quadratic(1) };
+        const alone = await run(runOf(strategy, given));
+        const serial = await run(runOf("serial", given));
+        expect(bitsOf(alone.model)).toBe(bitsOf(serial.model));
+      });
+
+      conform(`${strategy} comes near the optimum of the quadratic task`, async () => {
+        const task = quadratic(3);
+        const { model } = await run(runOf(strategy, { task, epochs: 20 }));
+        expect(createTask(task).evaluate(model).objective).toBeLessThan(1);
+      });
+    }
+
+    for (const strategy of lockstep) {
+      for (const merge of ["sum", "mean"] as const) {
+        conform(`${strategy} merging by ${merge} gives the bits of the simulator`, async () => {
+          const options = strategyOptions({ rowsPerUpdate: 4, merge });
+          const plan = runOf(strategy, { task: quadratic(3), options });
+          expect(bitsOf((await run(plan)).model)).toBe(bitsOf(reference(plan).model));
+        });
+      }
+    }
+
+    conform("allreduce replicas are bitwise equal", async () => {
+      const { replicas } = await run(runOf("allreduce", { task: quadratic(3) }));
+      expect(new Set(replicas.map(bitsOf)).size).toBe(1);
+    });
+
+    conform("messages that fill every mailbox are delivered", async () => {
+      const spec = { workers: 3, rowsPerWorker: 8, width: 200_000, rate: 0.02 };
+      const options = strategyOptions({ rowsPerUpdate: 1, topology: "complete" });
+      const plan = runOf("d-psgd", { task: { kind: "quadratic", spec }, options });
+      expect(bitsOf((await run(plan)).model)).toBe(bitsOf(reference(plan).model));
+    });
+
+    conform("a refusal is told before anything runs", async () => {
+      await expect(run(runOf("serial", { workers: 2 }))).rejects.toThrow(/one worker/);
+    });
+  });
+}

@@ -1,0 +1,4 @@
+import { runThreads } from "../../src/engines/threads/threads.ts";
+import { describeEngine } from "./suite.ts";
+
+describeEngine("threads", runThreads);
