@@ -1,4 +1,11 @@
-import { type Block, blockByteLength, blockLayout, createBlock, viewBlock } from "./block.ts";
+import {
+  type Block,
+  type BlockShape,
+  blockByteLength,
+  blockLayout,
+  createBlock,
+  viewBlock,
+} from "./block.ts";
 import { describeFault, type FaultNote } from "./fault.ts";
 import type { BlockArena, ParseOptions, ParseReport, TextParser, TextRange } from "./parser.ts";
 
@@ -15,6 +22,9 @@ export const lineBytesMax = 64 * 2 ** 20;
 export interface ParsedChunk {
   /** Address of the chunk's block in the arena; undefined when it has no rows. */
   readonly blockAt: number | undefined;
+  readonly blockBytes: number;
+  /** What the block was given beyond that; whoever takes the chunk gives it back to the arena. */
+  readonly spare: TextRange;
   readonly report: Omit<ParseReport, "faults">;
   readonly newlines: number;
   readonly faults: readonly FaultNote[];
@@ -39,13 +49,27 @@ export function parseChunk(
   const { faults, ...report } = parser.parse(ended, block, options);
   const bytes = new Uint8Array(arena.buffer, text.address, ended.byteLength);
   const notes = faults.map((fault) => describeFault(bytes, fault));
-  fitBlock(arena, block, report);
-  return { blockAt: report.rows > 0 ? address : undefined, report, newlines, faults: notes };
+  return { ...fitBlock(block, report), report, newlines, faults: notes };
 }
 
 /** The view of a parsed chunk's block. */
 export function blockOfChunk(arena: BlockArena, { blockAt }: ParsedChunk): Block | undefined {
   return blockAt === undefined ? undefined : viewBlock(arena.buffer, blockAt);
+}
+
+/** Gives back the blocks of chunks that are not used. */
+export function releaseChunks(
+  arena: BlockArena,
+  chunks: readonly Pick<ParsedChunk, "blockAt" | "blockBytes">[],
+): void {
+  for (const { blockAt, blockBytes } of chunks) {
+    if (blockAt !== undefined) arena.release(blockAt, blockBytes);
+  }
+}
+
+/** Gives back what a chunk has beyond its block. */
+export function releaseSpare(arena: BlockArena, { spare }: ParsedChunk): void {
+  if (spare.byteLength > 0) arena.release(spare.address, spare.byteLength);
 }
 
 function endWithLineFeed(arena: BlockArena, { address, byteLength }: TextRange): TextRange {
@@ -55,26 +79,39 @@ function endWithLineFeed(arena: BlockArena, { address, byteLength }: TextRange):
   return { address, byteLength: byteLength + 1 };
 }
 
-/** Moves the columns of a block that has fewer rows or entries than its layout, and gives back the rest. */
-function fitBlock(arena: BlockArena, block: Block, report: Omit<ParseReport, "faults">): void {
+/** Moves the columns of a block that has fewer rows or entries than its layout; the rest is spare. */
+function fitBlock(block: Block, report: Pick<ParseReport, "rows" | "nonZeros" | "width">) {
   const { rows, nonZeros, width } = report;
-  const layout = blockLayout({ rows, nonZeros });
-  const kept = rows > 0 ? Math.ceil(layout.byteLength / 64) * 64 : 0;
-  if (rows > 0 && (rows !== block.rows || nonZeros !== block.nonZeros)) {
-    const bytes = new Uint8Array(block.buffer, block.byteOffset, block.byteLength);
-    const move = (from: Uint32Array | Float32Array, to: number, length: number) =>
-      bytes.copyWithin(
-        to,
-        from.byteOffset - block.byteOffset,
-        from.byteOffset - block.byteOffset + 4 * length,
-      );
-    move(block.index, layout.index, nonZeros);
-    move(block.value, layout.value, nonZeros);
-    move(block.label, layout.label, rows);
-    move(block.rowId, layout.rowId, rows);
+  const { byteOffset: address } = block;
+  const given = roundUp(block.byteLength);
+  if (rows === 0) {
+    return { blockAt: undefined, blockBytes: 0, spare: { address, byteLength: given } };
   }
-  if (rows > 0)
-    createBlock(block.buffer, block.byteOffset, { rows, nonZeros, width, rowIdBase: 0 });
-  const given = Math.ceil(block.byteLength / 64) * 64;
-  if (kept < given) arena.release(block.byteOffset + kept, given - kept);
+  if (rows !== block.rows || nonZeros !== block.nonZeros) moveColumns(block, { rows, nonZeros });
+  const shape = { rows, nonZeros, width, rowIdBase: 0 };
+  const { byteLength: blockBytes } = createBlock(block.buffer, address, shape);
+  const kept = roundUp(blockBytes);
+  const spare = { address: address + kept, byteLength: given - kept };
+  return { blockAt: address, blockBytes, spare };
+}
+
+/** All move towards the start, so in this order none runs over one that has not moved yet. */
+function moveColumns(block: Block, { rows, nonZeros }: BlockShape): void {
+  const layout = blockLayout({ rows, nonZeros });
+  const bytes = new Uint8Array(block.buffer, block.byteOffset, block.byteLength);
+  const moves = [
+    [block.index, layout.index, nonZeros],
+    [block.value, layout.value, nonZeros],
+    [block.label, layout.label, rows],
+    [block.rowId, layout.rowId, rows],
+  ] as const;
+  for (const [column, to, length] of moves) {
+    const from = column.byteOffset - block.byteOffset;
+    bytes.copyWithin(to, from, from + 4 * length);
+  }
+}
+
+/** Arenas give out multiples of a cache line. */
+function roundUp(byteLength: number): number {
+  return Math.ceil(byteLength / 64) * 64;
 }

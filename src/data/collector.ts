@@ -1,5 +1,11 @@
 import { type Block, withRowIdBase } from "./block.ts";
-import { blockOfChunk, lineBytesMax, type ParsedChunk } from "./chunk.ts";
+import {
+  blockOfChunk,
+  lineBytesMax,
+  type ParsedChunk,
+  releaseChunks,
+  releaseSpare,
+} from "./chunk.ts";
 import type { Dataset, SourceFile } from "./dataset.ts";
 import type { FaultNote } from "./fault.ts";
 import { InputError } from "./input-error.ts";
@@ -58,7 +64,13 @@ export class Collector {
    */
   absorb(chunk: ParsedChunk): Block | undefined {
     const { report } = chunk;
-    this.#absorbFaults(chunk);
+    if (this.#keepBlocks) releaseSpare(this.#arena, chunk);
+    try {
+      this.#absorbFaults(chunk);
+    } catch (error) {
+      if (this.#keepBlocks) releaseChunks(this.#arena, [chunk]);
+      throw error;
+    }
     const parsed = blockOfChunk(this.#arena, chunk);
     const block = parsed && withRowIdBase(parsed, this.#ordinals);
     if (block && this.#keepBlocks) this.#blocks.push(block);
@@ -92,10 +104,20 @@ export class Collector {
     });
   }
 
-  /** Gives the blocks back to the arena, after a failure. */
+  /** Takes chunks that are no part of the data set, and gives them back. */
+  discard(chunks: readonly ParsedChunk[]): void {
+    for (const chunk of chunks) releaseSpare(this.#arena, chunk);
+    releaseChunks(this.#arena, chunks);
+  }
+
+  /** Gives all blocks back to the arena, after a failure. */
   release(): void {
-    for (const block of this.#blocks) this.#arena.release(block.byteOffset, block.byteLength);
-    this.#blocks.length = 0;
+    const blocks = this.#blocks.splice(0);
+    const chunks = blocks.map((block) => ({
+      blockAt: block.byteOffset,
+      blockBytes: block.byteLength,
+    }));
+    releaseChunks(this.#arena, chunks);
   }
 
   finish(): Collected {

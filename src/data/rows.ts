@@ -141,7 +141,9 @@ export class RowPacker {
     this.#value = [];
     this.#label = [];
     this.#unseen = 0;
-    return { blockAt: address, report, newlines: shape.rows, faults: [] };
+    const blockBytes = block.byteLength;
+    const spare = { address: 0, byteLength: 0 };
+    return { blockAt: address, blockBytes, spare, report, newlines: shape.rows, faults: [] };
   }
 
   #addLabel(label: number | undefined): void {

@@ -15,7 +15,9 @@ const topWord = pageBytes / 4 - 1;
 export class Arena {
   readonly memory: WebAssembly.Memory;
   readonly #words: Int32Array;
+  /** Rooms to give out again, by size; and the size of each by the address where it ends. */
   readonly #free = new Map<number, number[]>();
+  readonly #freeEnds = new Map<number, number>();
 
   /** @param memory an existing arena's memory, in a thread that shares it. */
   constructor(memory?: WebAssembly.Memory) {
@@ -46,7 +48,10 @@ export class Arena {
   allocate(byteLength: number): number {
     const size = roundUp(byteLength);
     const reused = this.#free.get(size)?.pop();
-    if (reused !== undefined) return reused;
+    if (reused !== undefined) {
+      this.#freeEnds.delete(reused + size);
+      return reused;
+    }
     for (;;) {
       const top = this.#top();
       const address = top * alignment;
@@ -64,11 +69,27 @@ export class Arena {
   /** Takes back what `allocate(byteLength)` gave out. */
   release(address: number, byteLength: number): void {
     const size = roundUp(byteLength);
-    const top = (address + size) / alignment;
-    if (this.#top() === top && this.#move(top, address / alignment)) return;
+    const end = address + size;
+    if (this.#top() * alignment === end && this.#move(end / alignment, address / alignment)) {
+      this.#shrink(address);
+      return;
+    }
+    this.#freeEnds.set(end, size);
     const list = this.#free.get(size);
     if (list) list.push(address);
     else this.#free.set(size, [address]);
+  }
+
+  /** Takes rooms that wait right below the end of the used part out of use. */
+  #shrink(top: number): void {
+    for (let end = top; ; ) {
+      const size = this.#freeEnds.get(end);
+      if (size === undefined || !this.#move(end / alignment, (end - size) / alignment)) return;
+      this.#freeEnds.delete(end);
+      const list = this.#free.get(size)!;
+      list.splice(list.indexOf(end - size), 1);
+      end -= size;
+    }
   }
 
   bytesAt(address: number, length: number): Uint8Array {
@@ -104,7 +125,14 @@ export class Arena {
     return Atomics.compareExchange(this.#words, topWord, from, to) === from;
   }
 
+  /** Makes `buffer` reach as far as the memory does, after another thread made it grow. */
+  refresh(): void {
+    this.memory.grow(0);
+  }
+
   #growTo(end: number): void {
+    if (end <= this.memory.buffer.byteLength) return;
+    this.refresh();
     const missing = Math.ceil((end - this.memory.buffer.byteLength) / pageBytes);
     // Another thread may grow at the same time: what is then too much is used by the next allocation.
     if (missing > 0) this.memory.grow(Math.min(missing, pagesMax - this.#pages()));

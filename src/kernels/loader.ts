@@ -5,10 +5,22 @@ import type { KernelExports } from "./exports.ts";
 
 let compiled: WebAssembly.Module | undefined;
 
+/** The compiled kernels; a thread may hand them to another, which then need not compile them. */
+export function compiledKernels(): WebAssembly.Module {
+  compiled ??= new WebAssembly.Module(readFileSync(new URL("./kernels.wasm", import.meta.url)));
+  return compiled;
+}
+
+/** Takes the kernels that another thread compiled. */
+export function useCompiledKernels(module: WebAssembly.Module): void {
+  compiled = module;
+}
+
 /** Instantiates the kernels over an arena; the compiled module is shared by all arenas of a thread. */
 export function loadKernels(arena: Arena): KernelExports {
-  compiled ??= new WebAssembly.Module(readFileSync(new URL("./kernels.wasm", import.meta.url)));
-  const instance = new WebAssembly.Instance(compiled, { env: { memory: arena.memory, abort } });
+  const instance = new WebAssembly.Instance(compiledKernels(), {
+    env: { memory: arena.memory, abort },
+  });
   return instance.exports as unknown as KernelExports;
 }
 

@@ -38,12 +38,19 @@ const job = {
   newlines: 56,
   colons: 57,
 } as const;
-const jobBytes = 256;
+/** Bytes of a job in the arena. */
+export const jobBytes = 256;
 const noId = 0xffff_ffff;
 
-/** A parser over this arena; it owns one job's words in it, so it belongs to one thread. */
-export function kernelParser(arena: Arena, kernels: ReadingKernels): TextParser {
-  const address = arena.allocate(jobBytes);
+/**
+ * A parser over this arena; it belongs to one thread.
+ * @param address jobBytes in the arena that are its own.
+ */
+export function kernelParser(
+  arena: Arena,
+  kernels: ReadingKernels,
+  address: number = arena.allocate(jobBytes),
+): TextParser {
   return {
     count(text) {
       const words = describeText(arena, address, text);

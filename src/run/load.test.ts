@@ -23,6 +23,10 @@ function rowsOf(blocks: Iterable<Block>) {
   return rows;
 }
 
+function bytesOf({ buffer, byteOffset, byteLength }: Block): Buffer {
+  return Buffer.from(buffer, byteOffset, byteLength);
+}
+
 const small = "+1 1:0.5 3:1\n-1 2:0.25\n";
 
 /** Text of a few chunks, with comments and blank lines between. */
@@ -107,16 +111,64 @@ test("blocks are the same for plain and compressed text, in memory and streamed"
   const plain = await loadDataset(path("plain"));
   const zipped = await loadDataset(path("zipped"));
   expect(plain.blocks.length).toBe(3);
-  const bytes = (block: Block) => Buffer.from(block.buffer, block.byteOffset, block.byteLength);
   const stream = streamBlocks(path("zipped"));
   let at = 0;
   for await (const block of stream) {
-    expect(bytes(zipped.blocks[at]!).equals(bytes(plain.blocks[at]!)), `block ${at}`).toBe(true);
-    expect(bytes(block).equals(bytes(plain.blocks[at++]!)), `streamed block ${at}`).toBe(true);
+    expect(bytesOf(zipped.blocks[at]!).equals(bytesOf(plain.blocks[at]!)), `block ${at}`).toBe(
+      true,
+    );
+    expect(bytesOf(block).equals(bytesOf(plain.blocks[at++]!)), `streamed block ${at}`).toBe(true);
   }
   expect(at).toBe(3);
   const { rows, nonZeros, width, labels, skippedRows } = plain;
   expect(stream.summary()).toMatchObject({ rows, nonZeros, width, labels, skippedRows });
+});
+
+test("blocks are the same however many threads parse them, and over several files", async () => {
+  const text = largeText();
+  const { folder } = folderOf({ a: text, b: `${text}\n${small}`, c: "" });
+  const one = await loadDataset(folder, { threads: 1 });
+  for (const threads of [2, 5]) {
+    const several = await loadDataset(folder, { threads });
+    const { arena: _, loadSeconds: __, blocks, ...rest } = several;
+    expect(one).toMatchObject(rest);
+    expect(blocks.length).toBe(one.blocks.length);
+    for (const [i, block] of blocks.entries()) {
+      expect(bytesOf(block).equals(bytesOf(one.blocks[i]!)), `block ${i}`).toBe(true);
+    }
+  }
+});
+
+describe("errors are the same however many threads parse", () => {
+  const text = "1 1:1 2:0.5 3:0.25 4:0.125\n".repeat(1_200_000);
+  const end = text.length / 27;
+
+  test.each([1, 2, 4])(
+    "the first bad row of several is named, with %d threads",
+    async (threads) => {
+      const { path } = folderOf({ rows: `${text}1 x\n${text}1 y\n` });
+      await expect(loadDataset(path("rows"), { threads })).rejects.toMatchObject({ line: end + 1 });
+      await expect(loadDataset(path("rows"), { threads, skipBadRows: 1 })).rejects.toMatchObject({
+        code: "too-many-bad-rows",
+        line: end + 1,
+      });
+      const skipped = await loadDataset(path("rows"), { threads, skipBadRows: 2 });
+      expect(skipped).toMatchObject({ rows: 2 * end, skippedRows: 2 });
+    },
+  );
+
+  test.each([1, 3])("a failure gives back the memory, with %d threads", async (threads) => {
+    const { path } = folderOf({ bad: `${text}1 x\n${text}`, good: text });
+    const good = await loadDataset(path("good"), { threads });
+    const first = loadDataset(path("bad"), { threads, arena: good.arena });
+    await expect(first).rejects.toThrow(`found "x"`);
+    const before = good.arena.bytes;
+    for (let i = 0; i < 3; i++) {
+      const again = loadDataset(path("bad"), { threads, arena: good.arena });
+      await expect(again).rejects.toThrow(`found "x"`);
+    }
+    expect(good.arena.bytes - before).toBeLessThan(2 * chunkBytes);
+  });
 });
 
 describe("rows in memory", () => {

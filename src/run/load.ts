@@ -18,6 +18,10 @@ import {
 } from "./loading/options.ts";
 import { type Reading, readBlocks } from "./loading/read.ts";
 import { loadTopics } from "./loading/topics.ts";
+import { usableCores } from "./machine.ts";
+
+/** More threads than this wait for memory more than they parse. */
+const threadsMax = 16;
 
 export type { DataSource, LoadOptions } from "./loading/options.ts";
 
@@ -56,13 +60,14 @@ export async function loadDataset(
     skipBadRows: options.skipBadRows ?? 0,
     keepBlocks: true,
   });
-  const reading = await prepare(arena, { blockArena: arena, collector }, options);
+  const threads = options.threads ?? Math.min(usableCores().count, threadsMax);
+  const reading = await prepare({ arena, blockArena: arena, collector, threads }, options);
   try {
     for await (const _ of readBlocks(source, reading));
     checkNotEmpty(source, collector.finish());
   } catch (error) {
     collector.release();
-    throw error;
+    throw arenaFull(error, source);
   }
   const collected = likeTraining(collector.finish(), options);
   return {
@@ -88,7 +93,8 @@ export function streamBlocks(source: DataSource, options: LoadOptions = {}): Blo
   async function* blocks() {
     const slot = openSlot(arena);
     try {
-      yield* readBlocks(source, await prepare(arena, { blockArena: slot, collector }, options));
+      const target = { arena, blockArena: slot, collector, threads: 1 };
+      yield* readBlocks(source, await prepare(target, options));
     } finally {
       slot.close();
     }
@@ -100,20 +106,30 @@ export function streamBlocks(source: DataSource, options: LoadOptions = {}): Blo
 }
 
 async function prepare(
-  arena: Arena,
-  target: Pick<Reading, "blockArena" | "collector">,
+  target: Pick<Reading, "arena" | "blockArena" | "collector" | "threads">,
   options: LoadOptions,
 ): Promise<Reading> {
   const choice = topicChoice(options);
   return {
     ...target,
-    textArena: arena,
-    parser: kernelParser(arena, loadKernels(arena)),
+    parser: kernelParser(target.arena, loadKernels(target.arena)),
     parsing: parseOptions(options),
     topics: choice && (await loadTopics(choice)),
     fingerprint: new Fingerprint(),
     options,
   };
+}
+
+/** Blocks live in one memory of 4 GiB: the words for data that does not fit. */
+function arenaFull(error: unknown, source: DataSource): unknown {
+  if (!(error instanceof RangeError && error.message.startsWith("Cannot allocate"))) return error;
+  return new InputError({
+    code: "too-large",
+    file: isInMemory(source) ? "rows" : String(source),
+    found: "more than 4 GiB of rows",
+    expected: "data that fits into the 4 GiB of one WebAssembly memory",
+    hint: "train on fewer files",
+  });
 }
 
 /** Width, index base and labels are those of the training data where that is given. */

@@ -7,6 +7,13 @@ import { StreamSampler } from "./fingerprint.ts";
 import { missingFile, unreadableFile } from "./names.ts";
 import { PieceReader } from "./pieces.ts";
 
+/** What is known of a file before it is read. */
+export interface FileFacts {
+  readonly name: string;
+  readonly stats: Stats;
+  readonly compression: Compression;
+}
+
 /** One source that is open: text comes out of `read`, whatever the compression. */
 export interface OpenSource {
   readonly name: string;
@@ -32,12 +39,26 @@ export function openSource(name: string): Promise<OpenSource> {
   return name === "-" ? openStandardInput() : openFile(name);
 }
 
-async function openFile(name: string): Promise<OpenSource> {
+/** Looks at a file without reading it. */
+export async function lookAt(name: string): Promise<FileFacts> {
   const file = await openForReading(name);
+  try {
+    return await factsOf(name, file);
+  } finally {
+    await file.close();
+  }
+}
+
+async function factsOf(name: string, file: FileHandle): Promise<FileFacts> {
   const stats = await file.stat();
   const head = Buffer.alloc(magicBytes);
   const { bytesRead } = await file.read(head, 0, magicBytes, 0);
-  const compression = compressionOf(head.subarray(0, bytesRead));
+  return { name, stats, compression: compressionOf(head.subarray(0, bytesRead)) };
+}
+
+async function openFile(name: string): Promise<OpenSource> {
+  const file = await openForReading(name);
+  const { stats, compression } = await factsOf(name, file);
   const shared = {
     name,
     compression,
@@ -117,7 +138,8 @@ async function openForReading(name: string): Promise<FileHandle> {
   }
 }
 
-async function checkUnchanged(name: string, before: Stats): Promise<void> {
+/** @throws InputError when the file is not what it was. */
+export async function checkUnchanged(name: string, before: Stats): Promise<void> {
   const now = await stat(name).catch(() => undefined);
   if (now && now.ino === before.ino && now.size === before.size && now.mtimeMs === before.mtimeMs) {
     return;

@@ -31,9 +31,11 @@ export interface LoadOptions {
   readonly topic?: string | undefined;
   /** optional: rows may come without a label, which is then NaN. */
   readonly labels?: "required" | "optional" | undefined;
+  /** Threads that read and parse; by default the cores that this process may use. */
+  readonly threads?: number | undefined;
   /** Hash all bytes for the fingerprint, not samples. */
   readonly verify?: boolean | undefined;
-  /** Called with bytes taken from the sources so far, and in all (undefined for streams). */
+  /** Called with bytes taken from the sources so far, and in all (undefined with standard input). */
   readonly onProgress?: ((bytes: number, totalBytes: number | undefined) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }

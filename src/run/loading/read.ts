@@ -5,54 +5,66 @@ import type { Collector } from "../../data/collector.ts";
 import { cutChunks, LongLine } from "../../data/cutter.ts";
 import { InputError } from "../../data/input-error.ts";
 import type { BlockArena, ParseOptions, TextParser } from "../../data/parser.ts";
-import {
-  badRow,
-  type CsrArrays,
-  memorySourceName,
-  type Row,
-  RowPacker,
-  rowsOfCsr,
-} from "../../data/rows.ts";
 import { syntheticPrefix, syntheticRows } from "../../data/synthetic.ts";
 import { labelByTopic, type TopicLabels } from "../../data/topics.ts";
+import type { Arena } from "../../kernels/arena.ts";
 import type { Fingerprint } from "./fingerprint.ts";
 import { resolveNames } from "./names.ts";
 import { type OpenSource, openSource } from "./open.ts";
 import { type DataSource, isInMemory, type LoadOptions } from "./options.ts";
+import { planReading } from "./plan.ts";
+import { readMemory, readRows } from "./rows-source.ts";
+import { readTogether } from "./together.ts";
 
-/** What reading needs; text and blocks may live in different parts of one arena. */
+/** What reading needs. */
 export interface Reading {
-  readonly textArena: BlockArena;
+  readonly arena: Arena;
+  /** Where blocks go: the arena, or a slot in it when they are used one by one. */
   readonly blockArena: BlockArena;
   readonly parser: TextParser;
   readonly parsing: ParseOptions;
   readonly collector: Collector;
   readonly topics: TopicLabels | undefined;
   readonly fingerprint: Fingerprint;
+  /** Threads that may parse at the same time; 1 when blocks are used one by one. */
+  readonly threads: number;
   readonly options: LoadOptions;
 }
 
 /** The blocks of a source, in order, as they are parsed. */
 export async function* readBlocks(source: DataSource, reading: Reading): AsyncGenerator<Block> {
   if (isInMemory(source)) {
-    yield* readRows(memorySourceName, rowsOf(source), reading);
+    yield* readMemory(source, reading);
     return;
   }
   const names = await resolveNames(typeof source === "string" ? [source] : (source as string[]));
-  for (const name of names) {
-    yield* name.startsWith(syntheticPrefix)
-      ? readRows(name, syntheticRows(name), reading)
-      : readFile(name, reading);
+  const plan = await planReading(names, reading);
+  for (const step of plan.steps) {
+    if (step.kind === "together") {
+      yield* readTogether(step.files, reading, plan.progress);
+    } else {
+      yield* step.name.startsWith(syntheticPrefix)
+        ? readRows(step.name, syntheticRows(step.name), reading)
+        : readAlone(step.name, reading, plan.progress);
+    }
   }
 }
 
-async function* readFile(name: string, reading: Reading): AsyncGenerator<Block> {
+/** One source from its start to its end, in this thread. */
+async function* readAlone(
+  name: string,
+  reading: Reading,
+  progress: (bytes: number) => void,
+): AsyncGenerator<Block> {
   const source = await openSource(name);
   reading.collector.openSource(source.name);
+  let told = 0;
   try {
     for await (const chunk of parsedChunks(source, reading)) {
       const block = absorb(chunk, source.name, reading);
       if (block) yield block;
+      progress(source.bytesRead() - told);
+      told = source.bytesRead();
     }
     await source.checkUnchanged();
     if (source.sampled) reading.fingerprint.addText(source.sampled());
@@ -68,53 +80,19 @@ async function* readFile(name: string, reading: Reading): AsyncGenerator<Block> 
 }
 
 async function* parsedChunks(source: OpenSource, reading: Reading): AsyncGenerator<ParsedChunk> {
-  const { textArena, blockArena, parser, parsing, collector, options } = reading;
+  const { arena, blockArena, parser, parsing, collector, options } = reading;
   try {
-    for await (const text of cutChunks(textArena, source)) {
+    for await (const text of cutChunks(arena, source)) {
       options.signal?.throwIfAborted();
       yield parseChunk(blockArena, parser, text, parsing);
-      options.onProgress?.(source.bytesRead(), source.size);
     }
   } catch (error) {
     throw error instanceof LongLine ? collector.longLine(error.linesBefore) : error;
   }
 }
 
-async function* readRows(
-  name: string,
-  rows: Iterable<Row> | AsyncIterable<Row>,
-  reading: Reading,
-): AsyncGenerator<Block> {
-  const { collector, blockArena, parsing, fingerprint, options } = reading;
-  const packer = new RowPacker(blockArena, parsing);
-  collector.openSource(name);
-  let bytes = 0;
-  function take(chunk: ParsedChunk | undefined): Block | undefined {
-    options.signal?.throwIfAborted();
-    const block = chunk && collector.absorb(chunk);
-    if (!block) return undefined;
-    bytes += block.byteLength;
-    fingerprint.addBlock(block);
-    return block;
-  }
-  for await (const row of rows) {
-    const block = take(packer.add(row));
-    if (block) yield block;
-  }
-  const last = take(packer.flush());
-  if (last) yield last;
-  collector.closeSource(bytes);
-}
-
-function rowsOf(
-  source: CsrArrays | Iterable<Row> | AsyncIterable<Row>,
-): Iterable<Row> | AsyncIterable<Row> {
-  if ("rowStart" in source) return rowsOfCsr(source);
-  if (Symbol.asyncIterator in source || Symbol.iterator in source) return source;
-  throw badRow(0, "a value that is no list of rows", "file names, CSR arrays or rows");
-}
-
-function absorb(chunk: ParsedChunk, source: string, reading: Reading): Block | undefined {
+/** Takes the next chunk of the open source into the data set; its labels are final then. */
+export function absorb(chunk: ParsedChunk, source: string, reading: Reading): Block | undefined {
   const { collector, topics, parsing, options } = reading;
   const block = collector.absorb(chunk);
   if (block && topics) {
