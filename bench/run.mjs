@@ -1,31 +1,77 @@
 #!/usr/bin/env node
 /**
- * npm run bench: glissade and its peers side by side. Everything runs in turn, five times, and only ratios of runs in
- * the same turn are compared, as the speed of a shared machine drifts.
+ * npm run bench: glissade and its peers side by side. Everything runs in turn, five times, and only
+ * ratios of runs in the same turn are compared, as the speed of a shared machine drifts.
  *
- *   npm run bench -- [--sets subset,a9a,ijcnn1,twin] [--losses hinge,log] [--peers "LIBLINEAR,..."] [--rounds 5]
- *   npm run bench -- --short        the C loop and the subset only; fails when glissade lost 25 %
+ *   npm run bench                      everything (half an hour); --write puts the tables into docs/benchmarks.md
+ *   npm run bench -- --sets subset,a9a,ijcnn1,twin --losses hinge,log --peers "LIBLINEAR,Snap ML" --rounds 5
+ *   npm run bench -- --short           the C loop and the subset only; fails when glissade lost 25 %
+ *   npm run bench -- --record          writes the ratios that --short holds, bench/recorded.json
  */
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { setNames } from "./support/data.mjs";
-import { benchTraining } from "./train.mjs";
+import { scratch } from "./support/measure.mjs";
 
 const { values } = parseArgs({
   options: {
-    sets: { type: "string", default: setNames.join(",") },
+    sets: { type: "string", default: "subset,a9a,ijcnn1,twin" },
     losses: { type: "string", default: "hinge,log" },
     peers: { type: "string" },
     rounds: { type: "string", default: "5" },
+    write: { type: "boolean", default: false },
+    short: { type: "boolean", default: false },
+    record: { type: "boolean", default: false },
   },
 });
 const say = (text) => process.stderr.write(`${text}\n`);
-const results = [];
-for (const setName of values.sets.split(",")) {
-  for (const problemName of values.losses.split(",")) {
-    if (problemName === "log" && setName !== "subset" && setName !== "twin") continue;
-    const names = values.peers ? ["glissade", ...values.peers.split(",")] : null;
-    const options = { setName, problemName, rounds: Number(values.rounds), names, say };
-    results.push({ setName, problemName, entries: await benchTraining(options) });
-  }
+if (values.short || values.record) {
+  const { recordShort, runShort } = await import("./short.mjs");
+  if (values.record) await recordShort(say);
+  else if (!(await runShort(say))) process.exitCode = 1;
+} else {
+  await runAll();
 }
-process.stdout.write(`${JSON.stringify(results, null, 1)}\n`);
+
+async function runAll() {
+  const { problems, prepareSet } = await import("./support/data.mjs");
+  const { benchTraining } = await import("./train.mjs");
+  const rounds = Number(values.rounds);
+  const names = values.peers ? ["glissade", ...values.peers.split(",")] : null;
+  const results = [];
+  for (const setName of values.sets.split(",")) {
+    const { title, optimum } = await prepareSet(setName);
+    for (const problemName of values.losses.split(",")) {
+      if (optimum[problemName] === undefined) continue;
+      const options = { setName, problemName, rounds, names, say };
+      const entries = await benchTraining(options);
+      const problem = problems[problemName];
+      const where = { setName, problemName, title, problem, optimum: optimum[problemName] };
+      results.push({ ...where, entries });
+    }
+  }
+  const { measureCells } = await import("./cells.mjs");
+  const cells = await measureCells({ results, rounds, say });
+  const kernels = await benchKernels(rounds);
+  const { describeMachine } = await import("./support/machine.mjs");
+  const date = new Date().toISOString().slice(0, 16).replace("T", " ");
+  const all = { machine: describeMachine(), date, rounds, tables: results, cells, kernels };
+  writeFileSync(join(scratch, "results.json"), JSON.stringify(all));
+  if (values.write) (await import("./support/report.mjs")).writePage(all);
+  process.stdout.write(`${JSON.stringify(all)}\n`);
+}
+
+async function benchKernels(rounds) {
+  const { benchEpoch, benchParse } = await import("./kernels.mjs");
+  const { setNames, problems } = await import("./support/data.mjs");
+  const epochs = [];
+  const parses = [];
+  for (const setName of setNames) {
+    for (const problemName of Object.keys(problems)) {
+      const title = `${setName}, ${problemName}`;
+      epochs.push({ title, ...(await benchEpoch({ setName, problemName, rounds })) });
+    }
+    parses.push({ title: setName, ...(await benchParse({ setName, rounds: 3 })) });
+  }
+  return { epochs, parses };
+}

@@ -1,7 +1,7 @@
 /**
- * Training side by side: every contender from text to weights, in turn, five times. A first round climbs each
- * contender's ladder of settings and keeps the quickest rung within 1, 0.1 and 0.01 % of the optimum; only
- * those are timed.
+ * Training side by side: every contender from text to weights, in turn, five times. A first round
+ * climbs each contender's ladder of settings and keeps the quickest rung within 1, 0.1 and 0.01 %
+ * of the optimum; only those are timed.
  */
 
 import { contenders } from "./support/contenders.mjs";
@@ -13,8 +13,8 @@ import { median } from "./support/measure.mjs";
 export const goals = [0.01, 0.001, 0.0001];
 
 /**
- * @returns one record a contender: its rung for each goal, with medians and the ratio of its whole process to
- * glissade's, a median of the ratios within each round.
+ * @returns one record a contender: its rung for each goal, with medians and the ratio of its whole
+ * process to glissade's, a median of the ratios within each round.
  */
 export async function benchTraining({ setName, problemName, rounds, names, say }) {
   const set = await prepareSet(setName);

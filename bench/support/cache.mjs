@@ -1,4 +1,7 @@
-/** Where the bench keeps what it makes: data, programs and environments of peers, never in the checkout. */
+/**
+ * Where the bench keeps what it makes: data, programs and environments of peers, never in the
+ * checkout.
+ */
 import { mkdirSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";

@@ -1,6 +1,7 @@
 /**
- * Who runs in the bench. Each contender has a ladder of settings for a problem, from quick to exact, and runs some of
- * its rungs: text to weights, seconds and memory of the whole process, weights for the evaluator.
+ * Who runs in the bench. Each contender has a ladder of settings for a problem, from quick to
+ * exact, and runs some of its rungs: text to weights, seconds and memory of the whole process,
+ * weights for the evaluator.
  */
 import { join } from "node:path";
 import { root } from "./cache.mjs";
@@ -45,7 +46,10 @@ const glissade = {
   runRungs: (set, problem, rungs) => rungs.map((rung) => runGlissade(set, problem, rung)),
 };
 
-/** A program that loads once and trains for every rung: the others' training is no part of a rung's time. */
+/**
+ * A program that loads once and trains for every rung: the others' training is no part of a rung's
+ * time.
+ */
 function sharedLoad(measured, out, width) {
   if (!measured.ok) return [{ ok: false, why: measured.stderr.trim().split("\n").at(-1) }];
   const { load, rungs, shared } = lastJson(measured);
@@ -65,7 +69,10 @@ function sharedLoad(measured, out, width) {
 const rates = { hinge: [5e3, 2e4, 8e4], log: [6e4, 2.5e5, 1e6] };
 const epochsOf = (set) => (set.name === "twin" ? [1, 2, 3, 5] : [1, 2, 5, 10, 20, 50]);
 
-/** The C loop, from text or from rows already in CSR form; t0 is part of a rung, as it has no calibration. */
+/**
+ * The C loop, from text or from rows already in CSR form; t0 is part of a rung, as it has no
+ * calibration.
+ */
 function cLoop(name, fileOf) {
   return {
     name,
@@ -116,8 +123,8 @@ const snap = pythonPeer("Snap ML", "snap", "snap.py", (set) =>
 );
 
 /**
- * Vowpal Wabbit with plain steps 1/(l2*(t0 + t)): rate = 1/(l2*t0). It regularises only when it steps, so
- * its --l2 is l2 over the share of rows that make it step.
+ * Vowpal Wabbit with plain steps 1/(l2*(t0 + t)): rate = 1/(l2*t0). It regularises only when it
+ * steps, so its --l2 is l2 over the share of rows that make it step.
  */
 const wabbit = {
   name: "Vowpal Wabbit",

@@ -1,6 +1,7 @@
 /**
- * CSR files, as bench/peers/rows.h reads them: u32 rows, non-zeros, width; then rowStart and index (u32), value and
- * label (f32). Index 0 is the feature that the text numbers 1; labels are -1 and 1.
+ * CSR files, as bench/peers/rows.h reads them: u32 rows, non-zeros, width; then rowStart and index
+ * (u32), value and label (f32). Index 0 is the feature that the text numbers 1; labels are -1 and
+ * 1.
  */
 import { closeSync, fstatSync, openSync, readSync, writeSync } from "node:fs";
 

@@ -1,6 +1,7 @@
 /**
- * The data sets of the bench: plain text as every program reads it, the rows in CSR form for the C loop and the
- * evaluator, and the same text as Vowpal Wabbit writes it. All of it is made once, in the bench's cache.
+ * The data sets of the bench: plain text as every program reads it, the rows in CSR form for the C
+ * loop and the evaluator, and the same text as Vowpal Wabbit writes it. All of it is made once, in
+ * the bench's cache.
  */
 import { spawnSync } from "node:child_process";
 import { createReadStream, createWriteStream, existsSync, renameSync } from "node:fs";
@@ -11,7 +12,9 @@ import { createGunzip } from "node:zlib";
 import { cacheFolder, shared } from "./cache.mjs";
 import { csrOfText } from "./csr.mjs";
 
-/** Optima by loss and l2: proved by primal and dual (LIBLINEAR and dual ascent agree to all digits). */
+/**
+ * Optima by loss and l2: proved by primal and dual (LIBLINEAR and dual ascent agree to all digits).
+ */
 export const problems = {
   hinge: { loss: "hinge", l2: 1e-4 },
   log: { loss: "log", l2: 1e-6 },

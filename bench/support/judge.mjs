@@ -1,6 +1,6 @@
 /**
- * The one evaluator of the bench: the objective of anybody's weights, in double precision, without a bias. It knows
- * weights as numbers only and shares no code with what it judges.
+ * The one evaluator of the bench: the objective of anybody's weights, in double precision, without
+ * a bias. It knows weights as numbers only and shares no code with what it judges.
  */
 import { readFileSync } from "node:fs";
 
@@ -61,7 +61,9 @@ export function readModelWeights(path, width) {
   return weights;
 }
 
-/** Weights of a readable Vowpal Wabbit model: lines "feature:weight" after the line ":0" or ":1". */
+/**
+ * Weights of a readable Vowpal Wabbit model: lines "feature:weight" after the line ":0" or ":1".
+ */
 export function readWabbitWeights(path, width) {
   const text = readFileSync(path, "latin1");
   const weights = new Float64Array(width);

@@ -1,6 +1,6 @@
 /**
- * The programs and environments of the peers, made once in the bench's cache: our C programs by gcc, Python packages
- * by name and version, each in an environment of its own.
+ * The programs and environments of the peers, made once in the bench's cache: our C programs by
+ * gcc, Python packages by name and version, each in an environment of its own.
  */
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -22,7 +22,10 @@ function mustRun(command, args, cwd) {
   throw new Error(`${command} ${args.join(" ")} failed:\n${ended.stderr ?? ended.error}`);
 }
 
-/** Compiles sources to a program named after their content, so that a changed source is a new program. */
+/**
+ * Compiles sources to a program named after their content, so that a changed source is a new
+ * program.
+ */
 function compiled(name, sources, flags) {
   const hash = createHash("sha256");
   for (const path of [...sources, join(peers, "rows.h")]) hash.update(readFileSync(path));
