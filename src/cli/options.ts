@@ -35,10 +35,12 @@ export function addSettingOptions(command: Command, names: readonly SettingName[
       continue;
     }
     const shown = defaultText ?? settingText(value);
+    const words = wordsOf(syntax);
+    const text = words === null ? description : `${description}: ${words}`;
     const short = shortFlags[name] === undefined ? "" : `${shortFlags[name]}, `;
     const option = new Option(
       `${short}--${kebabCase(name)} <${shortSyntax(syntax)}>`,
-      shown === "" ? description : `${description} (default: ${shown})`,
+      shown === "" ? text : `${text} (default: ${shown})`,
     );
     command.addOption(option.helpGroup(headings[group]));
   }
@@ -76,7 +78,11 @@ function addSwitch(command: Command, { name, fallback, description, heading }: S
   command.addOption((fallback ? off : off.hideHelp()).default(undefined));
 }
 
-/** Long lists of words are in the description; the flag's column stays narrow. */
+/** Long lists of words go to the description; the flag's column stays narrow. */
 function shortSyntax(syntax: string): string {
-  return syntax.length > 24 ? "NAME" : syntax;
+  return wordsOf(syntax) === null ? syntax : "NAME";
+}
+
+function wordsOf(syntax: string): string | null {
+  return syntax.length > 24 ? syntax.replaceAll("|", ", ") : null;
 }

@@ -104,7 +104,7 @@ const modelShape = {
   loss: choice(["hinge", "squared-hinge", "log", "squared"], "hinge", lossAliases).meta({
     group: "model",
     syntax: "hinge|squared-hinge|log|squared",
-    description: "hinge: SVM; log: logistic regression; squared: regression",
+    description: "what an error costs; hinge is the SVM, log logistic regression",
   }),
   l2: grammar<number | "auto">("auto", (input) =>
     orAuto(input, (value) => readNumber(value, { min: 0 })),
@@ -131,7 +131,7 @@ const modelShape = {
   metric: choice(["loss", "accuracy", "f1", "auc", "log-loss"], "loss").meta({
     group: "model",
     syntax: "loss|accuracy|f1|auc|log-loss",
-    description: "what selects the best weights and what stopping rules watch",
+    description: "what selects the best weights and stopping rules watch",
   }),
   average: choice(["auto", "always", "never"], "auto").meta({
     group: "model",

@@ -110,18 +110,19 @@ describe("help and version", () => {
   });
 
   test("--version loads nothing: it takes little longer than Node itself", async () => {
-    const median = async (run: () => Promise<unknown>) => {
-      const times = [];
-      for (let i = 0; i < 7; i++) {
-        const started = performance.now();
-        await run();
-        times.push(performance.now() - started);
-      }
-      return times.sort((a, b) => a - b)[3]!;
-    };
     const { runProcess } = await import("./support.ts");
-    const node = await median(() => runProcess(process.execPath, ["-e", "0"]));
-    const own = await median(() => glissade(["--version"]));
+    const seconds = async (run: () => Promise<unknown>) => {
+      const started = performance.now();
+      await run();
+      return performance.now() - started;
+    };
+    // The least of several: whatever else this machine does only adds to it.
+    let node = Number.POSITIVE_INFINITY;
+    let own = Number.POSITIVE_INFINITY;
+    for (let i = 0; i < 9; i++) {
+      node = Math.min(node, await seconds(() => runProcess(process.execPath, ["-e", "0"])));
+      own = Math.min(own, await seconds(() => glissade(["--version"])));
+    }
     expect(own - node).toBeLessThan(60);
   });
 });

@@ -1,0 +1,79 @@
+import { expect, test } from "vitest";
+import { environmentName, kebabCase, resolveSettings, SettingError } from "./settings-origin.ts";
+
+const nothing = { flags: {}, environment: {}, config: null };
+
+test("flag wins over environment, environment over file, file over default", () => {
+  const config = {
+    path: "glissade.yaml",
+    entries: [
+      { key: "l2", value: 0.1, line: 1 },
+      { key: "seed", value: 2, line: 2 },
+      { key: "loss", value: "log", line: 3 },
+    ],
+  };
+  const { settings, origins } = resolveSettings({
+    flags: { l2: "0.3" },
+    environment: { GLISSADE_L2: "0.2", GLISSADE_SEED: "3" },
+    config,
+  });
+  expect([settings.l2, settings.seed, settings.loss, settings.metric]).toEqual([
+    0.3,
+    3,
+    "log",
+    "loss",
+  ]);
+  expect([origins.l2, origins.seed, origins.loss, origins.metric]).toEqual([
+    { from: "flag", where: "--l2" },
+    { from: "environment", where: "GLISSADE_SEED" },
+    { from: "file", where: "glissade.yaml:3" },
+    { from: "default", where: "" },
+  ]);
+});
+
+test("only names of the schema are read from the environment", () => {
+  const environment = { GLISSADE_PROFILE: "x", GLISSADE: "y", glissade_l2: "1", GLISSADE_L2: "" };
+  expect(resolveSettings({ ...nothing, environment })).toEqual(resolveSettings(nothing));
+});
+
+test("a wrong value of the environment is named by its variable", () => {
+  const environment = { GLISSADE_ROWS_PER_UPDATE: "many" };
+  expect(() => resolveSettings({ ...nothing, environment })).toThrow(
+    'GLISSADE_ROWS_PER_UPDATE: expected a whole number at least 1, found "many"',
+  );
+});
+
+test("all wrong values are said at once, one a line", () => {
+  try {
+    resolveSettings({ ...nothing, flags: { l2: "-1", workers: "0", loss: "hinge" } });
+    expect.unreachable();
+  } catch (error) {
+    expect(error).toBeInstanceOf(SettingError);
+    expect((error as Error).message.split("\n")).toEqual([
+      expect.stringMatching(/^--l2: /),
+      expect.stringMatching(/^--workers: /),
+    ]);
+  }
+});
+
+test("epochs joins the stop rules of its own source, and replaces those of a weaker one", () => {
+  const config = { path: "c", entries: [{ key: "stop", value: "window:15", line: 1 }] };
+  const flags = { epochs: "5" };
+  expect(resolveSettings({ ...nothing, flags, config }).settings.stop).toEqual([
+    { rule: "epochs", epochs: 5 },
+  ]);
+  const both = resolveSettings({ ...nothing, flags: { ...flags, stop: "time:9s" } });
+  expect(both.settings.stop).toHaveLength(2);
+});
+
+test("names have one form each in flags, files and environment", () => {
+  expect([kebabCase("rowsPerUpdate"), kebabCase("C"), kebabCase("l2")]).toEqual([
+    "rows-per-update",
+    "C",
+    "l2",
+  ]);
+  expect([environmentName("rowsPerUpdate"), environmentName("C")]).toEqual([
+    "GLISSADE_ROWS_PER_UPDATE",
+    "GLISSADE_C",
+  ]);
+});
