@@ -20,6 +20,7 @@ const headings: Record<SettingGroup, string> = {
 
 const shortFlags: Partial<Record<SettingName, string>> = {
   model: "-o",
+  blocks: "-o",
   quiet: "-q",
   verbose: "-v",
 };

@@ -23,6 +23,10 @@ const commands: Readonly<Record<string, CommandEntry>> = {
     summary: "judge a model on labelled rows",
     load: async () => (await import("./evaluate.ts")).evaluateCommand,
   },
+  convert: {
+    summary: "write rows as a block file, which is read many times faster",
+    load: async () => (await import("./convert.ts")).convertCommand,
+  },
   inspect: {
     summary: "describe a data set or a model",
     load: async () => (await import("./inspect.ts")).inspectCommand,

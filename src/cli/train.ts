@@ -17,7 +17,7 @@ import { loadTrainingData, manifestData, startRun } from "./train-input.ts";
 import { saveEverywhere } from "./train-output.ts";
 import { emptyResult, summaryLine, unmetRequirements } from "./train-result.ts";
 
-const settingsOfOtherCommands: readonly string[] = ["output", "top"];
+const settingsOfOtherCommands: readonly string[] = ["output", "top", "blocks"];
 
 export const trainCommand: CommandDefinition = {
   name: "train",

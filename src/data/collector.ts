@@ -86,6 +86,21 @@ export class Collector {
     return block;
   }
 
+  /** Takes over what is known of blocks that were converted before; they are used one by one. */
+  adopt(known: Omit<Collected, "blocks">): void {
+    this.#rows += known.rows;
+    this.#nonZeros += known.nonZeros;
+    this.#width = Math.max(this.#width, known.width);
+    this.#idMin = Math.min(this.#idMin, known.indexBase);
+    this.#unseenIds += known.unseenIds;
+    this.#skippedRows += known.skippedRows;
+    this.#sources.push(...known.sources);
+    const { labels } = known;
+    if (labels.kind === "binary") this.absorbLabels([labels.negative, labels.positive], false);
+    else if (labels.kind === "single") this.absorbLabels([labels.label], false);
+    else this.absorbLabels(labels.examples, true);
+  }
+
   /** Adds distinct labels that became known after parsing, as those of topics. */
   absorbLabels(labels: Iterable<number>, more: boolean): void {
     absorbLabels(this.#tally, labels, more);

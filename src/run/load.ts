@@ -3,27 +3,20 @@ import type { Block } from "../data/block.ts";
 import { type BlockSource, residentBlocks } from "../data/block-source.ts";
 import { type Collected, Collector } from "../data/collector.ts";
 import type { Dataset } from "../data/dataset.ts";
-import { InputError } from "../data/input-error.ts";
 import { openSlot } from "../data/slot.ts";
 import { Arena } from "../kernels/arena.ts";
-import { loadKernels } from "../kernels/loader.ts";
-import { kernelParser } from "../kernels/parser.ts";
-import { Fingerprint } from "./loading/fingerprint.ts";
-import {
-  type DataSource,
-  isInMemory,
-  type LoadOptions,
-  parseOptions,
-  topicChoice,
-} from "./loading/options.ts";
-import { type Reading, readBlocks } from "./loading/read.ts";
-import { loadTopics } from "./loading/topics.ts";
+import { blocksOfFile, loadBlockFile } from "./loading/block-dataset.ts";
+import { isBlockFile } from "./loading/block-open.ts";
+import type { DataSource, LoadOptions } from "./loading/options.ts";
+import { arenaFull, checkNotEmpty, likeTraining, prepareReading } from "./loading/prepare.ts";
+import { readBlocks } from "./loading/read.ts";
 import { usableCores } from "./machine.ts";
 
 /** More threads than this wait for memory more than they parse. */
 const threadsMax = 16;
 
 export type { DataSource, LoadOptions } from "./loading/options.ts";
+export { pourBlocks } from "./loading/pour.ts";
 
 /** A data set whose blocks live in an arena: a block's byteOffset is its address for the kernels. */
 export interface LoadedDataset extends Dataset {
@@ -54,6 +47,8 @@ export async function loadDataset(
   source: DataSource,
   options: LoadOptions = {},
 ): Promise<LoadedDataset> {
+  const converted = blockFileOf(source);
+  if (converted !== null) return loadBlockFile(converted, options);
   const started = performance.now();
   const arena = options.arena ?? new Arena();
   const collector = new Collector(arena, {
@@ -61,7 +56,7 @@ export async function loadDataset(
     keepBlocks: true,
   });
   const threads = options.threads ?? Math.min(usableCores().count, threadsMax);
-  const reading = await prepare({ arena, blockArena: arena, collector, threads }, options);
+  const reading = await prepareReading({ arena, blockArena: arena, collector, threads }, options);
   try {
     for await (const _ of readBlocks(source, reading));
     checkNotEmpty(source, collector.finish());
@@ -93,8 +88,10 @@ export function streamBlocks(source: DataSource, options: LoadOptions = {}): Blo
   async function* blocks() {
     const slot = openSlot(arena);
     try {
+      const converted = blockFileOf(source);
       const target = { arena, blockArena: slot, collector, threads: 1 };
-      yield* readBlocks(source, await prepare(target, options));
+      if (converted !== null) yield* blocksOfFile(converted, options, collector);
+      else yield* readBlocks(source, await prepareReading(target, options));
     } finally {
       slot.close();
     }
@@ -105,52 +102,8 @@ export function streamBlocks(source: DataSource, options: LoadOptions = {}): Blo
   };
 }
 
-async function prepare(
-  target: Pick<Reading, "arena" | "blockArena" | "collector" | "threads">,
-  options: LoadOptions,
-): Promise<Reading> {
-  const choice = topicChoice(options);
-  return {
-    ...target,
-    parser: kernelParser(target.arena, loadKernels(target.arena)),
-    parsing: parseOptions(options),
-    topics: choice && (await loadTopics(choice)),
-    fingerprint: new Fingerprint(),
-    options,
-  };
-}
-
-/** Blocks live in one memory of 4 GiB: the words for data that does not fit. */
-function arenaFull(error: unknown, source: DataSource): unknown {
-  if (!(error instanceof RangeError && error.message.startsWith("Cannot allocate"))) return error;
-  return new InputError({
-    code: "too-large",
-    file: isInMemory(source) ? "rows" : String(source),
-    found: "more than 4 GiB of rows",
-    expected: "data that fits into the 4 GiB of one WebAssembly memory",
-    hint: "train on fewer files",
-  });
-}
-
-/** Width, index base and labels are those of the training data where that is given. */
-function likeTraining(collected: Collected, { like, indexBase }: LoadOptions): Collected {
-  return {
-    ...collected,
-    width: like?.width ?? collected.width,
-    indexBase: indexBase ?? like?.indexBase ?? collected.indexBase,
-    labels: like?.labels ?? collected.labels,
-  };
-}
-
-function checkNotEmpty(source: DataSource, { rows, sources, skippedRows }: Collected): void {
-  if (rows > 0) return;
-  const file = sources.length === 1 || isInMemory(source) ? sources[0]?.name : String(source);
-  const empty = sources.every(({ bytes }) => bytes === 0);
-  throw new InputError({
-    code: "empty-input",
-    file: file ?? "input",
-    found: skippedRows > 0 ? `only bad rows (${skippedRows})` : empty ? "nothing" : "no rows",
-    expected: "at least one row",
-    hint: "check that this is the right file and that it was written completely",
-  });
+/** The name of the block file that the source is, or null. */
+function blockFileOf(source: DataSource): string | null {
+  const name = Array.isArray(source) && source.length === 1 ? source[0] : source;
+  return typeof name === "string" && isBlockFile(name) ? name : null;
 }

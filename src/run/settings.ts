@@ -262,6 +262,12 @@ const outputShape = {
     syntax: "FILE",
     description: "where the model goes",
   }),
+  blocks: text(null).meta({
+    group: "output",
+    syntax: "PATH",
+    defaultText: "beside the source, FILE.blocks",
+    description: "file or folder where convert writes the blocks",
+  }),
   runs: text("runs").meta({
     group: "output",
     syntax: "FOLDER",

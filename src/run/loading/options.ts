@@ -35,6 +35,13 @@ export interface LoadOptions {
   readonly threads?: number | undefined;
   /** Hash all bytes for the fingerprint, not samples. */
   readonly verify?: boolean | undefined;
+  /**
+   * memory (default): all blocks end up in memory. auto: they may stay in a block file and be read whenever
+   * they are needed; `blocks` is then empty, and `source` is what a run reads from.
+   */
+  readonly residence?: "memory" | "auto" | undefined;
+  /** Memory that blocks may take, in bytes; with residence auto. */
+  readonly memoryBytes?: number | undefined;
   /** Called with bytes taken from the sources so far, and in all (undefined with standard input). */
   readonly onProgress?: ((bytes: number, totalBytes: number | undefined) => void) | undefined;
   readonly signal?: AbortSignal | undefined;

@@ -1,0 +1,149 @@
+/** A block file as a data set: all of it in memory, or read block by block whenever it is needed. */
+import { type Block, viewBlock } from "../../data/block.ts";
+import { type BlockSource, residentBlocks } from "../../data/block-source.ts";
+import { clipBlock } from "../../data/clip.ts";
+import type { Collector } from "../../data/collector.ts";
+import type { Dataset } from "../../data/dataset.ts";
+import { InputError } from "../../data/input-error.ts";
+import { Arena } from "../../kernels/arena.ts";
+import { type BlockFile, damagedBlocks, openBlockFile } from "./block-open.ts";
+import { BlockLoad, plainReader } from "./block-reader.ts";
+import { slotBytes, slotSource } from "./block-slots.ts";
+import { type LoadOptions, topicChoice } from "./options.ts";
+
+/** What a block file becomes. */
+export interface BlockFileDataset extends Dataset {
+  readonly arena: Arena;
+  readonly source: BlockSource;
+  readonly unseenIds: number;
+}
+
+/** Two windows of a shuffled epoch, and some more for what is looked at beside them. */
+const slotsDefault = 24;
+const slotsMin = 16;
+
+/** @throws InputError when the file is damaged or does not fit what it is to be used with. */
+export function loadBlockFile(path: string, options: LoadOptions): BlockFileDataset {
+  const started = performance.now();
+  const arena = options.arena ?? new Arena();
+  const file = openBlockFile(arena, path);
+  try {
+    checkUse(file, options);
+    const { manifest } = file;
+    const streamed = options.residence === "auto" && options.like === undefined;
+    const { blocks, source, unseenIds } = streamed
+      ? { blocks: [], source: openSlots(arena, file, options.memoryBytes), unseenIds: 0 }
+      : readAll(arena, file, options);
+    const { rows, nonZeros, fingerprint, sources, skippedRows } = manifest;
+    return {
+      blocks,
+      source,
+      arena,
+      unseenIds,
+      rows,
+      nonZeros: nonZeros - unseenIds,
+      width: options.like?.width ?? manifest.width,
+      indexBase: options.indexBase ?? options.like?.indexBase ?? manifest.indexBase,
+      labels: options.like?.labels ?? manifest.labels,
+      sources,
+      skippedRows,
+      fingerprint,
+      loadSeconds: (performance.now() - started) / 1000,
+    };
+  } catch (error) {
+    file.close();
+    throw error;
+  }
+}
+
+/** The blocks of a file one by one, in one place of memory. */
+export function* blocksOfFile(
+  path: string,
+  options: LoadOptions,
+  collector: Collector,
+): Generator<Block> {
+  const arena = options.arena ?? new Arena();
+  const file = openBlockFile(arena, path);
+  const byteLength = slotBytes(file);
+  const address = arena.allocate(byteLength);
+  try {
+    checkUse(file, options);
+    const load = new BlockLoad(arena, file.descriptor, new Uint8Array(file.manifest.blocks.length));
+    let unseenIds = 0;
+    for (const number of file.manifest.blocks.keys()) {
+      options.signal?.throwIfAborted();
+      const { block, dropped } = readBlock(file, load, { number, address, arena, options });
+      unseenIds += dropped;
+      yield block;
+    }
+    const { manifest } = file;
+    collector.adopt({ ...manifest, nonZeros: manifest.nonZeros - unseenIds, unseenIds });
+  } finally {
+    arena.release(address, byteLength);
+    file.close();
+  }
+}
+
+function openSlots(arena: Arena, file: BlockFile, memoryBytes: number | undefined): BlockSource {
+  const { blocks } = file.manifest;
+  const reader = plainReader(arena, file.descriptor, blocks);
+  const fit = Math.floor((memoryBytes ?? Number.POSITIVE_INFINITY) / Math.max(1, slotBytes(file)));
+  return slotSource(arena, file, reader, Math.max(slotsMin, Math.min(slotsDefault, fit)));
+}
+
+function readAll(arena: Arena, file: BlockFile, options: LoadOptions) {
+  const places = file.manifest.blocks;
+  const addresses = places.map(({ byteLength }) => arena.allocate(byteLength));
+  const load = new BlockLoad(arena, file.descriptor, new Uint8Array(places.length));
+  let unseenIds = 0;
+  const blocks = addresses.map((address, number) => {
+    options.signal?.throwIfAborted();
+    const { block, dropped } = readBlock(file, load, { number, address, arena, options });
+    unseenIds += dropped;
+    return block;
+  });
+  file.close();
+  return { blocks, source: residentBlocks(blocks), unseenIds };
+}
+
+function readBlock(
+  file: BlockFile,
+  load: BlockLoad,
+  where: { number: number; address: number; arena: Arena; options: LoadOptions },
+) {
+  const { number, address, arena, options } = where;
+  const problem = load.read(number, file.manifest.blocks[number]!, address);
+  if (problem !== null) throw damagedBlocks(file.path, `block ${number}: ${problem}`);
+  const widthLimit = options.like?.width ?? Number.POSITIVE_INFINITY;
+  return clipBlock(viewBlock(arena.buffer, address), widthLimit);
+}
+
+function checkUse({ path, manifest }: BlockFile, options: LoadOptions): void {
+  if (topicChoice(options) !== undefined) {
+    throw new InputError({
+      code: "bad-topics",
+      file: path,
+      found: "--topics for a block file",
+      expected: "rows whose labels are not decided yet",
+      hint: "leave --topics and --topic away, or convert the rows again with them",
+    });
+  }
+  const known = options.like?.labels;
+  if (known?.kind !== "binary" || options.labels === "optional") return;
+  const { labels } = manifest;
+  const found =
+    labels.kind === "binary"
+      ? [labels.negative, labels.positive]
+      : labels.kind === "single"
+        ? [labels.label]
+        : labels.examples;
+  const other = found.find((label) => label !== known.negative && label !== known.positive);
+  if (other === undefined) return;
+  throw new InputError({
+    code: "bad-labels",
+    file: path,
+    found: `label ${other}`,
+    expected: `the labels of the training data, ${known.negative} and ${known.positive}`,
+    hint: "write the labels as they were in training",
+  });
+}
