@@ -31,7 +31,11 @@ export async function loadTrainingData(job: Job, files: readonly string[]): Prom
   const begun = job.seconds();
   const init = settings.init === null ? null : await loadModel(settings.init);
   const common = { ...loadOptions(settings), signal: job.signals.signal };
-  const training = await loadDataset(files, { ...common, onProgress: loadingEvents(job) });
+  const training = await loadDataset(files, {
+    ...common,
+    ...residenceFor(settings),
+    onProgress: loadingEvents(job),
+  });
   const bytes = training.sources.reduce((total, source) => total + source.bytes, 0);
   job.emit({ kind: "loading", rows: training.rows, bytes, bytesTotal: bytes, done: true });
   const like: LoadOptions = { ...common, arena: training.arena, like: training };
@@ -43,6 +47,12 @@ export async function loadTrainingData(job: Job, files: readonly string[]): Prom
   }
   if (init !== null) checkInit(init, training, settings);
   return { training, validation, test, init, seconds: job.seconds() - begun };
+}
+
+/** One worker takes blocks as they come; several share one memory, where all rows must be. */
+function residenceFor(settings: Settings): Pick<LoadOptions, "residence" | "memoryBytes"> {
+  if (settings.strategy !== "serial") return { residence: "memory" };
+  return { residence: "auto" };
 }
 
 /** Starts learning on what was read. */

@@ -23,15 +23,14 @@ export interface BlockReader {
 
 /** One block's way from file to memory, checked when it comes for the first time. */
 export class BlockLoad {
-  readonly #bytes: Uint8Array;
+  readonly #arena: Arena;
   readonly #descriptor: number;
   readonly #checksum: ReturnType<typeof createBlockChecksum>;
   readonly #checked: Uint8Array;
 
   /** @param checked one byte a block, shared by all threads: 1 once its checksum was found right. */
   constructor(arena: Arena, descriptor: number, checked: Uint8Array) {
-    arena.refresh();
-    this.#bytes = arena.bytesAt(0, arena.buffer.byteLength);
+    this.#arena = arena;
     this.#descriptor = descriptor;
     this.#checksum = createBlockChecksum(arena, loadKernels(arena));
     this.#checked = checked;
@@ -40,9 +39,9 @@ export class BlockLoad {
   /** Returns what is wrong, or null. */
   read(number: number, { offset, byteLength }: BlockPlace, address: number): string | null {
     try {
+      const bytes = this.#view(address, byteLength);
       for (let at = 0; at < byteLength; ) {
-        const left = byteLength - at;
-        const count = readSync(this.#descriptor, this.#bytes, address + at, left, offset + at);
+        const count = readSync(this.#descriptor, bytes, at, byteLength - at, offset + at);
         if (count === 0) return "the file ends before it";
         at += count;
       }
@@ -60,8 +59,14 @@ export class BlockLoad {
     const head = new DataView(new ArrayBuffer(headerField.labelList));
     readSync(this.#descriptor, head, 0, head.byteLength, offset);
     const place = offset + head.getUint32(headerField.rowId, true);
-    readSync(this.#descriptor, this.#bytes, address, 4 * rows, place);
+    readSync(this.#descriptor, this.#view(address, 4 * rows), 0, 4 * rows, place);
     return head.getFloat64(headerField.rowIdBase, true);
+  }
+
+  /** The place may lie where another thread made the memory grow. */
+  #view(address: number, byteLength: number): Uint8Array {
+    if (address + byteLength > this.#arena.buffer.byteLength) this.#arena.refresh();
+    return this.#arena.bytesAt(address, byteLength);
   }
 }
 
