@@ -130,7 +130,7 @@ test("blocks are the same however many threads parse them, and over several file
   const one = await loadDataset(folder, { threads: 1 });
   for (const threads of [2, 5]) {
     const several = await loadDataset(folder, { threads });
-    const { arena: _, loadSeconds: __, blocks, ...rest } = several;
+    const { arena: _, loadSeconds: __, source: ___, blocks, ...rest } = several;
     expect(one).toMatchObject(rest);
     expect(blocks.length).toBe(one.blocks.length);
     for (const [i, block] of blocks.entries()) {
