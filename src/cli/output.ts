@@ -2,6 +2,9 @@
  * What goes where: results on standard output, all else on standard error. Knows whether colours and
  * redrawing make sense here, and that a reader may have gone away.
  */
+import { describeFileError } from "../run/files.ts";
+import { exitCode } from "./command.ts";
+
 export interface Paint {
   readonly bold: (text: string) => string;
   readonly dim: (text: string) => string;
@@ -40,14 +43,20 @@ type Environment = Readonly<Record<string, string | undefined>>;
 
 let stdoutClosed = false;
 
-/** Ignores readers that go away: `predict | head` is no failure. */
-export function watchClosedPipes(): void {
+/**
+ * Ignores readers that go away: `predict | head` is no failure. Output that is a file on a full disk is
+ * one; what was written is incomplete and there is nothing more to do.
+ */
+export function watchOutput(): void {
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code !== "EPIPE") throw error;
     stdoutClosed = true;
+    if (error.code === "EPIPE") return;
+    const problem = describeFileError(error, "write");
+    process.stderr.write(`glissade: standard output: ${problem}\n`);
+    process.exit(exitCode.failed);
   });
-  process.stderr.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code !== "EPIPE") throw error;
+  process.stderr.on("error", () => {
+    // There is nobody left to tell.
   });
 }
 

@@ -2,7 +2,7 @@
 import { Command, CommanderError } from "commander";
 import { version } from "../version.ts";
 import { type CommandDefinition, exitCode } from "./command.ts";
-import { createOutput, type Output, watchClosedPipes } from "./output.ts";
+import { createOutput, type Output, watchOutput } from "./output.ts";
 
 interface CommandEntry {
   readonly summary: string;
@@ -39,7 +39,7 @@ const commands: Readonly<Record<string, CommandEntry>> = {
 
 /** Runs the command that these arguments ask for; returns the exit code. Never throws. */
 export async function runProgram(args: readonly string[]): Promise<number> {
-  watchClosedPipes();
+  watchOutput();
   let code: number = exitCode.done;
   const program = createProgram();
   try {

@@ -7,7 +7,7 @@ import type { Settings } from "../run/settings.ts";
 /** The result of a run that ended before there was a model. */
 export function emptyResult(
   settings: Settings,
-  ended: { run: string; status: "failed" | "interrupted"; error: RunError | null },
+  ended: { run: string | null; status: "failed" | "interrupted"; error: RunError | null },
 ): TrainResult {
   return {
     glissade: "1",

@@ -55,24 +55,39 @@ export interface Job {
 }
 
 async function trainFromFiles(context: CommandContext): Promise<number> {
+  try {
+    const files = inputFiles(context.arguments, "train");
+    const job = await prepareJob(context);
+    return await runJob(job, files);
+  } catch (error) {
+    // Nothing was begun: no record, but the same object as for every other end.
+    const ended = { run: null, status: "failed", error: describeError(error) } as const;
+    const result = emptyResult(context.settings, ended);
+    return reportFailure(error, context.output, { command: "train", result });
+  }
+}
+
+/** Finds out what cannot work before anything is read, and opens the record. */
+async function prepareJob(context: CommandContext): Promise<Job> {
   const { settings, resolved, output } = context;
-  const files = inputFiles(context.arguments, "train");
   checkSettings(settings);
   warnAboutSettings(context);
   await checkWritable(settings.model);
   const record = await RunRecord.open({ runs: settings.runs, command: "train", version, resolved });
-  const progress = await createProgress(output);
-  const job = createJob(context, record, progress);
+  return createJob(context, record, await createProgress(output));
+}
+
+async function runJob(job: Job, files: readonly string[]): Promise<number> {
   try {
     return await trainAndSave(job, files);
   } catch (error) {
-    progress.end();
+    job.progress.end();
     return await failJob(job, error);
   } finally {
     job.signals[Symbol.dispose]();
-    await record[Symbol.asyncDispose]();
-    const problem = record.problem();
-    if (problem !== null) output.warn(`the record is not complete: ${problem}`);
+    await job.record[Symbol.asyncDispose]();
+    const problem = job.record.problem();
+    if (problem !== null) job.context.output.warn(`the record is not complete: ${problem}`);
   }
 }
 

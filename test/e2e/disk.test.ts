@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { chmodSync, existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { glissade, lastObject, smallNews, temporaryFolder } from "./support.ts";
+import { cli, glissade, lastObject, runProcess, smallNews, temporaryFolder } from "./support.ts";
 
 const root = process.getuid?.() === 0;
 /** Mounting needs more than being root: some containers refuse it. */
@@ -90,6 +90,24 @@ test("/dev/full takes no model: the run fails with words, not with a stack", asy
   expect(code).toBe(1);
   expect(stderr).toContain("/dev/full: the disk is full");
   expect(stderr).not.toMatch(/^ {4}at /m);
+});
+
+test("standard output on a full disk: words and exit code 1, not a stack", async () => {
+  const cwd = temporaryFolder();
+  await glissade(["train", smallNews, "--epochs", "1"], { cwd });
+  for (const args of [
+    "runs",
+    "inspect model.safetensors",
+    "train synthetic:news --epochs 1 --json",
+  ]) {
+    const script = `"$0" "$1" ${args} > /dev/full`;
+    const { code, stderr } = await runProcess("bash", ["-c", script, process.execPath, cli], {
+      cwd,
+    });
+    expect(code, stderr).toBe(1);
+    expect(stderr).toContain("glissade: standard output: the disk is full: free some space");
+    expect(stderr).not.toMatch(/^ {4}at /m);
+  }
 });
 
 function mountMemory(folder: string, options: string): string {

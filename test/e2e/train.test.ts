@@ -211,6 +211,16 @@ test("bad rows are an error with file, line and column, exit code 1, and error.j
   expect(JSON.parse(readFileSync(join(run, "error.json"), "utf8"))).toEqual(result.error);
 });
 
+test("a failure before anything was read gives the same object, without a run", async () => {
+  const cwd = temporaryFolder();
+  const args = ["train", smallNews, "-o", "none/m.safetensors", "--json"];
+  const { code, stdout } = await glissade(args, { cwd });
+  expect(code).toBe(1);
+  expect(Object.keys(lastObject(stdout))).toEqual(resultKeys);
+  expect(lastObject(stdout)).toMatchObject({ status: "failed", run: null, model: null });
+  expect(readdirSync(cwd)).toEqual([]);
+});
+
 describe.skipIf(!hasRealData)("the RCV1 subset (skipped where ../shared/data is not there)", () => {
   test("with no flag but the files the model classifies the test rows", async () => {
     const cwd = temporaryFolder();
