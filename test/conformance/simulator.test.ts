@@ -9,6 +9,10 @@ describeEngine("simulator", async (run) =>
     ...run,
     strategy: await loadStrategy(run.strategy),
     task: createTask(run.task),
-    costs: costs({ latencySpread: { kind: "exponential" }, learnSpread: { kind: "exponential" } }),
+    costs: costs({
+      learnSecondsPerRow: 1e-4,
+      latencySpread: { kind: "exponential" },
+      learnSpread: { kind: "exponential" },
+    }),
   }),
 );
