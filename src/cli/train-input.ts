@@ -3,7 +3,7 @@ import { columnsOf } from "../data/dataset.ts";
 import type { LinearModel } from "../model/model.ts";
 import { formatCount } from "../report/format.ts";
 import { type LoadedDataset, type LoadOptions, loadDataset } from "../run/load.ts";
-import { usableCores } from "../run/machine.ts";
+import { usableCores, usableMemory } from "../run/machine.ts";
 import { loadModel } from "../run/model-file.ts";
 import type { ManifestData } from "../run/record.ts";
 import type { Settings } from "../run/settings.ts";
@@ -24,6 +24,8 @@ export interface TrainingData {
 }
 
 const loadingEventSeconds = 0.1;
+/** The rest is for weights, Node itself and the page cache that reads ahead. */
+const blocksShareOfMemory = 0.5;
 
 /** Reads training, validation and test rows; the latter two with the width and index base of the first. */
 export async function loadTrainingData(job: Job, files: readonly string[]): Promise<TrainingData> {
@@ -45,6 +47,11 @@ export async function loadTrainingData(job: Job, files: readonly string[]): Prom
   for (const dataset of [training, validation, test]) {
     if (dataset !== null) warnAboutData(dataset, (line) => output.warn(line));
   }
+  if (settings.memory !== "auto" && training.blocks.length > 0) {
+    output.warn(
+      `--memory has no effect here: rows of text are kept in memory whole; glissade convert makes a file that is read in parts`,
+    );
+  }
   if (init !== null) checkInit(init, training, settings);
   return { training, validation, test, init, seconds: job.seconds() - begun };
 }
@@ -52,7 +59,8 @@ export async function loadTrainingData(job: Job, files: readonly string[]): Prom
 /** One worker takes blocks as they come; several share one memory, where all rows must be. */
 function residenceFor(settings: Settings): Pick<LoadOptions, "residence" | "memoryBytes"> {
   if (settings.strategy !== "serial") return { residence: "memory" };
-  return { residence: "auto" };
+  const allowed = settings.memory === "auto" ? usableMemory().memoryBytes : settings.memory;
+  return { residence: "auto", memoryBytes: Math.floor(allowed * blocksShareOfMemory) };
 }
 
 /** Starts learning on what was read. */

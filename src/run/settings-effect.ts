@@ -22,11 +22,6 @@ function only(names: readonly string[], settings: TrainSettings): boolean {
 
 const noEffects: readonly NoEffect[] = [
   {
-    setting: "memory",
-    reason: "this version keeps all rows in memory",
-    when: (s) => s.memory !== "auto",
-  },
-  {
     setting: "workers",
     reason: "strategy serial learns with one worker",
     when: (s) => s.strategy === "serial" && s.workers !== 1,
