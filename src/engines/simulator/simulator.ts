@@ -151,7 +151,7 @@ function createSimulation(plan: SimulationPlan): Simulation {
     rowsClaimed: 0,
     rowsLearned: 0,
     nextObservation: plan.observe?.everyRows ?? Number.POSITIVE_INFINITY,
-    updatesLimit: epochs * updates,
+    updatesLimit: Math.ceil(epochs * updates),
     running: members.length,
   };
 }

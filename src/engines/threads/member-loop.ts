@@ -267,12 +267,19 @@ function claimNext(member: ThreadMember, cursor: Cursor): "learn" | "later" | "e
     return "learn";
   }
   const k = cursor.taken + 1;
-  const every = job.snapshotEpochs * cursor.updates;
+  const every = snapshotUpdates(job.snapshotEpochs, cursor.updates);
   const due = every > 0 ? Math.floor((k - 1) / every) : 0;
   if (due > member.snapshots && (k - 1) % every === 0) snapshotRound(member, due);
   // The verdict on snapshot e takes effect at e + 1, which waits for it: same seed, same bits.
   if (every > 0 && (k - 1) % every === 0 && verdictsOf(control) < due - 1) return "later";
-  return k <= job.epochs * cursor.updates && mayLearn(control, k) ? "learn" : "exhausted";
+  return k <= Math.ceil(job.epochs * cursor.updates) && mayLearn(control, k)
+    ? "learn"
+    : "exhausted";
+}
+
+/** Updates between two snapshots in lockstep: whole, at least one; 0 for none. */
+export function snapshotUpdates(epochs: number, updates: number): number {
+  return epochs === 0 ? 0 : Math.max(1, Math.round(epochs * updates));
 }
 
 function partRows({ rows, updates }: Cursor, part: number): number {

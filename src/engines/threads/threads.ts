@@ -30,6 +30,7 @@ import {
 } from "./control.ts";
 import type { MemberJob, MemberMessage } from "./job.ts";
 import { type Mailbox, mailboxBytes, signalOf, viewMailbox, wake } from "./mailbox.ts";
+import { snapshotUpdates } from "./member-loop.ts";
 
 /** What the engine takes: the plan of any engine, with task and strategy as data. */
 export interface ThreadsPlan extends Omit<RunPlan, "strategy" | "task"> {
@@ -215,10 +216,8 @@ async function judge(
   const mean = due === 1 ? model : resultModel(heldBy(crew, models), task.width);
   if (await plan.observe!.at({ number, rows, seconds, model: mean })) {
     // The verdict takes effect after the epoch that is being learned; only then may it be counted.
-    limitUpdates(
-      crew.control,
-      (number + 1) * plan.observe!.everyEpochs * updatesAgreed(crew.control),
-    );
+    const every = snapshotUpdates(plan.observe!.everyEpochs, updatesAgreed(crew.control));
+    limitUpdates(crew.control, (number + 1) * every);
   }
   countVerdict(crew.control);
   for (const box of crew.boxes) wake(box);
