@@ -22,12 +22,15 @@ export interface BestWeights {
   weights(): Weights;
 }
 
+/** Something whose weights are judged. */
+export type Judgeable = Pick<Solver, "name" | "weights">;
+
 /** A judgement, and whose it is. */
 export interface JudgedPair extends Judged {
   readonly ofAverage: boolean;
 }
 
-export function createBest(task: Task, context: LearnContext, solver: Solver): BestWeights {
+export function createBest(task: Task, context: LearnContext, solver: Judgeable): BestWeights {
   const { width } = solver.weights();
   const { arena } = context;
   const kept = arena.allocateF32(width);

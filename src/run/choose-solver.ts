@@ -14,7 +14,7 @@ import {
 import { createUpdateRoom, learnByUpdates } from "../learner/update.ts";
 import { chooseL2 } from "./choose-l2.ts";
 import type { RunPort } from "./learn-task.ts";
-import { chooseStep } from "./schedules.ts";
+import { chooseStep, type StepChoice } from "./schedules.ts";
 import type { Task } from "./task.ts";
 
 export type AnySolver = Solver | SdcaSolver;
@@ -41,7 +41,10 @@ export function chooseSolver(
     const { store, width, settings } = task;
     return { context, solver: createSdcaSolver(context, { store, width, seed: settings.seed }) };
   }
-  return { context, solver: createSteppingSolver(task, context, { start, replica, port }) };
+  return {
+    context,
+    solver: createSteppingSolver(task, context, { start, replica, port, workers: 1 }),
+  };
 }
 
 /** Why dual ascent can't do what is asked, in words; null when it can. */
@@ -86,12 +89,13 @@ function ruleForSolver(task: Task, l2: number): { value: "sgd" | "sdca"; reason:
   };
 }
 
-function createSteppingSolver(
+/** Chooses the step, saying what and why. */
+export function decideStep(
   task: Task,
   context: LearnContext,
-  { start, replica, port }: { start: Float32Array | null; replica: Replica; port: RunPort },
-): Solver {
-  const { settings, width } = task;
+  { start, replica, port, workers }: StepQuestion,
+): StepChoice {
+  const { settings } = task;
   const begin = performance.now();
   const step = chooseStep(context, settings.step, {
     rows: task.sample,
@@ -100,7 +104,7 @@ function createSteppingSolver(
     learn: learnSampleOf(task, context),
     meanSquaredNorm: task.meanSquaredNorm,
     epochRows: task.trainRows,
-    workers: 1,
+    workers,
     rowsPerUpdate: rowsPerUpdateOf(task),
   });
   if (step.calibrated) {
@@ -113,6 +117,21 @@ function createSteppingSolver(
       seconds: (performance.now() - begin) / 1000,
     });
   }
+  return step;
+}
+
+interface StepQuestion {
+  readonly start: Float32Array | null;
+  /** Rates are tried on it; what it held is lost. */
+  readonly replica: Replica;
+  readonly port: RunPort;
+  readonly workers: number;
+}
+
+function createSteppingSolver(task: Task, context: LearnContext, question: StepQuestion): Solver {
+  const { settings, width } = task;
+  const { start } = question;
+  const step = decideStep(task, context, question);
   const order = createOrder(context.arena, task.store, { seed: settings.seed });
   if (settings.step.name === "adagrad") {
     return createAdagradSolver(context, { order, width, start, rate: step.rate });
@@ -149,7 +168,8 @@ function learnSampleOf(task: Task, context: LearnContext): LearnSample {
 /** Rows of a mini-batch of `--learn gradient` where none are given: 1.4 % above the optimum on the RCV1 subset. */
 const batchRows = 100;
 
-function decideL2(task: Task, replica: Replica, port: RunPort): number {
+/** Chooses l2 where it is not given, saying what and why. */
+export function decideL2(task: Task, replica: Replica, port: RunPort): number {
   const { l2, C } = task.settings;
   const begin = performance.now();
   const say = (value: number, reason: string) =>

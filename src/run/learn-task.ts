@@ -8,7 +8,9 @@ import { type BestWeights, createBest, type JudgedPair } from "./best.ts";
 import { certificationDue, gapDefault, isDualAscent } from "./certify.ts";
 import { type AnySolver, chooseSolver } from "./choose-solver.ts";
 import type { RunEventBody } from "./events.ts";
+import { exchangesMessages, learnByStrategy } from "./learn-by-strategy.ts";
 import type { LoadedDataset } from "./load.ts";
+import { usableCores } from "./machine.ts";
 import { outcomeOf } from "./outcome.ts";
 import type { TrainSettings } from "./settings.ts";
 import {
@@ -30,14 +32,19 @@ export interface RunPort {
   readonly seconds: () => number;
 }
 
-/** A run's parts, once everything is chosen. */
-export interface RunParts {
+/** What the end of a run is made from. */
+export interface JudgedRun {
   readonly task: Task;
   readonly context: LearnContext;
-  readonly solver: AnySolver;
+  readonly solver: Pick<Solver, "name" | "epochRows" | "rows">;
   readonly best: BestWeights;
   readonly timing: Timing;
   readonly port: RunPort;
+}
+
+/** A run's parts, once everything is chosen. */
+interface RunParts extends JudgedRun {
+  readonly solver: AnySolver;
 }
 
 /** Where the time went, in seconds. */
@@ -66,13 +73,14 @@ export async function learnTask(
 ): Promise<TrainOutcome> {
   await setImmediate(); // the caller gets its run before any work is done
   const { strategy, engine } = settings;
+  const workers = workersOf(settings);
   port.emit({
     kind: "run-started",
     run: extras.run ?? null,
     strategy,
     engine,
-    workers: 1,
-    workersReason: extras.workersReason ?? "serial",
+    workers,
+    workersReason: extras.workersReason ?? (workers === 1 ? "serial" : "cores of this machine"),
   });
   const task = prepareTask(dataset, settings, {
     validation: extras.validation ?? null,
@@ -80,12 +88,18 @@ export async function learnTask(
   });
   const timing: Timing = { train: 0, evaluate: 0 };
   const start = extras.init ? vectorFromModel(extras.init, dataset.width) : null;
+  if (exchangesMessages(settings)) return learnByStrategy(task, start, workers, port);
   const { context, solver } = timed(timing, "train", () => chooseSolver(task, start, port));
   const best = createBest(task, context, solver);
   const parts: RunParts = { task, context, solver, best, timing, port };
   const ending = await learnUntilStopped(parts);
   port.emit({ kind: "stopped", rule: ending.rule, detail: ending.detail });
   return outcomeOf(parts, ending);
+}
+
+function workersOf(settings: TrainSettings): number {
+  if (settings.strategy === "serial") return 1;
+  return settings.workers === "auto" ? usableCores().count : settings.workers;
 }
 
 function timed<Result>(timing: Timing, what: keyof Timing, work: () => Result): Result {

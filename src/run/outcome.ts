@@ -6,11 +6,20 @@ import { version } from "../version.ts";
 import { certifyBest, relativeGap } from "./certify.ts";
 import type { TrainResult } from "./events.ts";
 import { scoreRows, scoreTraining } from "./judging.ts";
-import type { Ending, RunParts } from "./learn-task.ts";
+import type { Ending, JudgedRun } from "./learn-task.ts";
 import type { Task } from "./task.ts";
 import type { TrainOutcome } from "./train.ts";
 
-export function outcomeOf(parts: RunParts, ending: Ending): TrainOutcome {
+/** What a run of several members adds to the record. */
+export type MemberTotals = Pick<TrainResult, "workers" | "updates" | "bytes">;
+
+const alone: MemberTotals = {
+  workers: 1,
+  updates: { sent: 0, applied: 0, lost: 0 },
+  bytes: { sent: 0, received: 0 },
+};
+
+export function outcomeOf(parts: JudgedRun, ending: Ending, totals = alone): TrainOutcome {
   const { task, context, solver, best, timing, port } = parts;
   const stopped = ending.rule;
   const { dataset, settings } = task;
@@ -31,7 +40,6 @@ export function outcomeOf(parts: RunParts, ending: Ending): TrainOutcome {
     status: stopped === "interrupted" ? "interrupted" : "done",
     strategy: settings.strategy,
     engine: settings.engine,
-    workers: 1,
     solver: solver.name === "sdca" ? "sdca" : "sgd",
     loss: settings.loss,
     l2: context.l2,
@@ -51,8 +59,7 @@ export function outcomeOf(parts: RunParts, ending: Ending): TrainOutcome {
     test,
     gap:
       dual === null ? null : { relative: relativeGap(training.objective, dual), certified: true },
-    updates: { sent: 0, applied: 0, lost: 0 },
-    bytes: { sent: 0, received: 0 },
+    ...totals,
     model: null,
     run: null,
     error: null,

@@ -100,7 +100,6 @@ export function settingsWithoutEffect(
 }
 
 /** What the schema knows and this version cannot do: it must not be taken for something else. */
-const availableStrategies: readonly string[] = ["serial"];
 const availableEngines: readonly string[] = ["threads"];
 
 /**
@@ -108,7 +107,11 @@ const availableEngines: readonly string[] = ["threads"];
  * @throws RangeError that names the setting, what it must be and what it is.
  */
 export function refuseUnavailable(settings: TrainSettings): void {
-  refuseOther("strategy", settings.strategy, availableStrategies);
+  if (settings.strategy === "feature-parallel") {
+    throw new RangeError(
+      "Cannot train with strategy feature-parallel in this version: it needs blocks by columns",
+    );
+  }
   refuseOther("engine", settings.engine, availableEngines);
   refuseOther("decay", settings.decay, ["exact"]);
 }

@@ -1,0 +1,202 @@
+/**
+ * Learning by a strategy that exchanges messages: the engine runs the members, this judges the snapshots it
+ * hands over, off the members' path, keeps the best, and says when to stop.
+ */
+import type { EngineResult } from "../engines/engine.ts";
+import { loadStrategy, strategySource } from "../engines/strategy-source.ts";
+import type { Telemetry } from "../engines/telemetry.ts";
+import type { Snapshot } from "../engines/threads/threads.ts";
+import { runThreads } from "../engines/threads/threads.ts";
+import type { LearnContext } from "../learner/context.ts";
+import { describeKernelTask } from "../learner/kernel-task.ts";
+import { createReplica } from "../learner/replica.ts";
+import type { Weights } from "../learner/solver.ts";
+import type { Model } from "../math/replica.ts";
+import type { Schedule } from "../model/schedule.ts";
+import { type AnyStrategy, type StrategyOptions, strategyOptions } from "../strategies/strategy.ts";
+import { type BestWeights, createBest } from "./best.ts";
+import { decideL2, decideStep } from "./choose-solver.ts";
+import type { Ending, RunPort, Timing } from "./learn-task.ts";
+import { chooseMerge } from "./merge-rule.ts";
+import { outcomeOf } from "./outcome.ts";
+import type { TrainSettings } from "./settings.ts";
+import { autoStopOfSteps, createHistory, judgeStop, type Verdict } from "./stopping.ts";
+import type { Task } from "./task.ts";
+import type { TrainOutcome } from "./train.ts";
+
+/** Strategies of the run loop itself; all others exchange messages. */
+const ownStrategies: readonly string[] = ["serial", "hogwild", "round-robin", "replicas"];
+const epochsMax = 1e6;
+
+export function exchangesMessages({ strategy }: TrainSettings): boolean {
+  return !ownStrategies.includes(strategy);
+}
+
+export async function learnByStrategy(
+  task: Task,
+  start: Float32Array | null,
+  workers: number,
+  port: RunPort,
+): Promise<TrainOutcome> {
+  const { settings } = task;
+  if (task.train.length === 0) {
+    throw new RangeError(
+      `Cannot use --strategy ${settings.strategy} as the rows must fit in memory: give more --memory, or --strategy serial`,
+    );
+  }
+  const timing: Timing = { train: 0, evaluate: 0 };
+  const source = strategySource(settings.strategy);
+  const strategy = await loadStrategy(source);
+  const replica = createReplica(task.dataset.arena, task.width);
+  const context = task.contextOf(decideL2(task, replica, port));
+  const step = decideStep(task, context, { start, replica, port, workers });
+  const options = optionsOf(
+    task,
+    context,
+    { schedule: step.scheduleOf(1), strategy, workers },
+    port,
+  );
+  const watcher = createWatcher(task, context, step.scheduleOf(1), timing, port);
+  const abort = new AbortController();
+  const asked = setInterval(() => port.stopping.requested && abort.abort(), 50);
+  const result = await runThreads({
+    strategy: source,
+    options,
+    workers,
+    seed: settings.seed,
+    epochs: epochsOf(settings),
+    task: {
+      kind: "rows",
+      spec: describeKernelTask(task.dataset.arena, {
+        width: task.width,
+        loss: settings.loss,
+        l2: context.l2,
+        threshold: context.threshold,
+        schedule: step.spec,
+        train: task.train,
+        judged: task.judged,
+      }),
+    },
+    ...(start ? { initial: { rows: 0, values: start } } : {}),
+    observe: { everyEpochs: everyEpochs(task), at: (snapshot) => watcher.judge(snapshot) },
+    signal: abort.signal,
+  }).finally(() => clearInterval(asked));
+  timing.train += result.seconds;
+  const ending = watcher.end(result);
+  port.emit({ kind: "stopped", rule: ending.rule, detail: ending.detail });
+  const solver = {
+    name: "sgd" as const,
+    epochRows: task.trainRows,
+    rows: rowsOf(result.telemetry),
+  };
+  const parts = { task, context, solver, best: watcher.best, timing, port };
+  return outcomeOf(parts, ending, { workers, ...totalsOf(result) });
+}
+
+/** Judges snapshots as they come, and keeps the best. */
+function createWatcher(
+  task: Task,
+  context: LearnContext,
+  schedule: Schedule,
+  timing: Timing,
+  port: RunPort,
+) {
+  const room = context.arena.allocateF32(task.width).fill(0);
+  let scale = 1;
+  const weights = (): Weights => ({ address: room.byteOffset, scale, width: task.width });
+  const best: BestWeights = createBest(task, context, { name: "sgd", weights });
+  const firstLoss = best.firstLoss();
+  const history = createHistory();
+  let verdict: Verdict | null = null;
+  let lastRows = 0;
+  const take = (model: Model, rows: number, seconds: number): Verdict | null => {
+    room.set(model.values);
+    scale = Math.exp(schedule.logScale(model.rows));
+    best.average(weights());
+    const judged = best.judge(weights());
+    if (!(judged.loss <= 2 * firstLoss && Number.isFinite(judged.cost))) {
+      throw new RangeError(tooLarge(task, rows, judged.loss));
+    }
+    lastRows = rows;
+    const epoch = rows / task.trainRows;
+    port.emit({
+      kind: "evaluated",
+      rows,
+      epoch,
+      trainSeconds: timing.train + seconds,
+      loss: task.validation ? judged.loss : null,
+      accuracy: task.validation && context.loss.classifies ? judged.accuracy : null,
+      objective: task.validation ? null : judged.objective,
+      bytes: 0,
+      best: best.keep(weights(), judged),
+    });
+    const { stop } = task.settings;
+    const rules = stop === "auto" ? autoStopOfSteps : { rules: stop, gain: null };
+    return judgeStop(rules, history, { ...judged, epoch, seconds: port.seconds(), gap: null });
+  };
+  return {
+    best,
+    /** True when a rule ends the run. */
+    judge({ model, rows, seconds }: Snapshot): boolean {
+      const begin = performance.now();
+      verdict ??= take(model, rows, seconds);
+      timing.evaluate += (performance.now() - begin) / 1000;
+      return verdict !== null;
+    },
+    end({ model, telemetry, seconds }: EngineResult): Ending {
+      const rows = rowsOf(telemetry);
+      const last = rows > lastRows ? take(model, rows, seconds) : null;
+      const done = verdict ?? last ?? { rule: "epochs" as const, detail: "all epochs learned" };
+      return port.stopping.requested
+        ? { rule: "interrupted", detail: "asked to stop", dual: null }
+        : { ...done, dual: null };
+    },
+  };
+}
+
+function tooLarge({ settings }: Task, rows: number, loss: number): string {
+  return `Training by ${settings.strategy} diverged: after ${rows} rows the loss is ${loss}. Fewer --rows-per-update, --merge mean, or a smaller --step help; --strategy serial finds its way back by itself`;
+}
+
+function optionsOf(
+  task: Task,
+  context: LearnContext,
+  chosen: { schedule: Schedule; strategy: AnyStrategy; workers: number },
+  port: RunPort,
+): StrategyOptions {
+  const { settings } = task;
+  const { rowsPerUpdate, merge } = chooseMerge(task, context, chosen, port);
+  const { staleness, topology, servers, uncapped, learn } = settings;
+  return strategyOptions({
+    rowsPerUpdate,
+    merge,
+    learn,
+    servers,
+    uncapped,
+    ...(topology === "auto" ? {} : { topology }),
+    ...(staleness === null ? {} : { staleness: staleness.low, stalenessMax: staleness.high }),
+  });
+}
+
+function epochsOf({ stop }: TrainSettings): number {
+  if (stop === "auto") return 30;
+  const rule = stop.find((one) => one.rule === "epochs");
+  return rule?.rule === "epochs" ? rule.epochs : epochsMax;
+}
+
+function everyEpochs({ settings, trainRows }: Task): number {
+  const { every, unit } = settings.evaluateEvery;
+  if (unit === "epochs") return every;
+  return unit === "rows" ? every / trainRows : 1;
+}
+
+function rowsOf({ members }: Telemetry): number {
+  return members.reduce((sum, { rows }) => sum + rows, 0);
+}
+
+function totalsOf({ telemetry }: EngineResult) {
+  const sum = (of: (member: Telemetry["members"][number]) => number) =>
+    telemetry.members.reduce((total, member) => total + of(member), 0);
+  const [sent, bytes] = [sum(({ updates }) => updates), sum(({ bytesSent }) => bytesSent)];
+  return { updates: { sent, applied: sent, lost: 0 }, bytes: { sent: bytes, received: bytes } };
+}
