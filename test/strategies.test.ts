@@ -1,0 +1,75 @@
+/** Every strategy that exchanges messages, from the settings to a model, on threads and real data. */
+import { beforeAll, expect, test } from "vitest";
+import { type LoadedDataset, loadDataset } from "../src/run/load.ts";
+import { ruleFor } from "../src/run/merge-rule.ts";
+import type { TrainOptions } from "../src/run/settings.ts";
+import { train } from "../src/run/train.ts";
+import { sharedData } from "./support-data.ts";
+
+let subset: LoadedDataset;
+let rest: LoadedDataset;
+beforeAll(async () => {
+  subset = await loadDataset(sharedData("rcv1v2-subset/rcv1v2_ccat_train.svm.gz"));
+  const { arena, width, indexBase, labels } = subset;
+  rest = await loadDataset(sharedData("rcv1v2-subset/rcv1v2_ccat_test.svm.gz"), {
+    arena,
+    like: { width, indexBase, labels },
+  });
+});
+
+const common: TrainOptions = { l2: 1e-4, solver: "sgd", stop: "epochs:8" };
+const strategies = ["bsp", "asp", "ssp", "dssp", "allreduce", "d-psgd", "peer-to-peer", "ad-psgd"];
+
+async function resultOf(options: TrainOptions) {
+  return await train(subset, { ...common, ...options }, { test: rest }).result;
+}
+
+for (const strategy of strategies) {
+  test(`${strategy} with 4 workers reaches the serial validation loss within 1 %, and test accuracy within 0.3 points`, async () => {
+    const serial = await resultOf({});
+    const result = await resultOf({ strategy, workers: 4, stop: "epochs:20" });
+    expect(result.workers).toBe(4);
+    expect(result.updates.sent).toBeGreaterThan(0);
+    expect(result.updates.lost).toBe(0);
+    expect(result.validation!.loss / serial.validation!.loss).toBeLessThan(1.01);
+    expect(Math.abs(result.test!.accuracy! - serial.test!.accuracy!)).toBeLessThan(0.003);
+  });
+}
+
+test("lockstep strategies repeat bit for bit on threads; bsp and allreduce agree", async () => {
+  const weights = async (strategy: string) =>
+    (await train(subset, { ...common, strategy, workers: 3, stop: "epochs:2" }).model).weights;
+  const first = await weights("bsp");
+  expect(await weights("bsp")).toEqual(first);
+  const reduced = await weights("allreduce");
+  const largest = first.reduce((max, w) => Math.max(max, Math.abs(w)), 0);
+  for (let j = 0; j < first.length; j++) {
+    expect(Math.abs(reduced[j]! - first[j]!)).toBeLessThan(1e-4 * largest);
+  }
+});
+
+test("rules of --stop end a run of many members, and a run stops when asked", async () => {
+  const target = await resultOf({
+    strategy: "ssp",
+    workers: 2,
+    stop: "target-accuracy:0.9,epochs:30",
+  });
+  expect(target.stopped).toBe("target-accuracy");
+  const run = train(subset, { ...common, strategy: "asp", workers: 2, stop: "epochs:100000" });
+  for await (const event of run) if (event.kind === "evaluated") run.stop();
+  expect((await run.result).status).toBe("interrupted");
+});
+
+test("rows per update and merging follow the stated rule", () => {
+  const given = { rowsPerUpdate: "auto", merge: "auto" } as const;
+  const question = { given, critical: 2000, workers: 4, trainRows: 20_000, meanAllowed: true };
+  expect(ruleFor(question)).toEqual({ rowsPerUpdate: 313, merge: "sum" });
+  expect(ruleFor({ ...question, workers: 16 })).toEqual({ rowsPerUpdate: 79, merge: "sum" });
+  expect(ruleFor({ ...question, critical: 20 })).toEqual({ rowsPerUpdate: 313, merge: "mean" });
+  expect(ruleFor({ ...question, critical: 20, meanAllowed: false })).toEqual({
+    rowsPerUpdate: 5,
+    merge: "sum",
+  });
+  const fixed = { rowsPerUpdate: 1000, merge: "auto" } as const;
+  expect(ruleFor({ ...question, given: fixed }).merge).toBe("mean");
+});
