@@ -56,7 +56,9 @@ export interface Engine {
 /** What every engine asks first: does the strategy itself accept to run so? */
 export function refusalOf({ strategy, options, workers, task }: RunPlan): Unsupported | null {
   const reason = strategy.refuses?.({ workers, width: task.width }, options) ?? null;
-  return reason === null ? null : { reason };
+  if (reason !== null) return { reason };
+  if (strategy.owns !== "columns" || task.createColumnLearner) return null;
+  return { reason: `${strategy.name} needs rows cut by columns, and task ${task.name} has none` };
 }
 
 /** The seats of a plan. */

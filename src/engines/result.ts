@@ -13,14 +13,21 @@ export interface HeldReplica {
 
 /** The model of a run. */
 export function resultModel(held: readonly HeldReplica[], width: number): Model {
-  const servers = held.filter(({ seat }) => seat.role === "server");
-  return servers.length > 0 ? joinRanges(servers, width) : meanOfReplicas(held);
+  const parts = partHolders(held);
+  return parts.length > 0 ? joinRanges(parts, width) : meanOfReplicas(held);
 }
 
-function joinRanges(servers: readonly HeldReplica[], width: number): Model {
+/** Members that together hold one model: servers, or workers that own columns. */
+function partHolders(held: readonly HeldReplica[]): readonly HeldReplica[] {
+  const servers = held.filter(({ seat }) => seat.role === "server");
+  if (servers.length > 0) return servers;
+  return held.some(({ seat }) => seat.range.from > 0) ? held : [];
+}
+
+function joinRanges(parts: readonly HeldReplica[], width: number): Model {
   const values = new Float32Array(width);
   let rows = 0;
-  for (const { seat, replica } of servers) {
+  for (const { seat, replica } of parts) {
     values.set(replica.values, seat.range.from);
     rows = Math.max(rows, replica.rows);
   }
@@ -51,9 +58,9 @@ function sameBits(a: Replica, b: Replica): boolean {
   return true;
 }
 
-/** Largest distance of a worker's weights from their mean, relative to the mean's norm; 0 for servers. */
+/** Largest distance of a worker's weights from their mean, relative to the mean's norm; 0 for parts. */
 export function distanceApart(held: readonly HeldReplica[], mean: Model): number {
-  if (held.some(({ seat }) => seat.role === "server")) return 0;
+  if (partHolders(held).length > 0) return 0;
   const scale = held[0]!.replica.scale(mean.rows);
   const norm = scale * normOf(mean.values);
   let farthest = 0;

@@ -4,7 +4,7 @@
  */
 
 import type { Model, Replica } from "../math/replica.ts";
-import type { Update } from "../math/update.ts";
+import type { KeyRange, Update } from "../math/update.ts";
 import type { RowSpan } from "./cursor.ts";
 
 /** How rows are learned. */
@@ -21,6 +21,16 @@ export interface Learner {
   readonly rows: number;
   /** What those rows add to the replica's model; the replica itself stays as it is. */
   learn(replica: Replica, span: RowSpan, options: LearnOptions): Update;
+}
+
+/** One worker's column range of all rows, for strategies that own columns. */
+export interface ColumnLearner {
+  /** Rows of an epoch: all of them. The order of an epoch is the same at every worker. */
+  readonly rows: number;
+  /** Per row the part of w.x that the replica's columns give. */
+  predict(replica: Replica, span: RowSpan): Float32Array;
+  /** What the slopes at these margins of the same rows add to the replica's columns. */
+  adjust(replica: Replica, span: RowSpan, margins: Float32Array): Update;
 }
 
 /** A worker's place among the workers. */
@@ -50,6 +60,8 @@ export interface Task {
   /** A replica of zeros of that width (a server's is narrower than the task's). */
   createReplica(width: number): Replica;
   createLearner(seat: LearnerSeat): Learner;
+  /** Tasks whose rows can be cut by columns. */
+  createColumnLearner?(seat: LearnerSeat & { readonly range: KeyRange }): ColumnLearner;
   /** Judges a model in v-space; called outside of the training path. */
   evaluate(model: Model): Evaluation;
 }

@@ -23,6 +23,14 @@ export function ledgerTask(options: { workers: number; rowsPerWorker: number }):
         return { rows: to - from, delta };
       },
     }),
+    createColumnLearner: ({ range }) => ({
+      rows: workers * rowsPerWorker,
+      predict: (_replica, { from, to }) => new Float32Array(to - from),
+      adjust: (_replica, { from, to }) => ({
+        rows: to - from,
+        delta: new Float32Array(range.to - range.from).fill(1),
+      }),
+    }),
     evaluate: () => ({ objective: 0, loss: 0, accuracy: Number.NaN }),
   };
 }

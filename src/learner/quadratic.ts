@@ -10,7 +10,7 @@ import { nextNormal, randomStream } from "../math/random.ts";
 import { createReplica, type Model, type Replica } from "../math/replica.ts";
 import type { Update } from "../math/update.ts";
 import type { RowSpan } from "./cursor.ts";
-import type { Learner, LearnOptions, Task } from "./learner.ts";
+import type { ColumnLearner, Learner, LearnOptions, Task } from "./learner.ts";
 
 /** The settings of a quadratic task. */
 export interface QuadraticOptions {
@@ -55,6 +55,7 @@ export function quadraticTask(given: Partial<QuadraticOptions> = {}): QuadraticT
     optimum,
     createReplica: (length) => createReplica(length),
     createLearner: ({ rank }) => quadraticLearner(options, centres[rank % workers]!, rank),
+    createColumnLearner: ({ range }) => columnLearner(options, optimum.slice(range.from, range.to)),
     evaluate: (model) => evaluate(model, optimum),
   };
 }
@@ -74,6 +75,21 @@ function evaluate(model: Model, optimum: Float32Array) {
   let objective = 0;
   for (let i = 0; i < optimum.length; i++) objective += (model.values[i]! - optimum[i]!) ** 2 / 2;
   return { objective, loss: objective, accuracy: Number.NaN };
+}
+
+/** Its gradient is a sum over coordinates, so each column range needs no margins; noise is left out. */
+function columnLearner(
+  { rate, rowsPerWorker, workers }: QuadraticOptions,
+  centre: Float32Array,
+): ColumnLearner {
+  return {
+    rows: workers * rowsPerWorker,
+    predict: (_replica, { from, to }) => new Float32Array(to - from),
+    adjust({ values }, { from, to }) {
+      const factor = Math.min(1, (to - from) * rate);
+      return { rows: to - from, delta: centre.map((x, i) => factor * (x - values[i]!)) };
+    },
+  };
 }
 
 function quadraticLearner(options: QuadraticOptions, centre: Float32Array, rank: number): Learner {

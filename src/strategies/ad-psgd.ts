@@ -145,6 +145,7 @@ function step(
       state.exhausted = true;
       return concludeDone(state, out);
     case "lost":
+    case "predicted":
       return;
     default:
       event satisfies never;

@@ -2,6 +2,7 @@
 import { adPsgd } from "./ad-psgd.ts";
 import { allreduce } from "./allreduce.ts";
 import { dPsgd } from "./d-psgd.ts";
+import { featureParallel } from "./feature-parallel.ts";
 import { asp, bsp, dssp, ssp } from "./parameter-server.ts";
 import { peerToPeer } from "./peer-to-peer.ts";
 import { serial } from "./serial.ts";
@@ -18,6 +19,7 @@ export const messageStrategies: readonly AnyStrategy[] = [
   peerToPeer,
   dPsgd,
   adPsgd,
+  featureParallel,
 ];
 
 /** The built-in strategy of that name, or undefined. */

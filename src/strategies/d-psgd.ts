@@ -74,6 +74,7 @@ function step(state: GossipState, replica: Replica, event: NodeEvent<Share>, out
     case "wake":
     case "lost":
     case "view":
+    case "predicted":
       return;
     default:
       event satisfies never;

@@ -137,6 +137,7 @@ function stepWorker(
     case "wake":
     case "lost":
     case "view":
+    case "predicted":
       return;
     default:
       event satisfies never;

@@ -102,6 +102,7 @@ function step(
       break;
     case "wake":
     case "lost":
+    case "predicted":
       return;
     default:
       event satisfies never;

@@ -59,6 +59,7 @@ function step(
     case "wake":
     case "lost":
     case "view":
+    case "predicted":
       return;
     default:
       event satisfies never;

@@ -87,6 +87,7 @@ export function stepServer(
     case "exhausted":
     case "wake":
     case "view":
+    case "predicted":
       return;
     default:
       event satisfies never;

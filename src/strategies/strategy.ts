@@ -91,6 +91,13 @@ export type NodeEvent<Message> =
   | { readonly kind: "start"; readonly now: number }
   | { readonly kind: "learned"; readonly now: number; readonly update: Update }
   | { readonly kind: "exhausted"; readonly now: number }
+  /** Answers `predict`: the own columns' part of w.x of the next rows, the same rows at every worker. */
+  | {
+      readonly kind: "predicted";
+      readonly now: number;
+      readonly rows: number;
+      readonly margins: Float32Array;
+    }
   | {
       readonly kind: "message";
       readonly now: number;
@@ -115,6 +122,13 @@ export type Effect<Message> =
       readonly stride: number;
       readonly mode: "local" | "gradient";
     }
+  /**
+   * For strategies that hold columns: answered by `predicted` about the next `rows` rows of all, or by
+   * `exhausted`; and after it apply the slopes at these margins of the same rows to the own columns, which is
+   * answered by `learned`. The two take turns.
+   */
+  | { readonly kind: "predict"; readonly rows: number }
+  | { readonly kind: "adjust"; readonly margins: Float32Array }
   /** Deliver `body` to the member of rank `to`, some time later. */
   | { readonly kind: "send"; readonly to: number; readonly body: Message }
   /** Deliver `wake` in `after` seconds. */
@@ -181,6 +195,8 @@ export interface Strategy<State = unknown, Message extends MessageBody = Message
    * `free`: members go on at their own speed; updates commute, so only rounding depends on the order.
    */
   readonly pace: "lockstep" | "free";
+  /** What a worker owns: rows (the default), or a column range of all rows. */
+  readonly owns?: "rows" | "columns";
   /**
    * What becomes of an update, by which an engine checks that none is lost or applied twice.
    * `sum`: every replica holds the sum of all updates. `mean`: the mean of the replicas holds the sum

@@ -54,7 +54,8 @@ function appliesExactlyOnce(strategy: AnyStrategy, seed: number, fixed?: Partial
 /** Every replica at the end holds every update once; where there are servers, their ranges do. */
 function sumViolation(result: SimulationResult, { workers }: Schedule): string | null {
   const hasServers = result.seats.some(({ role }) => role === "server");
-  const replicas = hasServers ? [result.model] : result.replicas;
+  const inParts = hasServers || result.seats.some(({ range }) => range.from > 0);
+  const replicas = inParts ? [result.model] : result.replicas;
   const { members } = result.telemetry;
   const rows = members.reduce((sum, member) => sum + member.rows, 0);
   for (let holder = 0; holder < replicas.length; holder++) {

@@ -7,8 +7,14 @@
  * after its cost; so nothing need be copied.
  */
 
-import { type Cursor, createCursor, nextSpan, updatesPerEpoch } from "../../learner/cursor.ts";
-import type { Learner } from "../../learner/learner.ts";
+import {
+  type Cursor,
+  createCursor,
+  nextSpan,
+  type RowSpan,
+  updatesPerEpoch,
+} from "../../learner/cursor.ts";
+import type { ColumnLearner, Learner } from "../../learner/learner.ts";
 import { type RandomState, randomStream } from "../../math/random.ts";
 import type { Model, Replica } from "../../math/replica.ts";
 import type { Update } from "../../math/update.ts";
@@ -17,6 +23,7 @@ import { frameBytes } from "../../wire/frame.ts";
 import { type EngineResult, type RunPlan, refusalOf, seatsOf } from "../engine.ts";
 import { distanceApart, resultModel } from "../result.ts";
 import { countDrop, countWait, createTelemetry, foldReport, type Telemetry } from "../telemetry.ts";
+import { adjust, predict, predictedEvent } from "./columns.ts";
 import { arrivalOf, type Costs, createNetwork, factorOf, type Network } from "./costs.ts";
 import { createQueue, type EventQueue, insert, removeEarliest } from "./queue.ts";
 import {
@@ -71,12 +78,16 @@ export interface SimulationResult extends EngineResult {
   readonly deadlock: string | null;
 }
 
-interface Member {
+/** A simulated member. */
+export interface Member {
   readonly rank: number;
   readonly seat: SeatPlan;
   readonly state: unknown;
   readonly replica: Replica;
   readonly learner: Learner | null;
+  /** Instead of a learner, where strategies own columns; and the rows it predicted last. */
+  readonly columns: ColumnLearner | null;
+  span: RowSpan | null;
   readonly cursor: Cursor | null;
   readonly learnFactor: number;
   learning: boolean;
@@ -84,7 +95,8 @@ interface Member {
   idleSince: number;
 }
 
-interface Simulation {
+/** The whole of a simulation. */
+export interface Simulation {
   readonly plan: SimulationPlan;
   readonly members: Member[];
   readonly queue: EventQueue;
@@ -158,12 +170,16 @@ function createSimulation(plan: SimulationPlan): Simulation {
 
 function createMembers(plan: SimulationPlan, seats: readonly SeatPlan[]): Member[] {
   const { strategy, options, task, workers, seed, costs, initial } = plan;
-  const learners = Array.from({ length: workers }, (_, rank) =>
-    task.createLearner({ rank, workers, seed }),
-  );
-  const most = Math.max(
-    ...learners.map(({ rows }) => updatesPerEpoch(rows, options.rowsPerUpdate)),
-  );
+  const ownsColumns = strategy.owns === "columns";
+  const learners = seats.slice(0, workers).map(({ range }, rank) => {
+    const place = { rank, workers, seed };
+    return ownsColumns
+      ? { columns: task.createColumnLearner!({ ...place, range }), learner: null }
+      : { columns: null, learner: task.createLearner(place) };
+  });
+  const most = learners.reduce((updates, { columns, learner }) => {
+    return Math.max(updates, updatesPerEpoch((columns ?? learner!).rows, options.rowsPerUpdate));
+  }, 0);
   const lockstep = strategy.pace === "lockstep" ? { updates: most } : {};
   return seats.map((seat, rank): Member => {
     const { role, range } = seat;
@@ -171,7 +187,8 @@ function createMembers(plan: SimulationPlan, seats: readonly SeatPlan[]): Member
     if (initial) {
       replica.load({ rows: initial.rows, values: initial.values.slice(range.from, range.to) });
     }
-    const learner = role === "worker" ? learners[rank]! : null;
+    const { learner, columns } = learners[rank] ?? { learner: null, columns: null };
+    const owner = learner ?? columns;
     const members = seats.length;
     const place = { rank, incarnation: 1, role, workers, members, width: task.width, range, seed };
     const { rowsPerUpdate } = options;
@@ -181,7 +198,9 @@ function createMembers(plan: SimulationPlan, seats: readonly SeatPlan[]): Member
       state: strategy.init(place, options),
       replica,
       learner,
-      cursor: learner && createCursor({ rows: learner.rows, rowsPerUpdate, ...lockstep }),
+      columns,
+      span: null,
+      cursor: owner && createCursor({ rows: owner.rows, rowsPerUpdate, ...lockstep }),
       learnFactor: costs.slowMembers[rank] ?? 1,
       learning: false,
       finished: false,
@@ -190,7 +209,7 @@ function createMembers(plan: SimulationPlan, seats: readonly SeatPlan[]): Member
   });
 }
 
-function schedule(simulation: Simulation, entry: SlotEntry, after = 0): void {
+export function schedule(simulation: Simulation, entry: SlotEntry, after = 0): void {
   const { slots, queue, now } = simulation;
   insert(queue, now + after, takeSlot(slots, entry, now));
 }
@@ -237,6 +256,8 @@ function eventOf(
     case slotKind.exhausted:
       member.learning = false;
       return { kind: "exhausted", now };
+    case slotKind.predicted:
+      return predictedEvent(member, now, content as Float32Array);
     case slotKind.message:
       return { kind: "message", now, from, body: content };
     default:
@@ -244,9 +265,11 @@ function eventOf(
   }
 }
 
-function countLearned(simulation: Simulation, { rank }: Member, { rows }: Update): void {
+function countLearned(simulation: Simulation, { rank, columns }: Member, { rows }: Update): void {
   const counts = simulation.telemetry.members[rank]!;
   counts.updates++;
+  // Owners of columns learn the same rows together: they count once.
+  if (columns && rank > 0) return;
   counts.rows += rows;
   simulation.rowsLearned += rows;
 }
@@ -265,6 +288,10 @@ function carryOut(
   switch (effect.kind) {
     case "learn":
       return learn(simulation, member, effect, cause);
+    case "predict":
+      return predict(simulation, member);
+    case "adjust":
+      return adjust(simulation, member, effect.margins);
     case "send":
       return send(simulation, member, effect.to, effect.body);
     case "wake":
@@ -306,14 +333,20 @@ function learn(
   const rows = span.to - span.from;
   simulation.rowsClaimed += rows;
   const update = learner.learn(member.replica, span, effect);
-  const { learnSecondsPerRow, learnSecondsPerUpdate, learnSpread } = simulation.plan.costs;
-  const factor = member.learnFactor * factorOf(learnSpread, simulation.learnStream);
-  const seconds = (rows * learnSecondsPerRow + learnSecondsPerUpdate) * factor;
-  counts.learnedSeconds += seconds;
+  const seconds = learnSeconds(simulation, member, rows);
   schedule(simulation, { kind: slotKind.learned, member: rank, content: update }, seconds);
 }
 
-function isExhausted(simulation: Simulation, cursor: Cursor): boolean {
+/** What learning that many rows takes; counted. */
+export function learnSeconds(simulation: Simulation, member: Member, rows: number): number {
+  const { learnSecondsPerRow, learnSecondsPerUpdate, learnSpread } = simulation.plan.costs;
+  const factor = member.learnFactor * factorOf(learnSpread, simulation.learnStream);
+  const seconds = (rows * learnSecondsPerRow + learnSecondsPerUpdate) * factor;
+  simulation.telemetry.members[member.rank]!.learnedSeconds += seconds;
+  return seconds;
+}
+
+export function isExhausted(simulation: Simulation, cursor: Cursor): boolean {
   if (simulation.plan.strategy.pace === "lockstep") return cursor.taken >= simulation.updatesLimit;
   return simulation.rowsClaimed >= simulation.rowsBudget;
 }

@@ -14,7 +14,14 @@ export interface Slots {
 }
 
 /** What happens when an entry's time has come. */
-export const slotKind = { start: 0, learned: 1, exhausted: 2, message: 3, wake: 4 } as const;
+export const slotKind = {
+  start: 0,
+  learned: 1,
+  exhausted: 2,
+  message: 3,
+  wake: 4,
+  predicted: 5,
+} as const;
 
 /** What is put into a slot. */
 export interface SlotEntry {

@@ -22,6 +22,8 @@ function eventText(event: NodeEvent<unknown>, name: Name): string {
   switch (event.kind) {
     case "learned":
       return `learned ${event.update.rows} rows`;
+    case "predicted":
+      return `predicted ${event.rows} rows`;
     case "message":
       return `from ${name(event.from)}: ${bodyText(event.body)}`;
     case "exhausted":
