@@ -35,7 +35,10 @@ export function drawSchedule(
 ): Schedule {
   const stream = randomStream({ seed, purpose: "schedule" });
   for (let tries = 0; tries < 100; tries++) {
-    const schedule = drawOnce(stream, seed, fixed);
+    const drawn = drawOnce(stream, seed, fixed);
+    // Owners of columns all learn all rows: as many batches as there are workers will do.
+    const rowsPerWorker = drawn.options.rowsPerUpdate;
+    const schedule = strategy.owns === "columns" ? { ...drawn, rowsPerWorker } : drawn;
     const { workers, options } = schedule;
     if (!strategy.refuses?.({ workers, width: Math.max(8, workers) }, options)) return schedule;
     if (!strategy.refuses?.({ workers: 1, width: 8 }, options)) return { ...schedule, workers: 1 };
