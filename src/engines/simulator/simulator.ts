@@ -334,7 +334,9 @@ function learn(
   simulation.rowsClaimed += rows;
   const update = learner.learn(member.replica, span, effect);
   const seconds = learnSeconds(simulation, member, rows);
-  schedule(simulation, { kind: slotKind.learned, member: rank, content: update }, seconds);
+  // Back-pressure: the answer waits until the member's messages have left.
+  const after = Math.max(seconds, simulation.network.outFree[rank]! - simulation.now);
+  schedule(simulation, { kind: slotKind.learned, member: rank, content: update }, after);
 }
 
 /** What learning that many rows takes; counted. */

@@ -3,9 +3,16 @@
  * to do. Messages go first, then what could not be sent before, then learning; so an answer to `learn` is
  * held back until all messages have left (back-pressure), while messages are still delivered.
  */
-import { type Cursor, createCursor, nextSpan, updatesPerEpoch } from "../../learner/cursor.ts";
-import type { Learner, Task } from "../../learner/learner.ts";
+import {
+  type Cursor,
+  createCursor,
+  nextSpan,
+  type RowSpan,
+  updatesPerEpoch,
+} from "../../learner/cursor.ts";
+import type { ColumnLearner, Learner, Task } from "../../learner/learner.ts";
 import type { Model, Replica } from "../../math/replica.ts";
+import type { Update } from "../../math/update.ts";
 import type { AnyStrategy, Effect, NodeEvent } from "../../strategies/strategy.ts";
 import { frameBytes, readFrame } from "../../wire/frame.ts";
 import {
@@ -50,6 +57,9 @@ export interface ThreadMember {
   readonly boxes: readonly Mailbox[];
   readonly replica: Replica;
   readonly learner: Learner | null;
+  /** Instead of a learner, where strategies own columns; and the rows predicted last. */
+  readonly columns: ColumnLearner | null;
+  span: RowSpan | null;
   readonly state: unknown;
   readonly effects: Effect<unknown>[];
   /** Messages that found no room, by receiver, in order. */
@@ -58,7 +68,7 @@ export interface ThreadMember {
   readonly counts: MemberTelemetry;
   readonly tell: (message: MemberMessage) => void;
   cursor: Cursor | null;
-  learn: (Effect<unknown> & { kind: "learn" }) | null;
+  learn: (Effect<unknown> & { kind: "learn" | "predict" | "adjust" }) | null;
   wakeAt: number;
   finished: boolean;
   /** Finished, and nothing left to send. */
@@ -83,8 +93,12 @@ export function createMember(
   if (initial) {
     replica.load({ rows: initial.rows, values: initial.values.slice(range.from, range.to) });
   }
-  const learner = role === "worker" ? task.createLearner({ rank, workers, seed }) : null;
-  if (learner) offerUpdates(control, updatesPerEpoch(learner.rows, options.rowsPerUpdate));
+  const byColumns = strategy.owns === "columns";
+  const seat = { rank, workers, seed };
+  const learner = role === "worker" && !byColumns ? task.createLearner(seat) : null;
+  const columns = byColumns ? task.createColumnLearner!({ ...seat, range }) : null;
+  const owner = learner ?? columns;
+  if (owner) offerUpdates(control, updatesPerEpoch(owner.rows, options.rowsPerUpdate));
   const members = seats.length;
   const place = { rank, incarnation: 1, role, workers, members, width: task.width, range, seed };
   const telemetry = createTelemetry(seats.map((seat) => seat.role));
@@ -97,6 +111,8 @@ export function createMember(
     boxes: seats.map((_, k) => viewMailbox(job.mailboxes, k * length, job.shape)),
     replica,
     learner,
+    columns,
+    span: null,
     state: strategy.init(place, options),
     effects: [],
     unsent: new Map(),
@@ -116,8 +132,9 @@ export function createMember(
 
 /** Runs the member until everybody's part is over. */
 export function runMember(member: ThreadMember): { model: Model; telemetry: Telemetry } {
-  const { learner, job, strategy, control, boxes } = member;
+  const { job, strategy, control, boxes } = member;
   const { rowsPerUpdate } = job.options;
+  const learner = member.learner ?? member.columns;
   const lockstep = strategy.pace === "lockstep" ? { updates: updatesAgreed(control) } : {};
   if (learner) member.cursor = createCursor({ rows: learner.rows, rowsPerUpdate, ...lockstep });
   const own = boxes[job.rank]!;
@@ -178,6 +195,8 @@ function deliverWake(member: ThreadMember): boolean {
 function carryOut(member: ThreadMember, effect: Effect<unknown>): void {
   switch (effect.kind) {
     case "learn":
+    case "predict":
+    case "adjust":
       if (member.learn) throw new Error(`Member ${member.job.rank} asked to learn twice at once`);
       member.learn = effect;
       return;
@@ -224,11 +243,12 @@ function sendUnsent(member: ThreadMember): void {
 
 /** Learns the open request's rows, unless messages wait to be sent or a verdict is missing. */
 function learnNext(member: ThreadMember): boolean {
-  const { learn, learner, cursor, unsent } = member;
+  const { learn, cursor, unsent } = member;
   if (!learn || unsent.size > 0) return false;
-  if (!learner || !cursor) throw new Error(`Member ${member.job.rank} is no worker`);
+  if (!cursor) throw new Error(`Member ${member.job.rank} is no worker`);
   const began = nowOf(member);
-  const claim = claimNext(member, cursor);
+  // The slopes are those of rows claimed when they were predicted.
+  const claim = learn.kind === "adjust" ? "learn" : claimNext(member, cursor);
   if (claim === "later") return false;
   member.learn = null;
   if (claim === "exhausted") {
@@ -236,15 +256,43 @@ function learnNext(member: ThreadMember): boolean {
     return true;
   }
   countIdle(member, began);
-  const span = nextSpan(cursor);
-  const update = learner.learn(member.replica, span, learn);
+  if (learn.kind !== "adjust") member.span = nextSpan(cursor);
+  const answer = answerOf(member, learn);
   const now = nowOf(member);
   member.counts.learnedSeconds += now - began;
-  member.counts.updates++;
-  member.counts.rows += update.rows;
   member.idleSince = now;
-  deliver(member, { kind: "learned", now, update });
+  if (answer.kind === "learned") countLearned(member, answer.update.rows);
+  deliver(member, { ...answer, now });
   return true;
+}
+
+type Answer =
+  | { readonly kind: "learned"; readonly update: Update }
+  | { readonly kind: "predicted"; readonly rows: number; readonly margins: Float32Array };
+
+/** Does the work of a learn, predict or adjust on the claimed rows. */
+function answerOf(
+  { learner, columns, replica, span }: ThreadMember,
+  learn: NonNullable<ThreadMember["learn"]>,
+): Answer {
+  switch (learn.kind) {
+    case "learn":
+      return { kind: "learned", update: learner!.learn(replica, span!, learn) };
+    case "predict":
+      return {
+        kind: "predicted",
+        rows: span!.to - span!.from,
+        margins: columns!.predict(replica, span!),
+      };
+    default:
+      return { kind: "learned", update: columns!.adjust(replica, span!, learn.margins) };
+  }
+}
+
+/** Owners of columns learn the same rows together: they count once. */
+function countLearned({ counts, columns, job }: ThreadMember, rows: number): void {
+  counts.updates++;
+  if (columns === null || job.rank === 0) counts.rows += rows;
 }
 
 /** Idle time between peers is counted for who ended it; servers tell themselves whom they waited for. */
@@ -298,8 +346,8 @@ function snapshotFree(member: ThreadMember, { before, after }: { before: number;
 function snapshotRound(member: ThreadMember, number: number): void {
   const { job, strategy, task } = member;
   member.snapshots = number;
-  const differ =
-    strategy.conserves(job.options) === "mean" && job.seats.every(({ role }) => role === "worker");
+  const means = strategy.conserves(job.options) === "mean" || strategy.owns === "columns";
+  const differ = means && job.seats.every(({ role }) => role === "worker");
   if (differ || job.rank === 0)
     tellSnapshot(member, number, number * job.snapshotEpochs * task.rows);
 }

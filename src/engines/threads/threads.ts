@@ -206,7 +206,8 @@ async function judge(
 ): Promise<void> {
   const { strategy, options, workers, task } = crew.full;
   const onlyWorkers = crew.seats.every(({ role }) => role === "worker");
-  const differ = strategy.pace === "lockstep" && strategy.conserves(options) === "mean";
+  const means = strategy.conserves(options) === "mean" || strategy.owns === "columns";
+  const differ = strategy.pace === "lockstep" && means;
   const due = differ && onlyWorkers ? workers : 1;
   const models = progress.snapshots.get(number) ?? new Map<number, Model>();
   progress.snapshots.set(number, models.set(rank, model));
