@@ -1,6 +1,7 @@
 import { Readable, type Transform } from "node:stream";
 import * as zlib from "node:zlib";
 import { InputError } from "../../data/input-error.ts";
+import { unreadableFile } from "./names.ts";
 import { unzstd } from "./zstd.ts";
 
 export type Compression = "none" | "gzip" | "zstd";
@@ -35,7 +36,11 @@ async function* withDamageNamed(
   try {
     yield* pieces;
   } catch (error) {
-    throw damagedFile(name, compression, error as NodeJS.ErrnoException);
+    if (error instanceof InputError) throw error;
+    const { syscall } = error as NodeJS.ErrnoException;
+    throw syscall === undefined
+      ? damagedFile(name, compression, error as NodeJS.ErrnoException)
+      : unreadableFile(name, error as NodeJS.ErrnoException);
   }
 }
 

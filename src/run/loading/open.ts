@@ -18,7 +18,7 @@ export interface FileFacts {
 export interface OpenSource {
   readonly name: string;
   readonly compression: Compression;
-  /** Bytes on disk; undefined for standard input. */
+  /** Bytes on disk; undefined for streams. */
   readonly size: number | undefined;
   /** Bytes taken from the disk or the stream so far. */
   bytesRead(): number;
@@ -34,9 +34,24 @@ export const standardInput = "standard input";
 const magicBytes = 8;
 const pieceBytes = 2 ** 20;
 
-/** Opens a file, or standard input for "-". */
-export function openSource(name: string): Promise<OpenSource> {
-  return name === "-" ? openStandardInput() : openFile(name);
+/** Opens a file, or standard input for "-"; pipes and devices are read as streams. */
+export async function openSource(name: string, signal?: AbortSignal): Promise<OpenSource> {
+  if (name !== "-" && (await isRegular(name))) return openFile(name);
+  const [shown, stream] =
+    name === "-"
+      ? [standardInput, process.stdin as unknown as ReadStream]
+      : [name, createReadStream(name)];
+  // A stream may not say anything for long: a signal ends the wait.
+  const interrupt = () => stream.destroy();
+  signal?.addEventListener("abort", interrupt);
+  stream.once("close", () => signal?.removeEventListener("abort", interrupt));
+  return openStream(shown, stream);
+}
+
+/** False for pipes and devices: they have no size, and can be read once, from the start. */
+export async function isRegular(name: string): Promise<boolean> {
+  const stats = await stat(name).catch(() => undefined);
+  return stats === undefined || stats.isFile();
 }
 
 /** Looks at a file without reading it. */
@@ -71,7 +86,11 @@ async function openFile(name: string): Promise<OpenSource> {
       ...shared,
       bytesRead: () => position,
       async read(into) {
-        const { bytesRead } = await file.read(into, 0, into.length, position);
+        const { bytesRead } = await file
+          .read(into, 0, into.length, position)
+          .catch((error: NodeJS.ErrnoException) => {
+            throw unreadableFile(name, error);
+          });
         position += bytesRead;
         return bytesRead;
       },
@@ -92,17 +111,15 @@ async function openFile(name: string): Promise<OpenSource> {
   };
 }
 
-async function openStandardInput(): Promise<OpenSource> {
-  const counted = countBytes(process.stdin as unknown as ReadStream);
+async function openStream(name: string, stream: ReadStream): Promise<OpenSource> {
+  const counted = countBytes(name, stream);
   const raw = new PieceReader(counted.pieces);
   const head = await raw.peek(magicBytes);
   const compression = compressionOf(head);
   const reader =
-    compression === "none"
-      ? raw
-      : new PieceReader(decompressed(standardInput, compression, raw.pieces()));
+    compression === "none" ? raw : new PieceReader(decompressed(name, compression, raw.pieces()));
   return {
-    name: standardInput,
+    name,
     compression,
     size: undefined,
     bytesRead: counted.bytes,
@@ -110,19 +127,23 @@ async function openStandardInput(): Promise<OpenSource> {
     read: (into) => reader.read(into),
     checkUnchanged: async () => {},
     close: async () => {
-      process.stdin.destroy();
+      stream.destroy();
     },
   };
 }
 
-function countBytes(stream: AsyncIterable<Buffer>) {
+function countBytes(name: string, stream: AsyncIterable<Buffer>) {
   let bytes = 0;
   const sampler = new StreamSampler();
   async function* pieces() {
-    for await (const piece of stream) {
-      bytes += piece.length;
-      sampler.add(piece);
-      yield piece;
+    try {
+      for await (const piece of stream) {
+        bytes += piece.length;
+        sampler.add(piece);
+        yield piece;
+      }
+    } catch (error) {
+      throw unreadableFile(name, error as NodeJS.ErrnoException);
     }
   }
   return { pieces: pieces(), bytes: () => bytes, sampler };

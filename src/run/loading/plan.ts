@@ -1,5 +1,5 @@
 import { syntheticPrefix } from "../../data/synthetic.ts";
-import { type FileFacts, lookAt } from "./open.ts";
+import { type FileFacts, isRegular, lookAt } from "./open.ts";
 import type { Reading } from "./read.ts";
 
 /** Plain files that follow each other are read together, by several threads; all else alone. */
@@ -31,11 +31,12 @@ export async function planReading(
     group = [];
   }
   for (const name of names) {
-    const facts = isFile(name) ? await lookAt(name) : undefined;
-    if (name === "-") total = undefined;
+    const made = name.startsWith(syntheticPrefix);
+    const stream = name === "-" || (!made && !(await isRegular(name)));
+    const facts = made || stream ? undefined : await lookAt(name);
+    if (stream) total = undefined;
     if (total !== undefined) total += facts?.stats.size ?? 0;
-    // Pipes and devices have no size and cannot be read from the middle.
-    if (facts?.compression === "none" && facts.stats.isFile()) {
+    if (facts?.compression === "none") {
       group.push(facts);
     } else {
       closeGroup();
@@ -51,8 +52,4 @@ export async function planReading(
       options.onProgress?.(done, total);
     },
   };
-}
-
-function isFile(name: string): boolean {
-  return name !== "-" && !name.startsWith(syntheticPrefix);
 }

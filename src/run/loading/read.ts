@@ -31,8 +31,20 @@ export interface Reading {
   readonly options: LoadOptions;
 }
 
-/** The blocks of a source, in order, as they are parsed. */
+/**
+ * The blocks of a source, in order, as they are parsed.
+ * @throws InputError, or the signal's reason whatever went wrong because of it.
+ */
 export async function* readBlocks(source: DataSource, reading: Reading): AsyncGenerator<Block> {
+  try {
+    yield* readSource(source, reading);
+  } catch (error) {
+    reading.options.signal?.throwIfAborted();
+    throw error;
+  }
+}
+
+async function* readSource(source: DataSource, reading: Reading): AsyncGenerator<Block> {
   if (isInMemory(source)) {
     yield* readMemory(source, reading);
     return;
@@ -56,7 +68,7 @@ async function* readAlone(
   reading: Reading,
   progress: (bytes: number) => void,
 ): AsyncGenerator<Block> {
-  const source = await openSource(name);
+  const source = await openSource(name, reading.options.signal);
   reading.collector.openSource(source.name);
   let told = 0;
   try {
