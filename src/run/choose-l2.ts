@@ -16,7 +16,9 @@ import { learnInPlace } from "../learner/sgd.ts";
 import { weightsAt } from "../learner/solver.ts";
 import { optimalSchedule } from "../model/schedule.ts";
 import { createAverage } from "./average.ts";
+import { createBreathe } from "./breath.ts";
 import { judgeWeights } from "./judging.ts";
+import type { RunPort } from "./learn-task.ts";
 import { chooseStep } from "./schedules.ts";
 import type { Task } from "./task.ts";
 
@@ -30,7 +32,12 @@ const multiples = [100, 30, 10, 3, 1, 0.3, 0.1, 0.03, 0.01];
 /** Rows after which the last round ends, where that is more than an epoch and less than four. */
 const lastRoundRows = 200_000;
 
-export function chooseL2(task: Task, replica: Replica): RegulariserChoice {
+/** A run that is asked to stop meanwhile gets the best so far. */
+export async function chooseL2(
+  task: Task,
+  replica: Replica,
+  stopping: RunPort["stopping"],
+): Promise<RegulariserChoice> {
   const unit = task.meanSquaredNorm / task.trainRows;
   if (!task.validation) {
     const l2 = round(unit);
@@ -43,9 +50,10 @@ export function chooseL2(task: Task, replica: Replica): RegulariserChoice {
   let rivals = all;
   let learned = 0;
   for (const { end, kept } of rounds(rows)) {
-    advance(rivals, order, end - learned);
+    await advance(rivals, order, end - learned, stopping);
     learned = end;
     rivals = rivals.toSorted((x, y) => x.cost - y.cost).slice(0, kept);
+    if (stopping.requested) break;
   }
   const best = choose(rivals, standardError(task, rivals[0]!.cost) / 2);
   for (const rival of all) rival.release();
@@ -106,9 +114,15 @@ function startRate(task: Task, l2: number, replica: Replica): number {
 const snapshotsPerRound = 8;
 
 /** All candidates learn the same rows side by side, so that every block is read once for all of them. */
-function advance(rivals: readonly Rival[], order: RowOrder, rows: number): void {
+async function advance(
+  rivals: readonly Rival[],
+  order: RowOrder,
+  rows: number,
+  stopping: RunPort["stopping"],
+): Promise<void> {
   const slice = Math.ceil(rows / snapshotsPerRound);
-  for (let done = 0; done < rows; ) {
+  const breathe = createBreathe();
+  for (let done = 0; done < rows && !stopping.requested; ) {
     const end = Math.min(rows, done + slice);
     while (done < end) {
       const list = order.take(end - done);
@@ -116,6 +130,7 @@ function advance(rivals: readonly Rival[], order: RowOrder, rows: number): void 
       done += list.count;
     }
     for (const rival of rivals) rival.snapshot();
+    await breathe();
   }
   for (const rival of rivals) rival.judge();
 }

@@ -28,13 +28,13 @@ export type AnySolver = Solver | SdcaSolver;
 export const sgdRowsTimesL2Min = 30;
 
 /** Chooses l2, solver and step, saying what and why. */
-export function chooseSolver(
+export async function chooseSolver(
   task: Task,
   start: Float32Array | null,
   port: RunPort,
-): { context: LearnContext; solver: AnySolver } {
+): Promise<{ context: LearnContext; solver: AnySolver }> {
   const replica = createReplica(task.dataset.arena, task.width);
-  const l2 = decideL2(task, replica, port);
+  const l2 = await decideL2(task, replica, port);
   const context = task.contextOf(l2);
   const kind = decideSolver(task, l2, port);
   if (kind === "sdca") {
@@ -169,7 +169,7 @@ function learnSampleOf(task: Task, context: LearnContext): LearnSample {
 const batchRows = 100;
 
 /** Chooses l2 where it is not given, saying what and why. */
-export function decideL2(task: Task, replica: Replica, port: RunPort): number {
+export async function decideL2(task: Task, replica: Replica, port: RunPort): Promise<number> {
   const { l2, C } = task.settings;
   const begin = performance.now();
   const say = (value: number, reason: string) =>
@@ -186,7 +186,7 @@ export function decideL2(task: Task, replica: Replica, port: RunPort): number {
     return value;
   }
   if (l2 !== "auto") return l2;
-  const choice = chooseL2(task, replica);
+  const choice = await chooseL2(task, replica, port.stopping);
   say(choice.l2, choice.reason);
   return choice.l2;
 }

@@ -48,7 +48,7 @@ export async function learnByStrategy(
   const source = strategySource(settings.strategy);
   const strategy = await loadStrategy(source);
   const replica = createReplica(task.dataset.arena, task.width);
-  const context = task.contextOf(decideL2(task, replica, port));
+  const context = task.contextOf(await decideL2(task, replica, port));
   const step = decideStep(task, context, { start, replica, port, workers });
   const options = optionsOf(
     task,

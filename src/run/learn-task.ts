@@ -5,6 +5,7 @@ import type { Certificate } from "../learner/sdca.ts";
 import type { Solver } from "../learner/solver.ts";
 import { vectorFromModel } from "../model/model.ts";
 import { type BestWeights, createBest, type JudgedPair } from "./best.ts";
+import { createBreathe } from "./breath.ts";
 import { certificationDue, gapDefault, isDualAscent } from "./certify.ts";
 import { type AnySolver, chooseSolver } from "./choose-solver.ts";
 import type { RunEventBody } from "./events.ts";
@@ -55,9 +56,8 @@ export interface Timing {
 
 /** Snapshots an epoch that the average takes in. */
 const snapshotsPerEpoch = 16;
-/** The loop looks at signals and gives way to other work at least this often. */
+/** The loop looks at signals at least this often. */
 const sliceRowsMax = 262_144;
-const breathSeconds = 0.02;
 
 /** Times the step may be cut after trouble before the run gives up. */
 const restartsMax = 12;
@@ -89,7 +89,9 @@ export async function learnTask(
   const timing: Timing = { train: 0, evaluate: 0 };
   const start = extras.init ? vectorFromModel(extras.init, dataset.width) : null;
   if (exchangesMessages(settings)) return learnByStrategy(task, start, workers, port);
-  const { context, solver } = timed(timing, "train", () => chooseSolver(task, start, port));
+  const begin = performance.now();
+  const { context, solver } = await chooseSolver(task, start, port);
+  timing.train += (performance.now() - begin) / 1000;
   const best = createBest(task, context, solver);
   const parts: RunParts = { task, context, solver, best, timing, port };
   const ending = await learnUntilStopped(parts);
@@ -143,7 +145,7 @@ async function learnUntilStopped(parts: RunParts): Promise<Ending> {
     restarts: 0,
   };
   const pace = createPace(task, solver);
-  let breath = performance.now();
+  const breathe = createBreathe();
   for (;;) {
     const due = timed(timing, "train", () => {
       solver.learn(pace.nextSlice());
@@ -156,10 +158,7 @@ async function learnUntilStopped(parts: RunParts): Promise<Ending> {
       if (verdict) return { ...verdict, dual: course.dual };
     }
     if (interrupted) return { rule: "interrupted", detail: "asked to stop", dual: course.dual };
-    if (performance.now() - breath > 1000 * breathSeconds) {
-      await setImmediate();
-      breath = performance.now();
-    }
+    await breathe();
   }
 }
 

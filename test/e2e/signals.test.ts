@@ -38,6 +38,25 @@ describe("a signal while learning", () => {
   });
 });
 
+test("a signal while the run still chooses its settings: a model of what was learned until then", async () => {
+  const cwd = temporaryFolder();
+  let sent = false;
+  const args = ["train", "synthetic:news:rows=20000,columns=5000,seed=3", "--json"];
+  const { code, stdout, stderr } = await glissade(args, {
+    cwd,
+    watch(child, said) {
+      if (sent || !said.includes("strategy serial,")) return;
+      sent = true;
+      child.kill("SIGINT");
+    },
+  });
+  expect(code, stderr).toBe(130);
+  const result = lastObject(stdout);
+  expect(result).toMatchObject({ status: "interrupted", model: "model.safetensors" });
+  expect(result.epochs).toBeLessThan(2);
+  expect(existsSync(join(cwd, "model.safetensors"))).toBe(true);
+});
+
 test("a second signal leaves at once, and no half-written file stays", async () => {
   const cwd = temporaryFolder();
   let sent = 0;
