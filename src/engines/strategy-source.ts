@@ -49,7 +49,7 @@ function isStrategy(value: unknown): value is AnyStrategy {
 /** TypeScript is stripped of its types where Node can't import it; imports are resolved beforehand. */
 async function importable(module: string): Promise<string> {
   if (!/^\.[cm]?ts$/.test(extname(module))) return module;
-  const code = await stripTypes(await readFile(fileURLToPath(module), "utf8"), module);
+  const code = await stripTypes(await readFile(fileURLToPath(module), "utf8"));
   const resolved = code.replace(
     /(\bfrom\s*|\bimport\s*\(?\s*)(["'])([^"']+)\2/g,
     (whole, before: string, quote: string, specifier: string) =>
@@ -69,38 +69,10 @@ interface TypeStripper {
   stripTypeScriptTypes?(code: string): string;
 }
 
-async function stripTypes(code: string, module: string): Promise<string> {
+/** Node's own stripper where it has one (22.13 and later), else the one Node's is made of. */
+async function stripTypes(code: string): Promise<string> {
   const own = (nodeModule as TypeStripper).stripTypeScriptTypes;
   if (own) return own(code);
-  const found = await strippersNear(module);
-  if (found) return found(code);
-  throw new RangeError(
-    `Cannot load ${module} as Node ${process.versions.node} does not read TypeScript: install esbuild or typescript beside it, rename it to .mjs, or use Node 22.13 or later`,
-  );
-}
-
-/** The user's own compiler, found from the user's file: glissade brings none along. */
-async function strippersNear(module: string): Promise<((code: string) => string) | null> {
-  const require = nodeModule.createRequire(module);
-  const load = (name: string): Record<string, unknown> | null => {
-    try {
-      return require(name) as Record<string, unknown>;
-    } catch {
-      return null;
-    }
-  };
-  const esbuild = load("esbuild") as Esbuild | null;
-  if (esbuild) return (code) => esbuild.transformSync(code, { loader: "ts" }).code;
-  const typescript = load("typescript") as TypeScript | null;
-  if (!typescript?.transpileModule) return null;
-  const compilerOptions = { module: 99, target: 9 };
-  return (code) => typescript.transpileModule(code, { compilerOptions }).outputText;
-}
-
-interface Esbuild {
-  transformSync(code: string, options: { loader: "ts" }): { code: string };
-}
-
-interface TypeScript {
-  transpileModule(code: string, options: object): { outputText: string };
+  const { transformSync } = await import("@swc/wasm-typescript");
+  return transformSync(code, { mode: "strip-only" }).code;
 }

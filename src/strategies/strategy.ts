@@ -23,6 +23,10 @@ import type { Replica } from "../math/replica.ts";
 import type { KeyRange, Update } from "../math/update.ts";
 import type { TopologyName } from "../topology/topology.ts";
 
+// What a strategy of a user's own needs beside the interface comes from "glissade/strategy" too.
+export type { Model, Replica } from "../math/replica.ts";
+export type { Delta, KeyRange, SparseDelta, Update } from "../math/update.ts";
+
 /** What a member does: workers learn; servers hold key ranges of the model. */
 export type Role = "worker" | "server";
 

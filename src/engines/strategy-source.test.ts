@@ -1,0 +1,54 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, test } from "vitest";
+import { strategyOptions } from "../strategies/strategy.ts";
+import { checkStrategy } from "./simulator/check.ts";
+import { bitsOf } from "./simulator/laws.ts";
+import { loadStrategy, strategySource } from "./strategy-source.ts";
+import { strategyTemplate } from "./strategy-template.ts";
+import type { TaskSpec } from "./task-spec.ts";
+import { runThreads } from "./threads/threads.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "glissade-strategy-"));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+function write(name: string, text: string) {
+  writeFileSync(join(folder, name), text);
+  return strategySource(`./${name}`, folder);
+}
+
+describe("strategies of the user's own", () => {
+  test("what `glissade new strategy` writes passes `glissade check`", async () => {
+    const strategy = await loadStrategy(write("rounds.ts", strategyTemplate("rounds")));
+    expect(strategy.name).toBe("rounds");
+    const report = checkStrategy(strategy, { schedules: 100, source: "./rounds.ts" });
+    expect(report.verdicts.filter(({ violation }) => violation)).toEqual([]);
+  });
+
+  test("a TypeScript file runs on threads, and sums as bsp does", async () => {
+    const spec = { workers: 2, rowsPerWorker: 16, rate: 0.02 };
+    const plan = {
+      options: strategyOptions({ rowsPerUpdate: 4 }),
+      task: { kind: "quadratic", spec } satisfies TaskSpec,
+      workers: 2,
+      seed: 1,
+      epochs: 2,
+    };
+    const own = await runThreads({ ...plan, strategy: write("two.ts", strategyTemplate("two")) });
+    const bsp = await runThreads({ ...plan, strategy: { name: "bsp" } });
+    expect(bitsOf(own.model)).toBe(bitsOf(bsp.model));
+  });
+
+  test("a JavaScript module is one too", async () => {
+    const text = `export const still = { name: "still", sharing: "messages", pace: "lockstep",
+      conserves: () => "sum", init: () => ({}), step: () => {} };`;
+    expect((await loadStrategy(write("still.mjs", text))).name).toBe("still");
+  });
+
+  test("a module without a strategy, and an unknown name, are told so", async () => {
+    const empty = write("empty.mjs", "export const answer = 42;");
+    await expect(loadStrategy(empty)).rejects.toThrow(/it exports answer/);
+    await expect(loadStrategy({ name: "bps" })).rejects.toThrow(/none named bps/);
+  });
+});
