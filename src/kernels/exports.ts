@@ -1,4 +1,5 @@
 import type { ReadingKernels } from "./exports-parse.ts";
+import type { SharedKernels } from "./exports-shared.ts";
 
 /** SGD over a list of rows; see assembly/sgd.ts. `scale` and `coefficient`: f64, one a row of the list. */
 export type SgdKernel = (
@@ -37,7 +38,7 @@ export type SdcaKernel = (
  * The kernels in assembly/, one member a kernel. Every pointer is a byte address in the arena, a
  * list of rows holds pairs (u32 address of a block, u32 row number in it), so one call may cross blocks.
  */
-export interface KernelExports extends ReadingKernels {
+export interface KernelExports extends ReadingKernels, SharedKernels {
   sgdHinge: SgdKernel;
   sgdSquaredHinge: SgdKernel;
   sgdLog: SgdKernel;

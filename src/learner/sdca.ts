@@ -8,7 +8,7 @@ import { createOrder } from "./order.ts";
 import { judgeStore, listsOfStore } from "./row-pass.ts";
 import type { RowStore } from "./row-store.ts";
 import { penaltyOf } from "./sgd.ts";
-import type { Solver, Weights } from "./solver.ts";
+import { placeIn, type Solver, type Weights } from "./solver.ts";
 
 /** A proven bound: optimum >= dual, so objective - optimum <= objective - dual. */
 export interface Certificate {
@@ -71,6 +71,19 @@ export function createSdcaSolver(
       }
     },
     weights,
+    state() {
+      const { epoch, taken } = order;
+      return { numbers: { rows, epoch, taken }, vectors: { dual: dual.slice(), u: u.slice() } };
+    },
+    resume({ numbers, vectors }) {
+      rows = numbers.rows!;
+      dual.set(vectors.dual!);
+      u.set(vectors.u!);
+      for (const { address, positions, count } of listsOfStore(arena, store)) {
+        kernels.rowNorms(address, positions, count, norms.byteOffset);
+      }
+      order.seek(placeIn(numbers));
+    },
     restart() {
       throw new Error("Dual ascent never diverges: this is a bug in glissade");
     },

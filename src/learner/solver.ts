@@ -6,6 +6,7 @@ import type { Schedule } from "../model/schedule.ts";
 import type { LearnContext } from "./context.ts";
 import type { RowOrder } from "./order.ts";
 import { createReplica, type Replica, scaleOf, setWeights } from "./replica.ts";
+import type { RowList } from "./rows.ts";
 import { learnInPlace } from "./sgd.ts";
 import { createUpdateRoom, learnByUpdates } from "./update.ts";
 
@@ -29,20 +30,45 @@ export interface Solver {
   weights(): Weights;
   /** Goes back to given weights (f32, length width) and takes steps `factor` as large from there. */
   restart(weights: Float32Array, factor: number): void;
+  /** A copy of all that learning on depends on. */
+  state(): SolverState;
+  /** Goes on from the state of a solver that was made from the same data and settings, bit for bit. */
+  resume(state: SolverState): void;
 }
 
-/** Fused serial SGD: rows change the replica itself. */
-export function createSgdSolver(
+/** A solver's state as plain data: exact numbers, and vectors by name. */
+export interface SolverState {
+  readonly numbers: Readonly<Record<string, number>>;
+  readonly vectors: Readonly<Record<string, Float32Array>>;
+}
+
+/** What every solver that steps along one schedule is made from. */
+export interface SteppingOptions {
+  readonly order: RowOrder;
+  readonly width: number;
+  readonly scheduleOf: (factor: number) => Schedule;
+  readonly start: Float32Array | null;
+}
+
+/** Who does the steps. */
+export interface Stepper {
+  /** Takes the next rows of the order, of `left` asked for; may be more. */
+  take(order: RowOrder, left: number): RowList;
+  /** Learns the rows on the replica, and moves its T. */
+  learn(schedule: Schedule, replica: Replica, list: RowList): void;
+  /** The replica holds other weights than `learn` left it with. */
+  replaced?(replica: Replica): void;
+}
+
+/** SGD on one replica that is the model. */
+export function createStepping(
   context: LearnContext,
-  options: {
-    order: RowOrder;
-    width: number;
-    scheduleOf: (factor: number) => Schedule;
-    start: Float32Array | null;
-  },
+  options: SteppingOptions & { readonly replica?: Replica },
+  stepper: Stepper,
 ): Solver {
-  const replica = createReplica(context.arena, options.width);
+  const replica = options.replica ?? createReplica(context.arena, options.width);
   if (options.start) setWeights(replica, options.start);
+  stepper.replaced?.(replica);
   const { order } = options;
   let schedule = options.scheduleOf(1);
   let factor = 1;
@@ -54,10 +80,9 @@ export function createSgdSolver(
       return rows;
     },
     learn(count) {
-      for (let left = count; left > 0; ) {
-        const list = order.take(left);
-        learnInPlace(context, schedule, replica, list);
-        left -= list.count;
+      for (const end = rows + count; rows < end; ) {
+        const list = stepper.take(order, end - rows);
+        stepper.learn(schedule, replica, list);
         rows += list.count;
       }
     },
@@ -67,8 +92,32 @@ export function createSgdSolver(
       schedule = options.scheduleOf(factor);
       replica.v.set(weights);
       replica.base = schedule.logScale(replica.t);
+      stepper.replaced?.(replica);
+    },
+    state() {
+      const { t, base, v } = replica;
+      const { epoch, taken } = order;
+      return { numbers: { rows, epoch, taken, t, base, factor }, vectors: { v: v.slice() } };
+    },
+    resume({ numbers, vectors }) {
+      rows = numbers.rows!;
+      factor = numbers.factor!;
+      schedule = options.scheduleOf(factor);
+      replica.t = numbers.t!;
+      replica.base = numbers.base!;
+      replica.v.set(vectors.v!);
+      order.seek(placeIn(numbers));
+      stepper.replaced?.(replica);
     },
   };
+}
+
+/** Fused serial SGD: rows change the replica itself. */
+export function createSgdSolver(context: LearnContext, options: SteppingOptions): Solver {
+  return createStepping(context, options, {
+    take: (order, left) => order.take(left),
+    learn: (schedule, replica, list) => learnInPlace(context, schedule, replica, list),
+  });
 }
 
 /**
@@ -77,43 +126,23 @@ export function createSgdSolver(
  */
 export function createUpdateSolver(
   context: LearnContext,
-  options: {
-    order: RowOrder;
-    width: number;
-    scheduleOf: (factor: number) => Schedule;
-    start: Float32Array | null;
-    rowsPerUpdate: number;
-    learn: "local" | "gradient";
-  },
+  options: SteppingOptions & { rowsPerUpdate: number; learn: "local" | "gradient" },
 ): Solver {
-  const replica = createReplica(context.arena, options.width);
-  if (options.start) setWeights(replica, options.start);
-  const { order, rowsPerUpdate, learn: mode } = options;
+  const { rowsPerUpdate, learn: mode } = options;
   const room = createUpdateRoom(context, options.width);
-  let schedule = options.scheduleOf(1);
-  let factor = 1;
-  let rows = 0;
-  return {
-    name: "sgd",
-    epochRows: order.epochRows,
-    get rows() {
-      return rows;
-    },
-    learn(count) {
-      for (const end = rows + count; rows < end; ) {
-        const list = order.takeWhole(rowsPerUpdate);
-        learnByUpdates(context, schedule, room, replica, list, { mode, rowsPerUpdate });
-        rows += list.count;
-      }
-    },
-    weights: () => weightsAt(replica, schedule),
-    restart(weights, by) {
-      factor *= by;
-      schedule = options.scheduleOf(factor);
-      replica.v.set(weights);
-      replica.base = schedule.logScale(replica.t);
-    },
-  };
+  return createStepping(context, options, {
+    take: (order) => order.takeWhole(rowsPerUpdate),
+    learn: (schedule, replica, list) =>
+      learnByUpdates(context, schedule, room, replica, list, { mode, rowsPerUpdate }),
+  });
+}
+
+/** The place in the order that a state tells. */
+export function placeIn({ epoch, taken }: SolverState["numbers"]): {
+  epoch: number;
+  taken: number;
+} {
+  return { epoch: epoch!, taken: taken! };
 }
 
 export function weightsAt(replica: Replica, schedule: Schedule): Weights {
@@ -179,6 +208,23 @@ export function createAdagradSolver(
       w.set(weights);
       squares.fill(0);
       seen.fill(rows);
+    },
+    state() {
+      // Settled here and not only copied: what goes on from a checkpoint was settled at it too.
+      settle();
+      const { epoch, taken } = order;
+      return {
+        numbers: { rows, epoch, taken, rate },
+        vectors: { w: w.slice(), squares: squares.slice() },
+      };
+    },
+    resume({ numbers, vectors }) {
+      rows = numbers.rows!;
+      rate = numbers.rate!;
+      w.set(vectors.w!);
+      squares.set(vectors.squares!);
+      seen.fill(rows);
+      order.seek(placeIn(numbers));
     },
   };
 }

@@ -180,7 +180,8 @@ export function fillOptimal(
   const { t, stride, count, frozen } = options;
   const constant = 1 / (l2 * t0);
   for (let k = 0; k < count; k++) {
-    scale[k] = t0 / (t0 + t + (frozen ? 0 : k * stride));
+    // T is a whole number, so this sum is exact and does not depend on where a chunk began.
+    scale[k] = t0 / (t0 + (t + (frozen ? 0 : k * stride)));
     coefficient[k] = constant;
   }
 }

@@ -8,6 +8,9 @@ export {
   sdcaSquared,
   sdcaSquaredHinge,
 } from "./sdca";
+export { hogwildRows, touchedRows } from "./hogwild";
+export { lockedRows, turnRows } from "./locked";
+export { mergeReplicas, replicaRows } from "./replicas";
 export { adagradRows, adagradSettle, sgdHinge, sgdLog, sgdSquared, sgdSquaredHinge } from "./sgd";
 export {
   addDense,

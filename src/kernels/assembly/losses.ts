@@ -55,3 +55,16 @@ export function classOf(loss: i32, label: f32, threshold: f32): f64 {
   if (loss == SQUARED) return <f64>label;
   return label > threshold ? 1.0 : -1.0;
 }
+
+/** The slope where the loss is known at run time only. */
+export function anySlope(loss: i32, p: f64, y: f64): f64 {
+  if (loss == HINGE) return lossSlope(HINGE, p, y);
+  if (loss == SQUARED_HINGE) return lossSlope(SQUARED_HINGE, p, y);
+  if (loss == LOG) return lossSlope(LOG, p, y);
+  return lossSlope(SQUARED, p, y);
+}
+
+/** The class likewise. */
+export function anyClass(loss: i32, label: f32, threshold: f32): f64 {
+  return loss == SQUARED ? classOf(SQUARED, label, threshold) : classOf(HINGE, label, threshold);
+}

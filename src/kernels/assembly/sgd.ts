@@ -3,7 +3,7 @@
 // write -= coefficient[k] * slope(p, y) * x. With read = write these are sequential steps (learn local); with
 // read a frozen vector they add up one mini-batch gradient (learn gradient).
 
-import { classOf, HINGE, LOG, lossSlope, SQUARED, SQUARED_HINGE } from "./losses";
+import { anyClass, anySlope, classOf, HINGE, LOG, lossSlope, SQUARED, SQUARED_HINGE } from "./losses";
 import { addScaledRow, dot, indexOf, labelOf, rowStartOf, valueOf } from "./rows";
 
 // @ts-ignore: decorator
@@ -109,15 +109,4 @@ export function adagradRows(
 /** Applies the decay that every coordinate still misses. */
 export function adagradSettle(w: usize, squares: usize, seen: usize, width: u32, now: u32, rate: f64, l2: f64): void {
   for (let at: usize = 0; at < <usize>width << 2; at += 4) catchUp(at, w, squares, seen, now, rate, l2);
-}
-
-function anySlope(loss: i32, p: f64, y: f64): f64 {
-  if (loss == HINGE) return lossSlope(HINGE, p, y);
-  if (loss == SQUARED_HINGE) return lossSlope(SQUARED_HINGE, p, y);
-  if (loss == LOG) return lossSlope(LOG, p, y);
-  return lossSlope(SQUARED, p, y);
-}
-
-function anyClass(loss: i32, label: f32, threshold: f32): f64 {
-  return loss == SQUARED ? classOf(SQUARED, label, threshold) : classOf(HINGE, label, threshold);
 }

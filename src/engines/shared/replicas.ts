@@ -1,0 +1,118 @@
+/**
+ * A private replica for each thread, merged after every round (design: algorithms.md, section 2; after HogWild++,
+ * Zhang, Hsieh, Akella 2016). A round is at most `roundRows` rows of the order, cut into one part a thread; all replicas start it
+ * at the same (v, T). Merge `mean`: v becomes the replicas' mean and T moves by the rows of one part; `sum`: what
+ * they learned is added up, T moves by all rows, and each replica lets T advance by the number of workers a row.
+ *
+ * Invariant: the outcome depends on rows, seed and number of workers only. Invariant: one worker learns
+ * what serial learns, bit for bit (with a schedule that never re-bases, as `optimal`).
+ */
+import type { LearnContext } from "../../learner/context.ts";
+import { type Replica, rebase } from "../../learner/replica.ts";
+import { createStepping, type Solver, type SteppingOptions } from "../../learner/solver.ts";
+import { createJob, type Job } from "./job.ts";
+import type { ThreadPool } from "./pool.ts";
+
+export interface ReplicasOptions extends SteppingOptions {
+  readonly merge: "sum" | "mean";
+  /** Rows of all workers between two merges. */
+  readonly roundRows: number;
+}
+
+/** A merge of fewer values is done by one thread: it takes less time than to wake the others. */
+const sharedMergeValuesMin = 1_000_000;
+
+export function createReplicasSolver(
+  context: LearnContext,
+  pool: ThreadPool,
+  options: ReplicasOptions,
+): Solver {
+  const { workers } = pool;
+  const { width, merge, roundRows } = options;
+  const replicas = createReplicas(context, { width, workers });
+  const job = createJob(context, workers);
+  job.set("vector", replicas.first.address);
+  job.set("replicaBytes", replicas.bytes);
+  const merging = createMerge(context, { width, workers, merge, replicas });
+  const stride = merge === "sum" ? workers : 1;
+  return createStepping(
+    context,
+    { ...options, replica: replicas.first },
+    {
+      take: (order, left) => order.take(Math.min(left, roundRows)),
+      learn(schedule, replica, list) {
+        if (rebase(replica, schedule, context.kernels)) merging.spread();
+        job.prepare(list, schedule, replica, stride);
+        pool.run("replicaRows", job.address);
+        replica.t += merge === "sum" ? list.count : Math.ceil(list.count / workers);
+        if (workers > 1) merging.run(pool, list.count);
+      },
+      replaced: () => merging.spread(),
+    },
+  );
+}
+
+/** Vectors one after the other, so that a thread finds its own by its rank; the first is the model. */
+export interface Replicas {
+  readonly first: Replica;
+  readonly others: readonly Float32Array[];
+  readonly bytes: number;
+}
+
+export function createReplicas(
+  { arena }: LearnContext,
+  { width, workers }: { width: number; workers: number },
+): Replicas {
+  const bytes = Math.ceil((4 * width) / 64) * 64;
+  const address = arena.allocate(bytes * workers);
+  const vectors = Array.from({ length: workers }, (_, r) => arena.f32(address + r * bytes, width));
+  for (const v of vectors) v.fill(0);
+  const [v, ...others] = vectors;
+  return { first: { v: v!, address, width, t: 0, base: 0 }, others, bytes };
+}
+
+export interface Merge {
+  /** Merges what the threads learned in a round of that many rows. */
+  run(pool: ThreadPool, rows: number): void;
+  /** Copies the first replica to the others, after it was given other weights. */
+  spread(): void;
+}
+
+export function createMerge(
+  context: LearnContext,
+  options: { width: number; workers: number; merge: "sum" | "mean"; replicas: Replicas },
+): Merge {
+  const { arena } = context;
+  const { width, workers, merge, replicas } = options;
+  const wide = width * workers >= sharedMergeValuesMin;
+  const jobs = [1, workers].map((threads) => createJob(context, threads)) as [Job, Job];
+  const base = merge === "sum" ? arena.allocateF32(width) : null;
+  const shares = arena.allocateF64(workers);
+  base?.fill(0);
+  for (const job of jobs) {
+    job.set("vector", replicas.first.address);
+    job.set("replicaBytes", replicas.bytes);
+    job.set("replicas", workers);
+    job.set("width", width);
+    job.set("shares", shares.byteOffset);
+    job.set("base", base?.byteOffset ?? 0);
+  }
+  return {
+    run(pool, rows) {
+      for (let rank = 0; rank < workers; rank++) {
+        shares[rank] = (partEnd(rows, rank, workers) - partEnd(rows, rank - 1, workers)) / rows;
+      }
+      if (wide) pool.run("mergeReplicas", jobs[1].address);
+      else pool.runAlone("mergeReplicas", jobs[0].address);
+    },
+    spread() {
+      for (const other of replicas.others) other.set(replicas.first.v);
+      base?.set(replicas.first.v);
+    },
+  };
+}
+
+/** As partStart in assembly/job.ts. */
+function partEnd(rows: number, rank: number, workers: number): number {
+  return Math.floor((rows * (rank + 1)) / workers);
+}
