@@ -29,6 +29,7 @@ export function emptyResult(
     validation: null,
     test: null,
     gap: null,
+    collisions: null,
     updates: { sent: 0, applied: 0, lost: 0 },
     bytes: { sent: 0, received: 0 },
     model: null,

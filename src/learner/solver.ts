@@ -34,6 +34,16 @@ export interface Solver {
   state(): SolverState;
   /** Goes on from the state of a solver that was made from the same data and settings, bit for bit. */
   resume(state: SolverState): void;
+  /** Where threads share weights: how often they met; null where nothing was watched. */
+  collisions?(): Collisions | null;
+}
+
+/** How often threads met on shared weights. */
+export interface Collisions {
+  /** Rows that were watched while they stepped. */
+  readonly watched: number;
+  /** Of these, rows of which another thread wrote a coordinate between their reading and their writing. */
+  readonly collided: number;
 }
 
 /** A solver's state as plain data: exact numbers, and vectors by name. */

@@ -1,4 +1,5 @@
 /** Which solver learns, by a stated rule, and the solver itself. */
+import type { ThreadPool } from "../engines/shared/pool.ts";
 import type { LearnSample } from "../learner/calibrate.ts";
 import type { LearnContext } from "../learner/context.ts";
 import { createOrder } from "../learner/order.ts";
@@ -13,9 +14,11 @@ import {
 } from "../learner/solver.ts";
 import { createUpdateRoom, learnByUpdates } from "../learner/update.ts";
 import { chooseL2 } from "./choose-l2.ts";
+import { createSharedSolver } from "./choose-shared.ts";
 import type { RunPort } from "./learn-task.ts";
 import { chooseStep, type StepChoice } from "./schedules.ts";
 import type { Task } from "./task.ts";
+import { isSharedStrategy } from "./threads.ts";
 
 export type AnySolver = Solver | SdcaSolver;
 
@@ -32,6 +35,7 @@ export async function chooseSolver(
   task: Task,
   start: Float32Array | null,
   port: RunPort,
+  pool: ThreadPool | null,
 ): Promise<{ context: LearnContext; solver: AnySolver }> {
   const replica = createReplica(task.dataset.arena, task.width);
   const l2 = await decideL2(task, replica, port);
@@ -41,10 +45,8 @@ export async function chooseSolver(
     const { store, width, settings } = task;
     return { context, solver: createSdcaSolver(context, { store, width, seed: settings.seed }) };
   }
-  return {
-    context,
-    solver: createSteppingSolver(task, context, { start, replica, port, workers: 1 }),
-  };
+  const question = { start, replica, port, workers: pool?.workers ?? 1 };
+  return { context, solver: createSteppingSolver(task, context, question, pool) };
 }
 
 /** Why dual ascent can't do what is asked, in words; null when it can. */
@@ -128,11 +130,20 @@ interface StepQuestion {
   readonly workers: number;
 }
 
-function createSteppingSolver(task: Task, context: LearnContext, question: StepQuestion): Solver {
+function createSteppingSolver(
+  task: Task,
+  context: LearnContext,
+  question: StepQuestion,
+  pool: ThreadPool | null,
+): Solver {
   const { settings, width } = task;
-  const { start } = question;
+  const { start, port } = question;
   const step = decideStep(task, context, question);
   const order = createOrder(context.arena, task.store, { seed: settings.seed });
+  if (pool) {
+    const options = { order, width, start, scheduleOf: step.scheduleOf, port };
+    return createSharedSolver(context, pool, settings, options);
+  }
   if (settings.step.name === "adagrad") {
     return createAdagradSolver(context, { order, width, start, rate: step.rate });
   }
@@ -147,6 +158,7 @@ function createSteppingSolver(task: Task, context: LearnContext, question: StepQ
 
 /** Nothing was said of updates: rows change the weights themselves, which is the fast path. */
 function learnsInPlace({ settings }: Task): boolean {
+  if (isSharedStrategy(settings.strategy)) return true;
   return settings.rowsPerUpdate === "auto" && settings.learn === "local";
 }
 

@@ -190,6 +190,11 @@ export interface TrainResult {
   readonly validation: Score | null;
   readonly test: Score | null;
   readonly gap: { readonly relative: number; readonly certified: boolean } | null;
+  /**
+   * hogwild: of the rows watched while they stepped, those of which another thread changed a weight in between
+   * (`glissade inspect` tells what theory expects); null where threads do not meet.
+   */
+  readonly collisions: { readonly watched: number; readonly collided: number } | null;
   readonly updates: { readonly sent: number; readonly applied: number; readonly lost: number };
   readonly bytes: { readonly sent: number; readonly received: number };
   /** Path of the model file, or null when none was written. */

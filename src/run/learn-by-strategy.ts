@@ -90,7 +90,7 @@ export async function learnByStrategy(
     rows: rowsOf(result.telemetry),
   };
   const parts = { task, context, solver, best: watcher.best, timing, port };
-  return outcomeOf(parts, ending, { workers, ...totalsOf(result) });
+  return outcomeOf(parts, ending, { workers, collisions: null, ...totalsOf(result) });
 }
 
 /** Judges snapshots as they come, and keeps the best. */

@@ -11,8 +11,7 @@ import { type AnySolver, chooseSolver } from "./choose-solver.ts";
 import type { RunEventBody } from "./events.ts";
 import { exchangesMessages, learnByStrategy } from "./learn-by-strategy.ts";
 import type { LoadedDataset } from "./load.ts";
-import { usableCores } from "./machine.ts";
-import { outcomeOf } from "./outcome.ts";
+import { outcomeOf, totalsOfOne } from "./outcome.ts";
 import type { TrainSettings } from "./settings.ts";
 import {
   autoStopOfAscent,
@@ -24,6 +23,7 @@ import {
   type Verdict,
 } from "./stopping.ts";
 import { prepareTask, type Task } from "./task.ts";
+import { type RunThreads, startThreads } from "./threads.ts";
 import type { TrainExtras, TrainOutcome } from "./train.ts";
 
 /** What the loop needs of its run. */
@@ -72,36 +72,48 @@ export async function learnTask(
   port: RunPort,
 ): Promise<TrainOutcome> {
   await setImmediate(); // the caller gets its run before any work is done
+  const threads = startThreads(settings, dataset.arena, extras.workersReason);
+  try {
+    return await learnWith(threads, dataset, settings, extras, port);
+  } finally {
+    await threads.pool?.[Symbol.asyncDispose]();
+  }
+}
+
+async function learnWith(
+  threads: RunThreads,
+  dataset: LoadedDataset,
+  settings: TrainSettings,
+  extras: TrainExtras,
+  port: RunPort,
+): Promise<TrainOutcome> {
   const { strategy, engine } = settings;
-  const workers = workersOf(settings);
+  const { pool, workers, reason } = threads;
   port.emit({
     kind: "run-started",
     run: extras.run ?? null,
     strategy,
     engine,
     workers,
-    workersReason: extras.workersReason ?? (workers === 1 ? "serial" : "cores of this machine"),
+    workersReason: reason,
   });
   const task = prepareTask(dataset, settings, {
     validation: extras.validation ?? null,
     test: extras.test ?? null,
   });
+  await pool?.ready();
   const timing: Timing = { train: 0, evaluate: 0 };
   const start = extras.init ? vectorFromModel(extras.init, dataset.width) : null;
   if (exchangesMessages(settings)) return learnByStrategy(task, start, workers, port);
   const begin = performance.now();
-  const { context, solver } = await chooseSolver(task, start, port);
+  const { context, solver } = await chooseSolver(task, start, port, pool);
   timing.train += (performance.now() - begin) / 1000;
   const best = createBest(task, context, solver);
   const parts: RunParts = { task, context, solver, best, timing, port };
   const ending = await learnUntilStopped(parts);
   port.emit({ kind: "stopped", rule: ending.rule, detail: ending.detail });
-  return outcomeOf(parts, ending);
-}
-
-function workersOf(settings: TrainSettings): number {
-  if (settings.strategy === "serial") return 1;
-  return settings.workers === "auto" ? usableCores().count : settings.workers;
+  const collisions = solver.collisions?.() ?? null;
+  return outcomeOf(parts, ending, { ...totalsOfOne, workers, collisions });
 }
 
 function timed<Result>(timing: Timing, what: keyof Timing, work: () => Result): Result {

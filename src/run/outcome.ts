@@ -11,15 +11,16 @@ import type { Task } from "./task.ts";
 import type { TrainOutcome } from "./train.ts";
 
 /** What a run of several members adds to the record. */
-export type MemberTotals = Pick<TrainResult, "workers" | "updates" | "bytes">;
+export type MemberTotals = Pick<TrainResult, "workers" | "updates" | "bytes" | "collisions">;
 
-const alone: MemberTotals = {
+export const totalsOfOne: MemberTotals = {
   workers: 1,
+  collisions: null,
   updates: { sent: 0, applied: 0, lost: 0 },
   bytes: { sent: 0, received: 0 },
 };
 
-export function outcomeOf(parts: JudgedRun, ending: Ending, totals = alone): TrainOutcome {
+export function outcomeOf(parts: JudgedRun, ending: Ending, totals = totalsOfOne): TrainOutcome {
   const { task, context, solver, best, timing, port } = parts;
   const stopped = ending.rule;
   const { dataset, settings } = task;

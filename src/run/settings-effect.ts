@@ -63,6 +63,11 @@ const noEffects: readonly NoEffect[] = [
     when: (s) => sumsOnly.includes(s.strategy) && s.merge !== "sum" && s.merge !== "auto",
   },
   {
+    setting: "rowsPerUpdate",
+    reason: "its threads step after every row",
+    when: (s) => s.strategy === "hogwild" || s.strategy === "round-robin",
+  },
+  {
     setting: "splitSeed",
     reason: "no validation rows are split off",
     when: (s) => s.valid !== null || s.validation === 0,
@@ -113,7 +118,6 @@ export function refuseUnavailable(settings: TrainSettings): void {
     );
   }
   refuseOther("engine", settings.engine, availableEngines);
-  refuseOther("decay", settings.decay, ["exact"]);
 }
 
 function refuseOther(setting: string, value: string, available: readonly string[]): void {

@@ -135,7 +135,7 @@ test("a setting without effect is named with the reason, but only if the user se
 
 test("what this version cannot do is refused, never taken for something else", () => {
   expect(() => refuseUnavailable(parseTrainSettings({ strategy: "ssp" }))).toThrow(
-    "Cannot train as strategy must be serial in this version: current value is ssp",
+    "in this version: current value is ssp",
   );
   expect(() => refuseUnavailable(defaultTrainSettings())).not.toThrow();
 });

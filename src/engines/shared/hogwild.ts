@@ -13,7 +13,7 @@ import { rebase } from "../../learner/replica.ts";
 import type { RowStore } from "../../learner/row-store.ts";
 import { createStepping, type Solver, type SteppingOptions } from "../../learner/solver.ts";
 import type { Schedule } from "../../model/schedule.ts";
-import { type Collisions, createJob, type Job } from "./job.ts";
+import { createJob, type Job } from "./job.ts";
 import type { SharedKernelName, ThreadPool } from "./pool.ts";
 
 export interface HogwildOptions extends SteppingOptions {
@@ -21,17 +21,11 @@ export interface HogwildOptions extends SteppingOptions {
   readonly decay: "exact" | "touched";
 }
 
-/** A solver whose threads meet on one vector. */
-export interface HogwildSolver extends Solver {
-  /** How often threads met; null where locks keep them apart or nothing is watched. */
-  collisions(): Collisions | null;
-}
-
 export function createHogwildSolver(
   context: LearnContext,
   pool: ThreadPool,
   options: HogwildOptions,
-): HogwildSolver {
+): Solver {
   const { lock, decay, order, width } = options;
   const touched = decay === "touched";
   if (touched && lock !== "none") {

@@ -6,6 +6,7 @@ import type { Arena } from "../../kernels/arena.ts";
 import type { LearnContext } from "../../learner/context.ts";
 import type { Replica } from "../../learner/replica.ts";
 import type { RowList } from "../../learner/rows.ts";
+import type { Collisions } from "../../learner/solver.ts";
 import { fillSchedule, type Schedule } from "../../model/schedule.ts";
 
 /** Byte offsets of the fields that are u32, i32 or f32 (4 bytes) or f64 (8 bytes). */
@@ -58,16 +59,8 @@ export interface Job {
   set(field: JobField, value: number): void;
   /** Rows to learn, and the schedule from T = replica.t on. */
   prepare(list: RowList, schedule: Schedule, replica: Replica, stride: number): void;
-  /** Counts over all threads since the job was made. */
+  /** Counts over all threads since the job was made; the first of every 64 rows is watched. */
   collisions(): Collisions;
-}
-
-/** How often threads met. */
-export interface Collisions {
-  /** Rows that were watched while they stepped: the first of every 64. */
-  readonly watched: number;
-  /** Of these, rows of which another thread wrote a coordinate between their reading and their writing. */
-  readonly collided: number;
 }
 
 export function createJob(context: LearnContext, workers: number): Job {

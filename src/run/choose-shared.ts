@@ -1,0 +1,68 @@
+/** Solvers of the strategies that share memory, from the settings of a run. */
+import { createHogwildSolver } from "../engines/shared/hogwild.ts";
+import type { ThreadPool } from "../engines/shared/pool.ts";
+import { createReplicasSolver } from "../engines/shared/replicas.ts";
+import type { LearnContext } from "../learner/context.ts";
+import type { Solver, SteppingOptions } from "../learner/solver.ts";
+import type { RunPort } from "./learn-task.ts";
+import type { TrainSettings } from "./settings.ts";
+
+/** Merges an epoch where none are asked for: with 2 and 4 replicas of the twin as good as serial, see docs/decisions.md. */
+const mergesPerEpoch = 16;
+
+/** @throws RangeError for settings that these strategies cannot follow. */
+export function createSharedSolver(
+  context: LearnContext,
+  pool: ThreadPool,
+  settings: TrainSettings,
+  options: SteppingOptions & { port: RunPort },
+): Solver {
+  const { strategy, lock, decay } = settings;
+  checkShared(settings);
+  if (strategy === "replicas") return createReplicas(context, pool, settings, options);
+  return createHogwildSolver(context, pool, {
+    ...options,
+    lock: strategy === "round-robin" ? "turns" : lock,
+    decay,
+  });
+}
+
+function createReplicas(
+  context: LearnContext,
+  pool: ThreadPool,
+  settings: TrainSettings,
+  options: SteppingOptions & { port: RunPort },
+): Solver {
+  const { rowsPerUpdate } = settings;
+  const { epochRows } = options.order;
+  const merge = mergeOf(settings, pool.workers, options.port);
+  const roundRows =
+    rowsPerUpdate === "auto" ? Math.ceil(epochRows / mergesPerEpoch) : rowsPerUpdate * pool.workers;
+  return createReplicasSolver(context, pool, { ...options, merge, roundRows });
+}
+
+function mergeOf({ merge }: TrainSettings, workers: number, port: RunPort): "sum" | "mean" {
+  if (merge === "sum" || merge === "mean") return merge;
+  if (workers > 1) {
+    const reason =
+      "replicas of one machine: the mean is stable however many rows are between merges";
+    port.emit({ kind: "calibrated", setting: "merge", value: "mean", reason, seconds: 0 });
+  }
+  return "mean";
+}
+
+function checkShared({ strategy, step, learn, merge }: TrainSettings): void {
+  if (step.name === "adagrad") {
+    throw new RangeError(
+      `Cannot use --step adagrad with strategy ${strategy} as it keeps a rate for every coordinate: use --strategy serial`,
+    );
+  }
+  if (learn === "gradient") {
+    throw new RangeError(
+      `Cannot use --learn gradient with strategy ${strategy} as its threads step after every row: use bsp or serial`,
+    );
+  }
+  if (strategy === "replicas" && merge === "anticipate") {
+    throw new RangeError("Cannot use --merge anticipate with strategy replicas: use sum or mean");
+  }
+}

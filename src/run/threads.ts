@@ -1,0 +1,41 @@
+/** The workers of a run: how many, and the pool they wait in where their strategy shares memory. */
+import { ThreadPool } from "../engines/shared/pool.ts";
+import type { Arena } from "../kernels/arena.ts";
+import { usableCores } from "./machine.ts";
+import type { TrainSettings } from "./settings.ts";
+
+/** Strategies whose workers are threads over one memory. */
+export type SharedStrategy = "hogwild" | "round-robin" | "replicas";
+
+export interface RunThreads {
+  readonly workers: number;
+  readonly reason: string;
+  /** Null where the strategy shares no memory. */
+  readonly pool: ThreadPool | null;
+}
+
+export function isSharedStrategy(strategy: string): strategy is SharedStrategy {
+  return strategy === "hogwild" || strategy === "round-robin" || strategy === "replicas";
+}
+
+/** Starts the threads; they are ready some tens of milliseconds later, so the sooner the better. */
+export function startThreads(
+  settings: TrainSettings,
+  arena: Arena,
+  givenReason: string | undefined,
+): RunThreads {
+  const { strategy, workers: asked } = settings;
+  if (strategy === "serial") {
+    // Serial learning by touched coordinates is hogwild of one thread.
+    const pool = settings.decay === "touched" ? new ThreadPool(arena, 1) : null;
+    return { workers: 1, reason: givenReason ?? "serial", pool };
+  }
+  const cores = usableCores();
+  const workers = asked === "auto" ? cores.count : asked;
+  const reason = givenReason ?? (asked === "auto" ? cores.reason : "--workers");
+  return {
+    workers,
+    reason,
+    pool: isSharedStrategy(strategy) ? new ThreadPool(arena, workers) : null,
+  };
+}
