@@ -1,17 +1,13 @@
 /** Which solver learns, by a stated rule, and the solver itself. */
 import type { ThreadPool } from "../engines/shared/pool.ts";
+import { createAdagradSolver } from "../learner/adagrad.ts";
 import type { LearnSample } from "../learner/calibrate.ts";
 import type { LearnContext } from "../learner/context.ts";
 import { createOrder } from "../learner/order.ts";
 import { createReplica, type Replica } from "../learner/replica.ts";
 import { createSdcaSolver, type SdcaSolver } from "../learner/sdca.ts";
 import { learnInPlace } from "../learner/sgd.ts";
-import {
-  createAdagradSolver,
-  createSgdSolver,
-  createUpdateSolver,
-  type Solver,
-} from "../learner/solver.ts";
+import { createSgdSolver, createUpdateSolver, type Solver } from "../learner/solver.ts";
 import { createUpdateRoom, learnByUpdates } from "../learner/update.ts";
 import { chooseL2 } from "./choose-l2.ts";
 import { createSharedSolver } from "./choose-shared.ts";

@@ -13,7 +13,7 @@ import {
 import type { Arena } from "../../kernels/arena.ts";
 import type { SharedKernels } from "../../kernels/exports-shared.ts";
 import { loadKernels } from "../../kernels/loader.ts";
-import { workerUrl } from "../worker-url.ts";
+import { builtUrl } from "../built-url.ts";
 
 export type SharedKernelName = keyof SharedKernels;
 
@@ -107,7 +107,7 @@ export class ThreadPool {
 
 function startThread(seat: Seat): Thread {
   const { port1, port2 } = new MessageChannel();
-  const worker = new Worker(workerUrl("engines/shared/worker"), {
+  const worker = new Worker(builtUrl("worker", import.meta.url), {
     workerData: { ...seat, port: port2 },
     transferList: [port2],
   });
