@@ -33,6 +33,7 @@ const resultKeys = [
   "validation",
   "test",
   "gap",
+  "collisions",
   "updates",
   "bytes",
   "model",
