@@ -41,6 +41,7 @@ export function outcomeOf(parts: JudgedRun, ending: Ending, totals = totalsOfOne
     status: stopped === "interrupted" ? "interrupted" : "done",
     strategy: settings.strategy,
     engine: settings.engine,
+    workers: totals.workers,
     solver: solver.name === "sdca" ? "sdca" : "sgd",
     loss: settings.loss,
     l2: context.l2,
@@ -60,7 +61,9 @@ export function outcomeOf(parts: JudgedRun, ending: Ending, totals = totalsOfOne
     test,
     gap:
       dual === null ? null : { relative: relativeGap(training.objective, dual), certified: true },
-    ...totals,
+    collisions: totals.collisions,
+    updates: totals.updates,
+    bytes: totals.bytes,
     model: null,
     run: null,
     error: null,
