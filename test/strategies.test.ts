@@ -24,15 +24,25 @@ async function resultOf(options: TrainOptions) {
   return await train(subset, { ...common, ...options }, { test: rest }).result;
 }
 
+/**
+ * Weights are chosen by the training objective here (no validation rows), and judged on rows held out. Chosen by
+ * validation rows, runs would be compared by how early each passed the point where weights that are further from the
+ * optimum do better on those rows.
+ */
+async function heldOutScore(options: TrainOptions) {
+  const result = await resultOf({ validation: 0, stop: "epochs:20", ...options });
+  return { result, held: result.test! };
+}
+
 for (const strategy of strategies) {
-  test(`${strategy} with 4 workers reaches the serial validation loss within 1 %, and test accuracy within 0.3 points`, async () => {
-    const serial = await resultOf({});
-    const result = await resultOf({ strategy, workers: 4, stop: "epochs:20" });
+  test(`${strategy} with 4 workers reaches the serial loss on held-out rows within 1 %, and its accuracy within 0.3 points`, async () => {
+    const serial = await heldOutScore({});
+    const { held, result } = await heldOutScore({ strategy, workers: 4 });
     expect(result.workers).toBe(4);
     expect(result.updates.sent).toBeGreaterThan(0);
     expect(result.updates.lost).toBe(0);
-    expect(result.validation!.loss / serial.validation!.loss).toBeLessThan(1.01);
-    expect(Math.abs(result.test!.accuracy! - serial.test!.accuracy!)).toBeLessThan(0.003);
+    expect(held.loss / serial.held.loss).toBeLessThan(1.01);
+    expect(Math.abs(held.accuracy! - serial.held.accuracy!)).toBeLessThan(0.003);
   });
 }
 
