@@ -68,11 +68,14 @@ export function* rowsOfCsr(csr: CsrArrays): Generator<Row> {
 export class RowPacker {
   readonly #arena: BlockArena;
   readonly #options: RowOptions;
+  #index = new Uint32Array(entriesPerBlock);
+  #value = new Float32Array(entriesPerBlock);
   #rowStart = [0];
-  #index: number[] = [];
-  #value: number[] = [];
   #label: number[] = [];
   #row = 0;
+  #used = 0;
+  #width = 0;
+  #idMin = Number.POSITIVE_INFINITY;
   #unseen = 0;
 
   constructor(arena: BlockArena, options: RowOptions) {
@@ -89,61 +92,61 @@ export class RowPacker {
     if (row.index.length !== row.value.length) {
       throw badRow(this.#row, `${row.index.length} ids and ${row.value.length} values`, "as many");
     }
-    let previous = -1;
-    for (let i = 0; i < row.index.length; i++) {
-      const id = row.index[i]!;
-      checkId(this.#row, id, previous);
-      previous = id;
-      const value = row.value[i]!;
-      if (!(Math.abs(value) <= floatMax)) {
-        throw badRow(this.#row, `value ${value} of id ${id}`, "a finite number below 3.4e38");
-      }
-      if (id >= this.#options.widthLimit) {
-        this.#unseen++;
-      } else {
-        this.#index.push(id);
-        this.#value.push(value);
-      }
+    this.#makeRoom(row.index.length);
+    const start = this.#used;
+    this.#addEntries(row);
+    if (this.#used > start) {
+      this.#idMin = Math.min(this.#idMin, this.#index[start]!);
+      this.#width = Math.max(this.#width, this.#index[this.#used - 1]! + 1);
     }
-    this.#rowStart.push(this.#index.length);
+    this.#rowStart.push(this.#used);
     this.#row++;
-    const full = this.#index.length >= entriesPerBlock || this.#label.length >= rowsPerBlock;
+    const full = this.#used >= entriesPerBlock || this.#label.length >= rowsPerBlock;
     return full ? this.flush() : undefined;
   }
 
   /** The rows since the last full block, if there are any. */
   flush(): ParsedChunk | undefined {
-    const shape = { rows: this.#label.length, nonZeros: this.#index.length };
+    const shape = { rows: this.#label.length, nonZeros: this.#used };
     if (shape.rows === 0) return undefined;
-    const width = this.#index.reduce((max, id) => Math.max(max, id + 1), 0);
-    const address = this.#arena.allocate(blockByteLength(shape));
-    const block = createBlock(this.#arena.buffer, address, { ...shape, width, rowIdBase: 0 });
-    block.rowStart.set(this.#rowStart);
-    block.index.set(this.#index);
-    block.value.set(this.#value);
-    block.label.set(this.#label);
-    block.rowId.set(Uint32Array.from(block.rowId.keys()));
-    const tally: LabelTally = { labels: [], more: false };
-    absorbLabels(tally, new Set(block.label.filter((label) => !Number.isNaN(label))), false);
-    const idMin = this.#index.reduce((min, id) => Math.min(min, id), Number.POSITIVE_INFINITY);
-    const report = {
+    const blockAt = this.#arena.allocate(blockByteLength(shape));
+    const block = createBlock(this.#arena.buffer, blockAt, {
       ...shape,
-      width,
-      idMin: shape.nonZeros > 0 ? idMin : undefined,
-      ordinals: shape.rows,
+      width: this.#width,
+      rowIdBase: 0,
+    });
+    block.rowStart.set(this.#rowStart);
+    block.index.set(this.#index.subarray(0, shape.nonZeros));
+    block.value.set(this.#value.subarray(0, shape.nonZeros));
+    block.label.set(this.#label);
+    for (let row = 0; row < shape.rows; row++) block.rowId[row] = row;
+    const report = { ...shape, ...this.#describe(block.label) };
+    this.#rowStart = [0];
+    this.#label = [];
+    this.#used = this.#width = this.#unseen = 0;
+    this.#idMin = Number.POSITIVE_INFINITY;
+    return {
+      blockAt,
+      blockBytes: block.byteLength,
+      spare: { address: 0, byteLength: 0 },
+      report,
+      newlines: shape.rows,
+      faults: [],
+    };
+  }
+
+  #describe(labels: Float32Array) {
+    const tally: LabelTally = { labels: [], more: false };
+    absorbLabels(tally, new Set(labels.filter((label) => !Number.isNaN(label))), false);
+    return {
+      width: this.#width,
+      idMin: Number.isFinite(this.#idMin) ? this.#idMin : undefined,
+      ordinals: labels.length,
       unseen: this.#unseen,
       labels: tally.labels,
       moreLabels: tally.more,
       faultCount: 0,
     };
-    this.#rowStart = [0];
-    this.#index = [];
-    this.#value = [];
-    this.#label = [];
-    this.#unseen = 0;
-    const blockBytes = block.byteLength;
-    const spare = { address: 0, byteLength: 0 };
-    return { blockAt: address, blockBytes, spare, report, newlines: shape.rows, faults: [] };
   }
 
   #addLabel(label: number | undefined): void {
@@ -156,13 +159,45 @@ export class RowPacker {
     }
     this.#label.push(label);
   }
+
+  #addEntries({ index, value }: Row): void {
+    const { widthLimit } = this.#options;
+    let used = this.#used;
+    let previous = -1;
+    for (let i = 0; i < index.length; i++) {
+      const id = index[i]!;
+      if (!Number.isInteger(id) || id <= previous || id > idMax)
+        throw badId(this.#row, id, previous);
+      previous = id;
+      const x = value[i]!;
+      if (!(Math.abs(x) <= floatMax)) {
+        throw badRow(this.#row, `value ${x} of id ${id}`, "a finite number below 3.4e38");
+      }
+      if (id >= widthLimit) {
+        this.#unseen++;
+        continue;
+      }
+      this.#index[used] = id;
+      this.#value[used++] = x;
+    }
+    this.#used = used;
+  }
+
+  #makeRoom(entries: number): void {
+    const needed = this.#used + entries;
+    if (needed <= this.#index.length) return;
+    const [index, value] = [new Uint32Array(2 * needed), new Float32Array(2 * needed)];
+    index.set(this.#index);
+    value.set(this.#value);
+    this.#index = index;
+    this.#value = value;
+  }
 }
 
-function checkId(row: number, id: number, previous: number): void {
-  if (!Number.isInteger(id) || id < 0 || id > idMax) {
-    throw badRow(row, `id ${id}`, `a whole number from 0 to ${idMax}`);
-  }
-  if (id <= previous) throw badRow(row, `id ${id} after ${previous}`, "ids in ascending order");
+function badId(row: number, id: number, previous: number): InputError {
+  return Number.isInteger(id) && id >= 0 && id <= idMax
+    ? badRow(row, `id ${id} after ${previous}`, "ids in ascending order")
+    : badRow(row, `id ${id}`, `a whole number from 0 to ${idMax}`);
 }
 
 function part(array: ArrayLike<number>, { start, end }: { start: number; end: number }) {

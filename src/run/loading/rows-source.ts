@@ -34,7 +34,12 @@ export async function* readRows(
     fingerprint.addBlock(block);
     return block;
   }
-  for await (const row of rows) {
+  // Waiting for rows that are there takes longer than packing them.
+  for (const row of Symbol.iterator in rows ? rows : []) {
+    const block = take(packer.add(row));
+    if (block) yield block;
+  }
+  for await (const row of Symbol.asyncIterator in rows ? rows : []) {
     const block = take(packer.add(row));
     if (block) yield block;
   }
