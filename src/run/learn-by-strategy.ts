@@ -158,7 +158,8 @@ function tooLarge({ settings }: Task, rows: number, loss: number): string {
   return `Training by ${settings.strategy} diverged: after ${rows} rows the loss is ${loss}. Fewer --rows-per-update, --merge mean, or a smaller --step help; --strategy serial finds its way back by itself`;
 }
 
-function optionsOf(
+/** What a strategy is told, once rows per update and merging are chosen. */
+export function optionsOf(
   task: Task,
   context: LearnContext,
   chosen: { schedule: Schedule; strategy: AnyStrategy; workers: number },
@@ -178,7 +179,7 @@ function optionsOf(
   });
 }
 
-function epochsOf({ stop }: TrainSettings): number {
+export function epochsOf({ stop }: TrainSettings): number {
   if (stop === "auto") return 30;
   const rule = stop.find((one) => one.rule === "epochs");
   return rule?.rule === "epochs" ? rule.epochs : epochsMax;
