@@ -134,8 +134,8 @@ test("a setting without effect is named with the reason, but only if the user se
 });
 
 test("what this version cannot do is refused, never taken for something else", () => {
-  expect(() => refuseUnavailable(parseTrainSettings({ strategy: "ssp" }))).toThrow(
-    "in this version: current value is ssp",
+  expect(() => refuseUnavailable(parseTrainSettings({ engine: "spark" }))).toThrow(
+    /^Cannot train as engine must be .* in this version: current value is spark$/,
   );
   expect(() => refuseUnavailable(defaultTrainSettings())).not.toThrow();
 });

@@ -1,0 +1,48 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { glissade, lastObject, smallNews, temporaryFolder } from "./support.ts";
+
+test.each(["bsp", "ssp", "peer-to-peer", "d-psgd"])(
+  "--strategy %s trains on several workers, and no update is lost",
+  async (strategy) => {
+    const cwd = temporaryFolder();
+    const args = ["train", smallNews, "--strategy", strategy, "--workers", "2", "--json"];
+    const { code, stdout, stderr } = await glissade([...args, "--epochs", "3", "--l2", "1e-3"], {
+      cwd,
+    });
+    expect(code, stderr).toBe(0);
+    expect(stderr).toContain(`strategy ${strategy}, engine threads, 2 workers (--workers)`);
+    const result = lastObject(stdout);
+    expect(result).toMatchObject({ status: "done", strategy, workers: 2, updates: { lost: 0 } });
+    expect(result.updates.sent).toBeGreaterThan(0);
+    const args2 = ["predict", "model.safetensors", "--quiet"];
+    expect((await glissade(args2, { cwd, input: "1 1:1\n" })).code).toBe(0);
+  },
+);
+
+test("without --workers there are as many as cores, and the summary says why", async () => {
+  const args = ["train", smallNews, "--strategy", "bsp", "--epochs", "1", "--l2", "1e-3"];
+  const { stdout, stderr, code } = await glissade(args, { cwd: temporaryFolder() });
+  expect(code, stderr).toBe(0);
+  expect(stderr).toMatch(/\d+ workers? \((cores of this machine|CPU affinity|CPU quota).*\)/);
+  if (!/ 1 worker /.test(stderr)) expect(stdout).toMatch(/bsp, \d+ workers \(cores|CPU/);
+});
+
+test("a signal stops the threads too: the best model so far, exit code 130", async () => {
+  const cwd = temporaryFolder();
+  let sent = false;
+  const rows = "synthetic:news:rows=20000,columns=5000,seed=3";
+  const args = ["train", rows, "--strategy", "asp", "--workers", "2", "--l2", "1e-5", "--json"];
+  const { code, stdout, stderr } = await glissade([...args, "--stop", "epochs:100000"], {
+    cwd,
+    watch(child, said) {
+      if (sent || !said.includes("epoch 3")) return;
+      sent = true;
+      child.kill("SIGINT");
+    },
+  });
+  expect(code, stderr).toBe(130);
+  expect(lastObject(stdout)).toMatchObject({ status: "interrupted", stopped: "interrupted" });
+  expect(existsSync(join(cwd, "model.safetensors"))).toBe(true);
+});
