@@ -3,7 +3,7 @@
  * `glissade.yaml`, help, `--print-config` and the manifest are all made from this schema. Values may be
  * text as a user writes it or the plain data it stands for; the outcome is plain data.
  */
-import { z } from "zod";
+import { type Field, field, fieldsOf, type Input, type Output } from "./fields.ts";
 import { quote, readChoice, readNumber, readRange, readSize, readTime } from "./grammar.ts";
 import type { Interval, Requirement, StepRule, StopRule } from "./rules.ts";
 import { readInterval, readRequirements, readStep, readStop } from "./rules.ts";
@@ -307,7 +307,7 @@ const outputShape = {
 };
 
 /** Schema of what a run needs to know; `TrainSettings` is what it makes. */
-export const trainSchema = z.strictObject({
+export const trainSchema = fieldsOf({
   ...dataShape,
   ...modelShape,
   ...learningShape,
@@ -316,19 +316,19 @@ export const trainSchema = z.strictObject({
 });
 
 /** Schema of everything, with what only commands need. */
-export const settingsSchema = z.strictObject({ ...trainSchema.shape, ...outputShape });
+export const settingsSchema = fieldsOf({ ...trainSchema.shape, ...outputShape });
 
 /** Settings of a run: resolved, plain data. */
-export type TrainSettings = Readonly<z.output<typeof trainSchema>>;
+export type TrainSettings = Readonly<Output<typeof trainSchema.shape>>;
 /** Settings as a caller gives them: text or data, all optional; `epochs: 20` is `stop: "epochs:20"`. */
-export type TrainOptions = Readonly<z.input<typeof trainSchema> & { epochs?: number }>;
+export type TrainOptions = Readonly<Input<typeof trainSchema.shape> & { epochs?: number }>;
 /** Settings of a command: resolved, plain data. */
-export type Settings = Readonly<z.output<typeof settingsSchema>>;
+export type Settings = Readonly<Output<typeof settingsSchema.shape>>;
 export type SettingName = keyof Settings;
 
 /** The settings of a run where the user asked for nothing. */
 export function defaultTrainSettings(): TrainSettings {
-  return trainSchema.parse({});
+  return parseTrainSettings({});
 }
 
 /**
@@ -361,31 +361,24 @@ export function joinEpochs(stop: unknown, epochs: unknown): unknown {
 
 /** What the schema says of a setting. */
 export function settingMeta(name: SettingName): SettingMeta {
-  return settingsSchema.shape[name].meta() as unknown as SettingMeta;
+  return settingsSchema.shape[name].meta();
 }
 
 /**
  * A value with a grammar: `read` turns text or data into plain data, or throws a RangeError. `Given` is
  * what a caller in TypeScript may write beside the data itself; flags and YAML may bring anything.
  */
-function grammar<Value, Given = string | number>(fallback: Value, read: (input: Input) => Value) {
-  return z
-    .custom<Given | Value>()
-    .transform((input, context): Value => {
-      if (input === fallback) return fallback;
-      try {
-        return read(input as Input);
-      } catch (error) {
-        if (!(error instanceof RangeError)) throw error;
-        context.addIssue({ code: "custom", message: error.message });
-        return z.NEVER;
-      }
-    })
-    .prefault(() => fallback as Given | Value);
+function grammar<Value, Given = string | number>(
+  fallback: Value,
+  read: (input: Loose) => Value,
+): { meta: (about: SettingMeta) => Field<Value, Given, SettingMeta> } {
+  return {
+    meta: (about) => field({ fallback, read: (input) => read(input as Loose), about }),
+  };
 }
 
 /** What YAML, a flag or a caller may give. */
-type Input = string | number | boolean | Readonly<Record<string, unknown>> | readonly unknown[];
+type Loose = string | number | boolean | Readonly<Record<string, unknown>> | readonly unknown[];
 
 function choice<const Word extends string, const Alias extends string = never>(
   words: readonly Word[],
@@ -418,26 +411,26 @@ function flag(fallback: boolean) {
   });
 }
 
-function orAuto(input: Input, read: (value: string | number) => number): number | "auto" {
+function orAuto(input: Loose, read: (value: string | number) => number): number | "auto" {
   return input === "auto" ? "auto" : read(scalar(input));
 }
 
-function scalar(input: Input): string | number {
+function scalar(input: Loose): string | number {
   if (typeof input === "string" || typeof input === "number") return input;
   throw new RangeError(`expected one value, found ${quote(input)}`);
 }
 
-function isRecord(input: Input): input is Readonly<Record<string, unknown>> {
+function isRecord(input: Loose): input is Readonly<Record<string, unknown>> {
   return typeof input === "object" && !Array.isArray(input);
 }
 
-function readStrategy(input: Input): string {
+function readStrategy(input: Loose): string {
   const name = String(scalar(input));
   if (/[./\\]/.test(name)) return name;
   return readChoice(name, strategyNames);
 }
 
-function readStopInput(input: Input): readonly StopRule[] | "auto" {
+function readStopInput(input: Loose): readonly StopRule[] | "auto" {
   if (!Array.isArray(input)) return readStop(String(scalar(input)));
   return readStop(input.map((item) => (isRecord(item) ? stopText(item) : item)).join(","));
 }
