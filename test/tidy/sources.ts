@@ -36,7 +36,11 @@ export function importsOf(text: string): string[] {
     /\bimport\(\s*"([^"]+)"\s*\)/g,
     /\bnew URL\(\s*"(\.[^"]+\.(?:ts|js|mjs))"/g,
   ];
-  return forms.flatMap((form) => [...code.matchAll(form)].map((match) => match[1]!));
+  const workers = [...code.matchAll(/\b(?:workerUrl|builtUrl)\(\s*"([^"]+)"/g)];
+  return [
+    ...forms.flatMap((form) => [...code.matchAll(form)].map((match) => match[1]!)),
+    ...workers.map((match) => `./${match[1]}.ts`),
+  ];
 }
 
 /** The file of this project that an import means, or null for a package. */
