@@ -1,0 +1,194 @@
+#!/usr/bin/env node
+/**
+ * The figures of strategies and engines, as Markdown: round trip of mailboxes, events of the simulator, what
+ * threads lose against the kernel, and the slow-worker experiment.
+ *
+ *   npm run bench:strategies -- [--data twin_train.svm]
+ *
+ * Without --data the threads' part is left out, and says so.
+ */
+import { parseArgs } from "node:util";
+import { Worker } from "node:worker_threads";
+import { costs } from "../dist/engines/simulator/costs.js";
+import { runSimulation } from "../dist/engines/simulator/simulator.js";
+import { mailboxBytes } from "../dist/engines/threads/mailbox.js";
+import { quadraticTask } from "../dist/learner/quadratic.js";
+import { strategyNamed } from "../dist/strategies/all.js";
+import { strategyOptions } from "../dist/strategies/strategy.js";
+
+const { values } = parseArgs({ options: { data: { type: "string" } } });
+
+await mailboxes();
+simulator();
+slowWorker();
+if (values.data) await threads(values.data);
+else console.log("\nThreads against the kernel: left out, no --data given.");
+
+async function mailboxes() {
+  console.log(
+    "## Mailbox round trip, two threads\n\n| body | median us | 90 % us |\n|---|---|---|",
+  );
+  for (const bytes of [0, 1024, 188_944]) {
+    const times = (await echo(bytes)).slice(500).sort();
+    const at = (share) => (1000 * times[Math.floor(share * times.length)]).toFixed(1);
+    console.log(`| ${bytes} bytes | ${at(0.5)} | ${at(0.9)} |`);
+  }
+}
+
+function echo(bytes) {
+  const shape = { members: 2, bytesMax: 1 << 20 };
+  const length = mailboxBytes(shape);
+  const shared = new SharedArrayBuffer(2 * length);
+  const rounds = 5500;
+  return new Promise((resolve, reject) => {
+    for (const leads of [true, false]) {
+      const offsets = leads ? [0, length] : [length, 0];
+      const workerData = { shared, offsets, shape, rounds, leads, bytes };
+      const worker = new Worker(new URL("./support/echo.mjs", import.meta.url), { workerData });
+      worker.on("error", reject);
+      if (leads) worker.on("message", resolve);
+    }
+  });
+}
+
+function simulator() {
+  console.log("\n## Simulator, quadratic task of 8 columns, trace off\n");
+  console.log(
+    "| strategy | members | events | million events/s | of processor time |\n|---|---|---|---|---|",
+  );
+  for (const [name, workers] of [
+    ["bsp", 16],
+    ["asp", 16],
+    ["ssp", 16],
+    ["dssp", 16],
+    ["allreduce", 16],
+    ["d-psgd", 16],
+    ["asp", 10_000],
+    ["ssp", 10_000],
+    ["d-psgd", 10_000],
+  ]) {
+    const rowsPerWorker = Math.ceil((name === "allreduce" ? 40_000 : 600_000) / workers);
+    const width = name === "allreduce" ? 16 : 8;
+    const began = performance.now();
+    const used = process.cpuUsage();
+    const { events } = runSimulation({
+      strategy: strategyNamed(name),
+      options: strategyOptions(),
+      task: quadraticTask({ workers, width, rowsPerWorker, rate: 1e-5 }),
+      workers,
+      seed: 1,
+      epochs: 1,
+      costs: costs({ latencySpread: { kind: "exponential" } }),
+    });
+    const seconds = (performance.now() - began) / 1000;
+    const { user } = process.cpuUsage(used);
+    const perSecond = [events / seconds / 1e6, events / user].map((rate) => rate.toFixed(2));
+    console.log(`| ${name} | ${workers} | ${events} | ${perSecond.join(" | ")} |`);
+  }
+}
+
+/** 16 members; one update costs ten times the dearest exchange: a ring's 30 hops. */
+function slowWorker() {
+  const learnSeconds = 1;
+  const latencySeconds = learnSeconds / 10 / 30;
+  const model = { learnSecondsPerRow: learnSeconds, latencySeconds, secondsPerMessage: 0 };
+  console.log("\n## One of 16 workers 10x slower, to the same loss\n");
+  console.log(
+    "| strategy | updates/s alike | updates/s one slow | fall | seconds to the loss | waited until then, a worker | mean staleness |\n|---|---|---|---|---|---|---|",
+  );
+  const variants = [
+    ["bsp", {}],
+    ["allreduce", { topology: "ring" }],
+    ["allreduce", { topology: "tree" }],
+    ["d-psgd", { topology: "ring" }],
+    ["d-psgd", { topology: "exponential" }],
+    ["ssp", { staleness: 3 }],
+    ["dssp", { staleness: 3, stalenessMax: 15 }],
+    ["asp", {}],
+    ["ad-psgd", { topology: "exponential" }],
+  ];
+  for (const [name, options] of variants) {
+    const bytesPerSecond = Number.POSITIVE_INFINITY;
+    const even = costs({ ...model, bytesPerSecond });
+    const uneven = costs({ ...model, bytesPerSecond, slowMembers: { 7: 10 } });
+    const alike = runTo({ name, options, model: even, stops: false });
+    const slow = runTo({ name, options, model: uneven, stops: false });
+    const target = runTo({ name, options, model: uneven, stops: true });
+    const share = (part) => `${(100 * part).toFixed(0)} %`;
+    const label = `${name} ${Object.values(options).join(":")}`.trim();
+    const fall = share(1 - slow.rate / alike.rate);
+    const rates = [alike, slow].map(({ rate }) => rate.toFixed(2));
+    const until = [target.seconds.toFixed(0), target.waited.toFixed(1), slow.stale.toFixed(1)];
+    console.log(`| ${[label, ...rates, fall, ...until].join(" | ")} |`);
+  }
+}
+
+/** Runs 64 updates a worker on average, or until the loss is reached. */
+function runTo({ name, options, model, stops }) {
+  const workers = 16;
+  // Mean merging moves an n-th as far as the sum does: its step is n times as large.
+  const rate = name.endsWith("psgd") ? 0.1 : 0.1 / workers;
+  const task = quadraticTask({ workers, width: 16, rowsPerWorker: 64, rate, heterogeneity: 0.3 });
+  const { seconds, telemetry } = runSimulation({
+    strategy: strategyNamed(name),
+    options: strategyOptions(options),
+    ...{ task, workers, seed: 1, epochs: 1, costs: model },
+    observe: {
+      everyRows: 8,
+      at: (moment) => stops && task.evaluate(moment.model()).objective <= 0.15,
+    },
+  });
+  const members = telemetry.members.filter(({ role }) => role === "worker");
+  const sum = (of) => members.reduce((all, member) => all + of(member), 0);
+  const applied = telemetry.staleness.reduce((a, b) => a + b, 0);
+  const stale = telemetry.staleness.reduce((a, count, bar) => a + count * bar, 0) / applied;
+  const updates = sum((member) => member.updates);
+  return { seconds, rate: updates / seconds, waited: sum((m) => m.waitedSeconds) / workers, stale };
+}
+
+async function threads(file) {
+  const { loadDataset } = await import("../dist/run/load.js");
+  const { compareStrategies } = await import("../dist/run/compare.js");
+  const dataset = await loadDataset(file);
+  const settings = { l2: 1e-4, stop: "epochs:20", step: "optimal:t0=10000", validation: 0 };
+  console.log("\n## Threads, 2 workers, 16 rounds an epoch, against the kernel\n");
+  console.log(
+    "| strategy | rows per update | million rows/s | of two threads' kernels |\n|---|---|---|---|",
+  );
+  const kernel = await kernelRate(dataset, settings);
+  const share = (rate) => `${((100 * rate) / kernel).toFixed(0)} %`;
+  console.log(`| kernel alone, 2 threads | - | ${(kernel / 1e6).toFixed(2)} | 100 % |`);
+  const rowsPerUpdate = Math.ceil(dataset.rows / 32);
+  const question = { engine: "threads", workers: [2], repeat: 3, evaluateEpochs: 20 };
+  for (const name of ["bsp", "asp", "ssp", "dssp", "allreduce", "d-psgd"]) {
+    const rates = [];
+    for await (const row of compareStrategies(dataset, {
+      ...question,
+      strategies: [name],
+      settings: { ...settings, rowsPerUpdate, merge: name === "bsp" ? "mean" : "auto" },
+    })) {
+      if (row.error) console.log(`| ${name} | failed: ${row.error} | | |`);
+      else rates.push(row.rowsPerSecond);
+    }
+    const rate = rates.sort((a, b) => a - b)[rates.length >> 1];
+    if (rate)
+      console.log(`| ${name} | ${rowsPerUpdate} | ${(rate / 1e6).toFixed(2)} | ${share(rate)} |`);
+  }
+}
+
+/** Rows a second of two threads that learn their rows and exchange nothing: ad hoc, one update an epoch each. */
+async function kernelRate(dataset, settings) {
+  const { compareStrategies } = await import("../dist/run/compare.js");
+  const rates = [];
+  for await (const row of compareStrategies(dataset, {
+    engine: "threads",
+    strategies: ["d-psgd"],
+    workers: [2],
+    repeat: 3,
+    evaluateEpochs: 20,
+    settings: { ...settings, rowsPerUpdate: dataset.rows, merge: "mean" },
+  })) {
+    rates.push(row.rowsPerSecond / row.learned);
+  }
+  return rates.sort((a, b) => a - b)[1];
+}

@@ -1,0 +1,36 @@
+/** A thread that answers every message of its mailbox; the other end of the round trips in strategies.mjs. */
+import { parentPort, workerData } from "node:worker_threads";
+import {
+  post,
+  receive,
+  release,
+  signalOf,
+  sleep,
+  viewMailbox,
+} from "../../dist/engines/threads/mailbox.js";
+
+const { shared, offsets, shape, rounds, leads, bytes } = workerData;
+const [own, other] = offsets.map((offset) => viewMailbox(shared, offset, shape));
+const rank = leads ? 0 : 1;
+const body = { kind: "echo", values: new Float32Array(bytes / 4) };
+const times = new Float64Array(rounds);
+
+for (let round = 0; round < rounds; round++) {
+  const began = performance.now();
+  if (leads) post(other, rank, body);
+  take(own);
+  if (!leads) post(other, rank, body);
+  times[round] = performance.now() - began;
+}
+parentPort.postMessage(leads ? times : null);
+
+function take(box) {
+  for (;;) {
+    const seen = signalOf(box);
+    if (receive(box) !== null) {
+      release(box);
+      return;
+    }
+    sleep(box, seen);
+  }
+}
