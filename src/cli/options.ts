@@ -29,7 +29,7 @@ const shortFlags: Partial<Record<SettingName, string>> = {
 export function addSettingOptions(command: Command, names: readonly SettingName[]): void {
   const defaults = settingsSchema.parse({});
   for (const name of names) {
-    const { group, description, syntax, defaultText } = settingMeta(name);
+    const { group, description, syntax, defaultText, bare } = settingMeta(name);
     const value = defaults[name];
     if (typeof value === "boolean") {
       addSwitch(command, { name, fallback: value, description, heading: headings[group] });
@@ -39,11 +39,16 @@ export function addSettingOptions(command: Command, names: readonly SettingName[
     const words = wordsOf(syntax);
     const text = words === null ? description : `${description}: ${words}`;
     const short = shortFlags[name] === undefined ? "" : `${shortFlags[name]}, `;
+    const argument = bare === undefined ? `<${shortSyntax(syntax)}>` : `[${syntax}]`;
     const option = new Option(
-      `${short}--${kebabCase(name)} <${shortSyntax(syntax)}>`,
+      `${short}--${kebabCase(name)} ${argument}`,
       shown === "" ? text : `${text} (default: ${shown})`,
     );
-    command.addOption(option.helpGroup(headings[group]));
+    command.addOption(option.preset(bare).helpGroup(headings[group]));
+    if (bare !== undefined) {
+      const off = new Option(`--no-${kebabCase(name)}`).helpGroup(headings[group]);
+      command.addOption(off.hideHelp().default(undefined));
+    }
   }
   if (names.includes("stop")) {
     command.addOption(

@@ -3,7 +3,8 @@ import { columnsOf } from "../data/dataset.ts";
 import type { LinearModel } from "../model/model.ts";
 import { formatCount } from "../report/format.ts";
 import { type LoadedDataset, type LoadOptions, loadDataset } from "../run/load.ts";
-import { usableCores, usableMemory } from "../run/machine.ts";
+import { usableCores } from "../run/machine.ts";
+import { blockMemory } from "../run/memory.ts";
 import { loadModel } from "../run/model-file.ts";
 import type { ManifestData } from "../run/record.ts";
 import type { Settings } from "../run/settings.ts";
@@ -24,22 +25,32 @@ export interface TrainingData {
 }
 
 const loadingEventSeconds = 0.1;
-/** The rest is for weights, Node itself and the page cache that reads ahead. */
-const blocksShareOfMemory = 0.5;
 
 /** Reads training, validation and test rows; the latter two with the width and index base of the first. */
 export async function loadTrainingData(job: Job, files: readonly string[]): Promise<TrainingData> {
   const { settings, output } = job.context;
   const begun = job.seconds();
   const init = settings.init === null ? null : await loadModel(settings.init);
-  const common = { ...loadOptions(settings), signal: job.signals.signal };
+  const common: LoadOptions = {
+    ...loadOptions(settings),
+    cache: settings.cache,
+    onWarning: (line) => output.warn(line),
+    signal: job.signals.signal,
+  };
   const training = await loadDataset(files, {
     ...common,
     ...residenceFor(settings),
     onProgress: loadingEvents(job),
   });
   const bytes = training.sources.reduce((total, source) => total + source.bytes, 0);
-  job.emit({ kind: "loading", rows: training.rows, bytes, bytesTotal: bytes, done: true });
+  job.emit({
+    kind: "loading",
+    rows: training.rows,
+    bytes,
+    bytesTotal: bytes,
+    done: true,
+    ...cacheFacts(training),
+  });
   const like: LoadOptions = { ...common, arena: training.arena, like: training };
   const other = (path: string | null) => (path === null ? null : loadDataset(path, like));
   const validation = await other(settings.valid);
@@ -47,20 +58,19 @@ export async function loadTrainingData(job: Job, files: readonly string[]): Prom
   for (const dataset of [training, validation, test]) {
     if (dataset !== null) warnAboutData(dataset, (line) => output.warn(line));
   }
-  if (settings.memory !== "auto" && training.blocks.length > 0) {
-    output.warn(
-      `--memory has no effect here: rows of text are kept in memory whole; glissade convert makes a file that is read in parts`,
-    );
-  }
   if (init !== null) checkInit(init, training, settings);
   return { training, validation, test, init, seconds: job.seconds() - begun };
+}
+
+function cacheFacts({ cache }: LoadedDataset): { cacheAgeSeconds?: number } {
+  if (cache === null) return {};
+  return { cacheAgeSeconds: (Date.now() - Date.parse(cache.created)) / 1000 };
 }
 
 /** One worker takes blocks as they come; several share one memory, where all rows must be. */
 function residenceFor(settings: Settings): Pick<LoadOptions, "residence" | "memoryBytes"> {
   if (settings.strategy !== "serial") return { residence: "memory" };
-  const allowed = settings.memory === "auto" ? usableMemory().memoryBytes : settings.memory;
-  return { residence: "auto", memoryBytes: Math.floor(allowed * blocksShareOfMemory) };
+  return { residence: "auto", memoryBytes: blockMemory(settings.memory) };
 }
 
 /** Starts learning on what was read. */

@@ -6,6 +6,8 @@
  * Every thread may allocate: where the used part ends is one shared word, at the end of the first page, moved
  * by compare-and-exchange. Rooms taken back are given out again by the thread that took them back.
  */
+import { FreeRooms } from "./free-rooms.ts";
+
 const pageBytes = 65_536;
 const pagesMax = 65_536;
 const alignment = 64;
@@ -15,9 +17,7 @@ const topWord = pageBytes / 4 - 1;
 export class Arena {
   readonly memory: WebAssembly.Memory;
   readonly #words: Int32Array;
-  /** Rooms to give out again, by size; and the size of each by the address where it ends. */
-  readonly #free = new Map<number, number[]>();
-  readonly #freeEnds = new Map<number, number>();
+  readonly #free = new FreeRooms();
 
   /** @param memory an existing arena's memory, in a thread that shares it. */
   constructor(memory?: WebAssembly.Memory) {
@@ -47,11 +47,8 @@ export class Arena {
    */
   allocate(byteLength: number): number {
     const size = roundUp(byteLength);
-    const reused = this.#free.get(size)?.pop();
-    if (reused !== undefined) {
-      this.#freeEnds.delete(reused + size);
-      return reused;
-    }
+    const reused = this.#free.take(size);
+    if (reused !== undefined) return reused;
     for (;;) {
       const top = this.#top();
       const address = top * alignment;
@@ -68,28 +65,12 @@ export class Arena {
 
   /** Takes back what `allocate(byteLength)` gave out. */
   release(address: number, byteLength: number): void {
-    const size = roundUp(byteLength);
-    const end = address + size;
-    if (this.#top() * alignment === end && this.#move(end / alignment, address / alignment)) {
-      this.#shrink(address);
-      return;
-    }
-    this.#freeEnds.set(end, size);
-    const list = this.#free.get(size);
-    if (list) list.push(address);
-    else this.#free.set(size, [address]);
-  }
-
-  /** Takes rooms that wait right below the end of the used part out of use. */
-  #shrink(top: number): void {
-    for (let end = top; ; ) {
-      const size = this.#freeEnds.get(end);
-      if (size === undefined || !this.#move(end / alignment, (end - size) / alignment)) return;
-      this.#freeEnds.delete(end);
-      const list = this.#free.get(size)!;
-      list.splice(list.indexOf(end - size), 1);
-      end -= size;
-    }
+    this.#free.add(address, roundUp(byteLength));
+    const top = this.#top();
+    const start = this.#free.takeEndingAt(top * alignment);
+    if (start === undefined || this.#move(top, start / alignment)) return;
+    // Another thread moved the end meanwhile: the room waits after all.
+    this.#free.add(start, top * alignment - start);
   }
 
   bytesAt(address: number, length: number): Uint8Array {

@@ -22,6 +22,20 @@ export function formatSeconds(seconds: number): string {
   return `${Math.floor(whole / 3600)} h ${twoDigits(Math.floor((whole % 3600) / 60))} min`;
 }
 
+/** `3 days`, `1 hour`: one unit is enough for an age. */
+export function formatAge(seconds: number): string {
+  const units = [
+    [86_400, "day"],
+    [3600, "hour"],
+    [60, "minute"],
+  ] as const;
+  for (const [length, unit] of units) {
+    const count = Math.floor(seconds / length);
+    if (count > 0) return `${count} ${unit}${count === 1 ? "" : "s"}`;
+  }
+  return "less than a minute";
+}
+
 /** `512 B`, `8.9 MB`: decimal, as disks and networks count. */
 export function formatSize(bytes: number): string {
   return bytes < 1000 ? `${bytes} B` : `${scaled(bytes)}B`;

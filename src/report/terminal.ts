@@ -2,8 +2,9 @@
  * The terminal's view of a run: a fold of its events into a few live lines, and into plain lines where
  * nothing can be redrawn. No colours, no cursor: whoever prints adds them.
  */
-import type { Evaluated, RunEvent } from "../run/events.ts";
+import type { Evaluated, Loading, RunEvent } from "../run/events.ts";
 import {
+  formatAge,
   formatCount,
   formatNumber,
   formatPercent,
@@ -82,7 +83,7 @@ export function plainLine(event: RunEvent, verbose = false): string | null {
     }
     case "loading":
       if (!event.done) return null;
-      return `read ${formatCount(event.rows)} rows, ${formatSize(event.bytes)}, in ${formatSeconds(event.time)}`;
+      return `read ${formatCount(event.rows)} rows, ${cacheText(event)}${formatSize(event.bytes)}, in ${formatSeconds(event.time)}`;
     case "calibrated":
       return `${event.setting} ${typeof event.value === "number" ? formatNumber(event.value) : event.value}: ${event.reason} (${formatSeconds(event.seconds)})`;
     case "evaluated":
@@ -94,6 +95,10 @@ export function plainLine(event: RunEvent, verbose = false): string | null {
     default:
       return verbose ? verboseLine(event) : null;
   }
+}
+
+function cacheText({ cacheAgeSeconds: age }: Loading): string {
+  return age === undefined ? "" : `from cache, ${formatAge(age)} old, `;
 }
 
 function verboseLine(event: RunEvent): string | null {

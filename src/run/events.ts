@@ -25,6 +25,8 @@ export interface Loading {
   /** Bytes there are to read, or null for a stream. */
   readonly bytesTotal: number | null;
   readonly done: boolean;
+  /** Age of the cache that was read in place of the sources; not there without one. */
+  readonly cacheAgeSeconds?: number;
 }
 
 /** A value the run chose by itself, and why. */

@@ -3,13 +3,23 @@ import type { Block } from "../data/block.ts";
 import { type BlockSource, residentBlocks } from "../data/block-source.ts";
 import { type Collected, Collector } from "../data/collector.ts";
 import type { Dataset } from "../data/dataset.ts";
+import { InputError } from "../data/input-error.ts";
 import { openSlot } from "../data/slot.ts";
 import { Arena } from "../kernels/arena.ts";
 import { blocksOfFile, loadBlockFile } from "./loading/block-dataset.ts";
 import { isBlockFile } from "./loading/block-open.ts";
-import type { DataSource, LoadOptions } from "./loading/options.ts";
+import {
+  type CacheEntry,
+  cacheEntry,
+  loadFromCache,
+  spillPath,
+  writeCache,
+} from "./loading/cached.ts";
+import { mayNotFit } from "./loading/estimate.ts";
+import { type DataSource, isInMemory, type LoadOptions } from "./loading/options.ts";
 import { arenaFull, checkNotEmpty, likeTraining, prepareReading } from "./loading/prepare.ts";
 import { readBlocks } from "./loading/read.ts";
+import { readOrSpill, removeOpened } from "./loading/spill.ts";
 import { usableCores } from "./machine.ts";
 
 /** More threads than this wait for memory more than they parse. */
@@ -23,9 +33,13 @@ export interface LoadedDataset extends Dataset {
   readonly arena: Arena;
   /** The blocks as a run asks for them: in memory, or read from a block file again and again. */
   readonly source: BlockSource;
+  /** The cache that was read in place of the sources, and when it was made. */
+  readonly cache: { readonly path: string; readonly created: string } | null;
   /** Entries dropped because their id is not below the width of `like`. */
   readonly unseenIds: number;
 }
+
+type OpenOptions = LoadOptions & { readonly arena: Arena };
 
 /** Blocks one after the other, in the memory of one: each is valid until the next is asked for. */
 export interface BlockStream extends AsyncIterable<Block> {
@@ -47,10 +61,34 @@ export async function loadDataset(
   source: DataSource,
   options: LoadOptions = {},
 ): Promise<LoadedDataset> {
+  const started = performance.now();
+  const loaded = await loadSomehow(source, { ...options, arena: options.arena ?? new Arena() });
+  return { ...loaded, loadSeconds: (performance.now() - started) / 1000 };
+}
+
+/** From a block file or a cache where there is one, else from the sources themselves. */
+async function loadSomehow(source: DataSource, options: OpenOptions): Promise<LoadedDataset> {
   const converted = blockFileOf(source);
   if (converted !== null) return loadBlockFile(converted, options);
-  const started = performance.now();
-  const arena = options.arena ?? new Arena();
+  const entry = (options.cache ?? "off") === "off" ? null : await cacheEntry(source, options);
+  const cached = entry && loadFromCache(entry, options);
+  if (cached) return cached;
+  // A cache holds all columns and labels there are.
+  const written = options.cache === "on" && options.like === undefined ? entry : null;
+  if (await mayNotFit(source, options)) return loadOrSpill(source, options, written);
+  try {
+    const loaded = await loadIntoMemory(source, options);
+    if (written) writeCache(written, loaded, options);
+    return loaded;
+  } catch (error) {
+    const full = error instanceof InputError && error.code === "too-large";
+    if (!full || options.residence !== "auto" || isInMemory(source)) throw error;
+    return loadOrSpill(source, options, written);
+  }
+}
+
+async function loadIntoMemory(source: DataSource, options: OpenOptions): Promise<LoadedDataset> {
+  const { arena } = options;
   const collector = new Collector(arena, {
     skipBadRows: options.skipBadRows ?? 0,
     keepBlocks: true,
@@ -64,14 +102,40 @@ export async function loadDataset(
     collector.release();
     throw arenaFull(error, source);
   }
-  const collected = likeTraining(collector.finish(), options);
-  return {
-    ...collected,
-    arena,
-    source: residentBlocks(collected.blocks),
-    fingerprint: reading.fingerprint.digest(),
-    loadSeconds: (performance.now() - started) / 1000,
-  };
+  return residentDataset(collector.finish(), reading.fingerprint.digest(), options);
+}
+
+/** In memory if it turns out to fit, else in a file: the cache's, or one that nobody else sees. */
+async function loadOrSpill(
+  source: DataSource,
+  options: OpenOptions,
+  entry: CacheEntry | null,
+): Promise<LoadedDataset> {
+  const spilled = await readOrSpill(source, options, {
+    arena: options.arena,
+    bytesMax: options.memoryBytes ?? Number.POSITIVE_INFINITY,
+    path: () => spillPath(entry),
+    origin: entry?.origin ?? null,
+  });
+  if (spilled.kind === "fits") {
+    const loaded = residentDataset(spilled.collected, spilled.fingerprint, options);
+    if (entry) writeCache(entry, loaded, options);
+    return loaded;
+  }
+  const loaded = loadBlockFile(spilled.path, options);
+  if (!entry) removeOpened(spilled.path);
+  return loaded;
+}
+
+function residentDataset(
+  collected: Collected,
+  fingerprint: string,
+  options: OpenOptions,
+): LoadedDataset {
+  const { blocks, ...rest } = likeTraining(collected, options);
+  const { arena } = options;
+  const source = residentBlocks(blocks);
+  return { ...rest, blocks, arena, source, fingerprint, loadSeconds: 0, cache: null };
 }
 
 /**

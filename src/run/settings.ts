@@ -17,6 +17,8 @@ export interface SettingMeta {
   readonly description: string;
   /** How its value is written in help, as in `N`; empty for a switch. */
   readonly syntax: string;
+  /** What the flag means without a value. */
+  readonly bare?: string;
   /** Shown in help in place of the default's own text. */
   readonly defaultText?: string;
 }
@@ -92,6 +94,12 @@ const dataShape = {
     group: "data",
     syntax: "",
     description: "fingerprint all bytes of the input, not samples",
+  }),
+  cache: choice(["auto", "on", "off"], "auto", { true: "on", false: "off" }).meta({
+    group: "data",
+    syntax: "auto|on|off",
+    description: "on: keep the rows as blocks for next time; auto: use what was kept",
+    bare: "on",
   }),
   memory: grammar<number | "auto">("auto", (input) => orAuto(input, readSize)).meta({
     group: "data",

@@ -15,12 +15,15 @@ import { type LoadOptions, topicChoice } from "./options.ts";
 export interface BlockFileDataset extends Dataset {
   readonly arena: Arena;
   readonly source: BlockSource;
+  readonly cache: null;
   readonly unseenIds: number;
 }
 
 /** Two windows of a shuffled epoch, and some more for what is looked at beside them. */
 const slotsDefault = 24;
 const slotsMin = 16;
+/** Memory for validation rows and samples, which stay for the whole run. */
+const keptBytes = 64 * 2 ** 20;
 
 /** @throws InputError when the file is damaged or does not fit what it is to be used with. */
 export function loadBlockFile(path: string, options: LoadOptions): BlockFileDataset {
@@ -39,6 +42,7 @@ export function loadBlockFile(path: string, options: LoadOptions): BlockFileData
       blocks,
       source,
       arena,
+      cache: null,
       unseenIds,
       rows,
       nonZeros: nonZeros - unseenIds,
@@ -87,7 +91,8 @@ export function* blocksOfFile(
 function openSlots(arena: Arena, file: BlockFile, memoryBytes: number | undefined): BlockSource {
   const { blocks } = file.manifest;
   const reader = plainReader(arena, file.descriptor, blocks);
-  const fit = Math.floor((memoryBytes ?? Number.POSITIVE_INFINITY) / Math.max(1, slotBytes(file)));
+  const bytes = (memoryBytes ?? Number.POSITIVE_INFINITY) - keptBytes;
+  const fit = Math.floor(bytes / Math.max(1, slotBytes(file)));
   return slotSource(arena, file, reader, Math.max(slotsMin, Math.min(slotsDefault, fit)));
 }
 

@@ -59,8 +59,11 @@ export class BlockFileWriter {
     this.#end = offset + byteLength;
   }
 
-  /** Writes manifest and header, flushes, and gives the file its name. @throws FileError */
-  finish(rest: ManifestRest): BlockFileManifest {
+  /**
+   * Writes manifest and header and gives the file its name. A cache need not be flushed to the disk: if the power
+   * fails, its checksums show what is missing. @throws FileError
+   */
+  finish(rest: ManifestRest, { flush }: { flush: boolean } = { flush: true }): BlockFileManifest {
     const created = new Date().toISOString();
     const blocks = this.#places;
     const manifest: BlockFileManifest = { glissade: "1", version, created, ...rest, blocks };
@@ -76,7 +79,7 @@ export class BlockFileWriter {
     this.#write(bytes, manifestOffset);
     this.#write(header, 0);
     try {
-      fsyncSync(this.#file);
+      if (flush) fsyncSync(this.#file);
       this.#close();
       renameSync(this.#temporary, this.path);
     } catch (error) {

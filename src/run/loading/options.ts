@@ -40,6 +40,13 @@ export interface LoadOptions {
    * they are needed; `blocks` is then empty, and `source` is what a run reads from.
    */
   readonly residence?: "memory" | "auto" | undefined;
+  /**
+   * auto: a block file that was made of the same sources is read in their place; on: one is made where there
+   * is none; off (default): neither.
+   */
+  readonly cache?: "auto" | "on" | "off" | undefined;
+  /** Told, in words, what happened beside reading: a cache that had to be made again, say. */
+  readonly onWarning?: ((line: string) => void) | undefined;
   /** Memory that blocks may take, in bytes; with residence auto. */
   readonly memoryBytes?: number | undefined;
   /** Called with bytes taken from the sources so far, and in all (undefined with standard input). */

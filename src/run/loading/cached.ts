@@ -1,0 +1,89 @@
+/** Reading and writing the cache of a source; trouble with it is told, and costs time only. */
+import { randomUUID } from "node:crypto";
+import { accessSync, constants, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { BlockFileManifest } from "../../data/block-file.ts";
+import { eachBlock } from "../../data/block-source.ts";
+import type { Dataset } from "../../data/dataset.ts";
+import { InputError } from "../../data/input-error.ts";
+import type { Arena } from "../../kernels/arena.ts";
+import { FileError } from "../files.ts";
+import { type BlockFileDataset, loadBlockFile } from "./block-dataset.ts";
+import { BlockFileWriter } from "./block-writer.ts";
+import { type CacheEntry, findCache } from "./cache.ts";
+import { openCacheFolder } from "./cache-folder.ts";
+import type { LoadOptions } from "./options.ts";
+
+export { type CacheEntry, cacheEntry } from "./cache.ts";
+
+/** The data set from a cache that fits, every block of it checked; null when it has to be read anew. */
+export function loadFromCache(
+  entry: CacheEntry,
+  options: LoadOptions,
+): (Omit<BlockFileDataset, "cache"> & { cache: { path: string; created: string } }) | null {
+  const found = findCache(entry);
+  if (found === null) return null;
+  const { path } = found;
+  if (found.kind === "damaged") return giveUp(path, found.problem, options);
+  try {
+    const { topic: _, topics: __, ...rest } = options;
+    const loaded = loadBlockFile(path, rest);
+    if (!loaded.source.resident) for (const _ of eachBlock(loaded.source));
+    return { ...loaded, cache: { path, created: found.manifest.created } };
+  } catch (error) {
+    if (!(error instanceof InputError && error.code === "damaged-file")) throw error;
+    return giveUp(path, error.found, options);
+  }
+}
+
+function giveUp(path: string, problem: string, { onWarning }: LoadOptions): null {
+  onWarning?.(
+    `${path}: the cache is damaged (${problem}): it is removed, and the rows are read anew`,
+  );
+  try {
+    rmSync(path, { force: true });
+  } catch {
+    // It stays, and will be found damaged again.
+  }
+  return null;
+}
+
+/** Writes what is in memory; a cache that cannot be written is no reason to stop. */
+export function writeCache(
+  { path, origin }: CacheEntry,
+  { blocks, arena, ...facts }: Dataset & { readonly arena: Arena },
+  { onWarning }: LoadOptions,
+): BlockFileManifest | null {
+  let writer: BlockFileWriter | null = null;
+  try {
+    openCacheFolder();
+    writer = new BlockFileWriter(arena, path);
+    for (const block of blocks) writer.add(block);
+    const { rows, nonZeros, width, indexBase, labels, sources, skippedRows, fingerprint } = facts;
+    const known = { rows, nonZeros, width, indexBase, labels, sources, skippedRows, fingerprint };
+    return writer.finish({ ...known, origin }, { flush: false });
+  } catch (error) {
+    writer?.abandon();
+    if (!(error instanceof FileError)) throw error;
+    onWarning?.(`the cache could not be written: ${error.message}; the run goes on without it`);
+    return null;
+  }
+}
+
+/** The file for blocks that do not fit the memory: the cache's, else one with a name of its own. */
+export function spillPath(entry: CacheEntry | null): string {
+  const folder = spillFolder();
+  return entry?.path ?? join(folder, `spilled-${randomUUID().slice(0, 8)}.blocks`);
+}
+
+/** The folder of the caches is on a disk, which the folder for temporary files often is not. */
+function spillFolder(): string {
+  try {
+    const folder = openCacheFolder();
+    accessSync(folder, constants.W_OK);
+    return folder;
+  } catch {
+    return tmpdir();
+  }
+}
