@@ -3,7 +3,7 @@
  * `glissade.yaml`, help, `--print-config` and the manifest are all made from this schema. Values may be
  * text as a user writes it or the plain data it stands for; the outcome is plain data.
  */
-import { type Field, field, fieldsOf, type Input, type Output } from "./fields.ts";
+import { z } from "zod";
 import { quote, readChoice, readNumber, readRange, readSize, readTime } from "./grammar.ts";
 import type { Interval, Requirement, StepRule, StopRule } from "./rules.ts";
 import { readInterval, readRequirements, readStep, readStop } from "./rules.ts";
@@ -315,7 +315,7 @@ const outputShape = {
 };
 
 /** Schema of what a run needs to know; `TrainSettings` is what it makes. */
-export const trainSchema = fieldsOf({
+export const trainSchema = z.strictObject({
   ...dataShape,
   ...modelShape,
   ...learningShape,
@@ -324,19 +324,19 @@ export const trainSchema = fieldsOf({
 });
 
 /** Schema of everything, with what only commands need. */
-export const settingsSchema = fieldsOf({ ...trainSchema.shape, ...outputShape });
+export const settingsSchema = z.strictObject({ ...trainSchema.shape, ...outputShape });
 
 /** Settings of a run: resolved, plain data. */
-export type TrainSettings = Readonly<Output<typeof trainSchema.shape>>;
+export type TrainSettings = Readonly<z.output<typeof trainSchema>>;
 /** Settings as a caller gives them: text or data, all optional; `epochs: 20` is `stop: "epochs:20"`. */
-export type TrainOptions = Readonly<Input<typeof trainSchema.shape> & { epochs?: number }>;
+export type TrainOptions = Readonly<z.input<typeof trainSchema> & { epochs?: number }>;
 /** Settings of a command: resolved, plain data. */
-export type Settings = Readonly<Output<typeof settingsSchema.shape>>;
+export type Settings = Readonly<z.output<typeof settingsSchema>>;
 export type SettingName = keyof Settings;
 
 /** The settings of a run where the user asked for nothing. */
 export function defaultTrainSettings(): TrainSettings {
-  return parseTrainSettings({});
+  return trainSchema.parse({});
 }
 
 /**
@@ -369,24 +369,31 @@ export function joinEpochs(stop: unknown, epochs: unknown): unknown {
 
 /** What the schema says of a setting. */
 export function settingMeta(name: SettingName): SettingMeta {
-  return settingsSchema.shape[name].meta();
+  return settingsSchema.shape[name].meta() as unknown as SettingMeta;
 }
 
 /**
  * A value with a grammar: `read` turns text or data into plain data, or throws a RangeError. `Given` is
  * what a caller in TypeScript may write beside the data itself; flags and YAML may bring anything.
  */
-function grammar<Value, Given = string | number>(
-  fallback: Value,
-  read: (input: Loose) => Value,
-): { meta: (about: SettingMeta) => Field<Value, Given, SettingMeta> } {
-  return {
-    meta: (about) => field({ fallback, read: (input) => read(input as Loose), about }),
-  };
+function grammar<Value, Given = string | number>(fallback: Value, read: (input: Input) => Value) {
+  return z
+    .custom<Given | Value>()
+    .transform((input, context): Value => {
+      if (input === fallback) return fallback;
+      try {
+        return read(input as Input);
+      } catch (error) {
+        if (!(error instanceof RangeError)) throw error;
+        context.addIssue({ code: "custom", message: error.message });
+        return z.NEVER;
+      }
+    })
+    .prefault(() => fallback as Given | Value);
 }
 
 /** What YAML, a flag or a caller may give. */
-type Loose = string | number | boolean | Readonly<Record<string, unknown>> | readonly unknown[];
+type Input = string | number | boolean | Readonly<Record<string, unknown>> | readonly unknown[];
 
 function choice<const Word extends string, const Alias extends string = never>(
   words: readonly Word[],
@@ -419,26 +426,26 @@ function flag(fallback: boolean) {
   });
 }
 
-function orAuto(input: Loose, read: (value: string | number) => number): number | "auto" {
+function orAuto(input: Input, read: (value: string | number) => number): number | "auto" {
   return input === "auto" ? "auto" : read(scalar(input));
 }
 
-function scalar(input: Loose): string | number {
+function scalar(input: Input): string | number {
   if (typeof input === "string" || typeof input === "number") return input;
   throw new RangeError(`expected one value, found ${quote(input)}`);
 }
 
-function isRecord(input: Loose): input is Readonly<Record<string, unknown>> {
+function isRecord(input: Input): input is Readonly<Record<string, unknown>> {
   return typeof input === "object" && !Array.isArray(input);
 }
 
-function readStrategy(input: Loose): string {
+function readStrategy(input: Input): string {
   const name = String(scalar(input));
   if (/[./\\]/.test(name)) return name;
   return readChoice(name, strategyNames);
 }
 
-function readStopInput(input: Loose): readonly StopRule[] | "auto" {
+function readStopInput(input: Input): readonly StopRule[] | "auto" {
   if (!Array.isArray(input)) return readStop(String(scalar(input)));
   return readStop(input.map((item) => (isRecord(item) ? stopText(item) : item)).join(","));
 }
