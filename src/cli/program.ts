@@ -27,6 +27,10 @@ const commands: Readonly<Record<string, CommandEntry>> = {
     summary: "write rows as a block file, which is read many times faster",
     load: async () => (await import("./convert.ts")).convertCommand,
   },
+  compare: {
+    summary: "train with several strategies and compare them",
+    load: async () => (await import("./compare.ts")).compareCommand,
+  },
   inspect: {
     summary: "describe a data set or a model",
     load: async () => (await import("./inspect.ts")).inspectCommand,

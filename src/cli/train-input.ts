@@ -95,7 +95,13 @@ export function manifestData(dataset: LoadedDataset): ManifestData {
 /** How many workers learn when the user leaves it open, and why. */
 function chooseWorkers(settings: Settings): { workers: number; reason: string } {
   if (settings.strategy === "serial") return { workers: 1, reason: "strategy serial" };
-  if (settings.workers !== "auto") return { workers: settings.workers, reason: "--workers" };
+  const { workers } = settings;
+  if (typeof workers === "object") {
+    throw new UsageError(
+      `--workers: expected one number, found ${workers.join(",")}: glissade compare takes several`,
+    );
+  }
+  if (workers !== "auto") return { workers, reason: "--workers" };
   const { count, reason } = usableCores();
   return { workers: count, reason };
 }

@@ -17,7 +17,9 @@ import { loadTrainingData, manifestData, startRun } from "./train-input.ts";
 import { saveEverywhere } from "./train-output.ts";
 import { emptyResult, summaryLine, unmetRequirements } from "./train-result.ts";
 
-const settingsOfOtherCommands: readonly string[] = ["output", "top", "blocks"];
+const settingsOfOtherCommands: readonly string[] = [
+  ...["output", "top", "blocks", "strategies", "repeat", "targetLoss"],
+];
 
 export const trainCommand: CommandDefinition = {
   name: "train",

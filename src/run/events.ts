@@ -160,6 +160,16 @@ export interface RunError {
   readonly column: number | null;
 }
 
+/** How the members of a run spent their time, all together, and how stale their updates were when applied. */
+export interface MembersSummary {
+  readonly messages: number;
+  readonly learnedSeconds: number;
+  readonly waitedSeconds: number;
+  readonly staleness: { readonly mean: number; readonly max: number };
+  /** How far the replicas are apart at the end, relative to their mean. */
+  readonly apart: number;
+}
+
 /** What `glissade train --json` prints, and what a run's `result` resolves to. */
 export interface TrainResult {
   readonly glissade: "1";
@@ -199,6 +209,8 @@ export interface TrainResult {
   readonly collisions: { readonly watched: number; readonly collided: number } | null;
   readonly updates: { readonly sent: number; readonly applied: number; readonly lost: number };
   readonly bytes: { readonly sent: number; readonly received: number };
+  /** What members that exchange messages did; null for others. */
+  readonly members: MembersSummary | null;
   /** Path of the model file, or null when none was written. */
   readonly model: string | null;
   /** Id of the run's folder, or null when nothing was recorded. */

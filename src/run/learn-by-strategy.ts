@@ -16,6 +16,7 @@ import type { Schedule } from "../model/schedule.ts";
 import { type AnyStrategy, type StrategyOptions, strategyOptions } from "../strategies/strategy.ts";
 import { type BestWeights, createBest } from "./best.ts";
 import { decideL2, decideStep } from "./choose-solver.ts";
+import type { MembersSummary } from "./events.ts";
 import type { Ending, RunPort, Timing } from "./learn-task.ts";
 import { chooseMerge } from "./merge-rule.ts";
 import { outcomeOf } from "./outcome.ts";
@@ -195,9 +196,28 @@ function rowsOf({ members }: Telemetry): number {
   return members.reduce((sum, { rows }) => sum + rows, 0);
 }
 
-function totalsOf({ telemetry }: EngineResult) {
+function totalsOf({ telemetry, apart }: EngineResult) {
   const sum = (of: (member: Telemetry["members"][number]) => number) =>
     telemetry.members.reduce((total, member) => total + of(member), 0);
   const [sent, bytes] = [sum(({ updates }) => updates), sum(({ bytesSent }) => bytesSent)];
-  return { updates: { sent, applied: sent, lost: 0 }, bytes: { sent: bytes, received: bytes } };
+  const members: MembersSummary = {
+    messages: sum(({ messagesSent }) => messagesSent),
+    learnedSeconds: sum(({ learnedSeconds }) => learnedSeconds),
+    waitedSeconds: sum(({ waitedSeconds }) => waitedSeconds),
+    staleness: stalenessOf(telemetry),
+    apart,
+  };
+  const updates = { sent, applied: sent, lost: 0 };
+  return { updates, members, bytes: { sent: bytes, received: bytes } };
+}
+
+/** Bar i of the histogram counts updates that were i updates stale. */
+function stalenessOf({ staleness }: Telemetry): MembersSummary["staleness"] {
+  let [updates, sum, max] = [0, 0, 0];
+  staleness.forEach((count, stale) => {
+    updates += count;
+    sum += count * stale;
+    if (count > 0) max = stale;
+  });
+  return { mean: updates > 0 ? sum / updates : 0, max };
 }

@@ -11,13 +11,17 @@ import type { Task } from "./task.ts";
 import type { TrainOutcome } from "./train.ts";
 
 /** What a run of several members adds to the record. */
-export type MemberTotals = Pick<TrainResult, "workers" | "updates" | "bytes" | "collisions">;
+export type MemberTotals = Pick<
+  TrainResult,
+  "workers" | "updates" | "bytes" | "collisions" | "members"
+>;
 
 export const totalsOfOne: MemberTotals = {
   workers: 1,
   collisions: null,
   updates: { sent: 0, applied: 0, lost: 0 },
   bytes: { sent: 0, received: 0 },
+  members: null,
 };
 
 export function outcomeOf(parts: JudgedRun, ending: Ending, totals = totalsOfOne): TrainOutcome {
@@ -64,6 +68,7 @@ export function outcomeOf(parts: JudgedRun, ending: Ending, totals = totalsOfOne
     collisions: totals.collisions,
     updates: totals.updates,
     bytes: totals.bytes,
+    members: totals.members,
     model: null,
     run: null,
     error: null,

@@ -18,6 +18,8 @@ type Plain =
   | StepRule
   | { readonly low: number; readonly high: number }
   | readonly StopRule[]
+  | readonly string[]
+  | readonly number[]
   | readonly Requirement[];
 
 /** The text that reads back as this value; an unset one is empty. */
@@ -28,6 +30,11 @@ export function settingText(value: Plain): string {
   if ("low" in value)
     return value.low === value.high ? `${value.low}` : `${value.low}:${value.high}`;
   if ("name" in value) return writeStep(value);
-  const list: readonly (StopRule | Requirement)[] = value;
-  return list.map((item) => ("rule" in item ? writeStopRule(item) : item.text)).join(",");
+  const list: readonly (StopRule | Requirement | string | number)[] = value;
+  return list.map(itemText).join(",");
+}
+
+function itemText(item: StopRule | Requirement | string | number): string {
+  if (typeof item !== "object") return String(item);
+  return "rule" in item ? writeStopRule(item) : item.text;
 }

@@ -4,6 +4,9 @@
  */
 import type { SettingName, Settings, TrainSettings } from "./settings.ts";
 
+/** Settings of a run, or of a command that takes several numbers of workers. */
+type AnySettings = Omit<TrainSettings, "workers"> & Pick<Settings, "workers">;
+
 const parameterServer = ["bsp", "asp", "ssp", "dssp"];
 const withTopology = ["allreduce", "d-psgd", "ad-psgd"];
 const sumsOnly = ["asp", "ssp", "dssp", "peer-to-peer", "hogwild", "round-robin"];
@@ -12,11 +15,11 @@ interface NoEffect {
   readonly setting: keyof TrainSettings;
   /** Why it does nothing here, to be read after "as". */
   readonly reason: string;
-  readonly when: (settings: TrainSettings) => boolean;
+  readonly when: (settings: AnySettings) => boolean;
 }
 
 /** A strategy of the user's own may read whatever it likes. */
-function only(names: readonly string[], settings: TrainSettings): boolean {
+function only(names: readonly string[], settings: AnySettings): boolean {
   return !names.includes(settings.strategy) && !/[./\\]/.test(settings.strategy);
 }
 
@@ -96,7 +99,7 @@ const noEffects: readonly NoEffect[] = [
  * The settings among `given` (what the user set, not the defaults) that have no effect, and why.
  */
 export function settingsWithoutEffect(
-  settings: TrainSettings,
+  settings: AnySettings,
   given: ReadonlySet<SettingName>,
 ): { readonly setting: keyof Settings; readonly reason: string }[] {
   return noEffects
@@ -111,7 +114,7 @@ const availableEngines: readonly string[] = ["threads"];
  * Refuses settings that would otherwise be passed over in silence.
  * @throws RangeError that names the setting, what it must be and what it is.
  */
-export function refuseUnavailable(settings: TrainSettings): void {
+export function refuseUnavailable(settings: AnySettings): void {
   if (settings.strategy === "feature-parallel") {
     throw new RangeError(
       "Cannot train with strategy feature-parallel in this version: it needs blocks by columns",

@@ -4,9 +4,18 @@
  * text as a user writes it or the plain data it stands for; the outcome is plain data.
  */
 import { z } from "zod";
-import { quote, readChoice, readNumber, readRange, readSize, readTime } from "./grammar.ts";
+import {
+  quote,
+  readChoice,
+  readList,
+  readNumber,
+  readRange,
+  readSize,
+  readTime,
+} from "./grammar.ts";
 import type { Interval, Requirement, StepRule, StopRule } from "./rules.ts";
 import { readInterval, readRequirements, readStep, readStop } from "./rules.ts";
+import { readStrategies, readStrategy, strategyNames } from "./strategy-names.ts";
 
 /** Headings that help sorts settings under. */
 export type SettingGroup = "data" | "model" | "learning" | "workers" | "stopping" | "output";
@@ -24,21 +33,6 @@ export interface SettingMeta {
 }
 
 const lossAliases = { logistic: "log", log_loss: "log", mse: "squared" } as const;
-const strategyNames = [
-  "serial",
-  "hogwild",
-  "round-robin",
-  "replicas",
-  "bsp",
-  "asp",
-  "ssp",
-  "dssp",
-  "allreduce",
-  "peer-to-peer",
-  "d-psgd",
-  "ad-psgd",
-  "feature-parallel",
-] as const;
 const topologyNames = [
   "ring",
   "torus",
@@ -323,8 +317,40 @@ export const trainSchema = z.strictObject({
   ...stoppingShape,
 });
 
+/** What only `compare` and `simulate` need. */
+const contestShape = {
+  strategies: grammar<readonly string[]>(
+    ["serial", "bsp", "ssp", "allreduce"],
+    readStrategies,
+  ).meta({
+    group: "workers",
+    syntax: "LIST",
+    description: "strategies to compare, as in serial,ssp,./mine.ts",
+  }),
+  /** Commands that compare take several numbers of workers, where training takes one. */
+  workers: grammar<number | "auto" | readonly number[], string | number>("auto", readCounts).meta(
+    workersShape.workers.meta()!,
+  ),
+  repeat: number(1, { min: 1, max: 1000, integer: true }).meta({
+    group: "workers",
+    syntax: "N",
+    description: "runs of each, with seeds that count up from --seed",
+  }),
+  targetLoss: grammar<number | null, number>(null, (input) =>
+    readNumber(scalar(input), { min: 0 }),
+  ).meta({
+    group: "stopping",
+    syntax: "X",
+    description: "loss whose time to reach is compared",
+  }),
+};
+
 /** Schema of everything, with what only commands need. */
-export const settingsSchema = z.strictObject({ ...trainSchema.shape, ...outputShape });
+export const settingsSchema = z.strictObject({
+  ...trainSchema.shape,
+  ...outputShape,
+  ...contestShape,
+});
 
 /** Settings of a run: resolved, plain data. */
 export type TrainSettings = Readonly<z.output<typeof trainSchema>>;
@@ -439,10 +465,12 @@ function isRecord(input: Input): input is Readonly<Record<string, unknown>> {
   return typeof input === "object" && !Array.isArray(input);
 }
 
-function readStrategy(input: Input): string {
-  const name = String(scalar(input));
-  if (/[./\\]/.test(name)) return name;
-  return readChoice(name, strategyNames);
+/** One number where one is given, so that commands with one run need not know of lists. */
+function readCounts(input: Input): number | "auto" | readonly number[] {
+  if (input === "auto") return "auto";
+  const items = Array.isArray(input) ? input.map(String) : readList(String(scalar(input)));
+  const counts = items.map((item) => readNumber(item, { min: 1, max: 65536, integer: true }));
+  return counts.length === 1 ? counts[0]! : counts;
 }
 
 function readStopInput(input: Input): readonly StopRule[] | "auto" {

@@ -1,0 +1,152 @@
+import { formatPercent, formatSeconds, formatSize } from "../report/format.ts";
+import { type Contest, type Entry, type Interval, runContest, standings } from "../run/contest.ts";
+import { loadDataset } from "../run/load.ts";
+import { usableCores } from "../run/machine.ts";
+import {
+  type SettingName,
+  type Settings,
+  type TrainOptions,
+  trainSchema,
+} from "../run/settings.ts";
+import { train } from "../run/train.ts";
+import { type CommandContext, type CommandDefinition, exitCode } from "./command.ts";
+import { inputFiles, loadOptions } from "./input.ts";
+import { Signals } from "./signals.ts";
+import { formatTable } from "./table.ts";
+
+/** Settings of a run that make no sense for many: where models go, what is started from. */
+const settingsOfOneRun: readonly string[] = ["strategy", "init", "solver", "workers"];
+
+export const compareCommand: CommandDefinition = {
+  name: "compare",
+  description:
+    "Train with several strategies on the same rows, split, kernels and rules, and compare time to a loss, quality, traffic and waiting.",
+  arguments: [{ syntax: "[files...]", description: "rows, as for train" }],
+  settings: [
+    ...(Object.keys(trainSchema.shape) as SettingName[]).filter(
+      (name) => !settingsOfOneRun.includes(name),
+    ),
+    ...([
+      "workers",
+      "strategies",
+      "repeat",
+      "targetLoss",
+      "grace",
+      "json",
+      "quiet",
+      "verbose",
+    ] as const),
+    "color",
+  ],
+  examples: [
+    "glissade compare news.svm.gz --strategies serial,bsp,ssp --workers 1,2,4 --repeat 5",
+    "glissade compare news.svm --target-loss 0.2 --json | tail -1",
+  ],
+  run: compareStrategies,
+};
+
+async function compareStrategies(context: CommandContext): Promise<number> {
+  const { settings, output, arguments: args } = context;
+  const files = inputFiles(args, "compare");
+  using signals = new Signals({
+    graceSeconds: settings.grace,
+    onFirst: (name) => output.note(`${name}: stopping after what was learned so far`),
+  });
+  const dataset = await signals.race(
+    loadDataset(files, { ...loadOptions(settings), signal: signals.signal, residence: "memory" }),
+  );
+  const like = { ...loadOptions(settings), arena: dataset.arena, like: dataset };
+  const validation = settings.valid === null ? null : await loadDataset(settings.valid, like);
+  const test = settings.test === null ? null : await loadDataset(settings.test, like);
+  const extras = { validation, test };
+  const options = await withL2(dataset, optionsOf(settings), extras);
+  output.note(`l2 ${options.l2} for all, seeds from ${settings.seed}`);
+  const contest: Contest = {
+    strategies: settings.strategies,
+    workers: workersOf(settings),
+    repeat: settings.repeat,
+    targetLoss: settings.targetLoss,
+    options,
+  };
+  const entries: Entry[] = [];
+  for await (const entry of runContest(dataset, contest, extras, signals.signal)) {
+    entries.push(entry);
+    if (!output.quiet) output.note(entryLine(entry));
+  }
+  report(context, entries);
+  if (signals.received !== null) return signals.exitCode;
+  return entries.every(({ error }) => error !== null) ? exitCode.failed : exitCode.done;
+}
+
+function optionsOf(settings: Settings): TrainOptions {
+  const names = Object.keys(trainSchema.shape).filter((name) => !settingsOfOneRun.includes(name));
+  return Object.fromEntries(
+    names.map((name) => [name, settings[name as SettingName]]),
+  ) as TrainOptions;
+}
+
+/** One l2 for all runs: where it is auto, what a serial run chooses. */
+async function withL2(
+  dataset: Parameters<typeof train>[0],
+  options: TrainOptions,
+  extras: Parameters<typeof train>[2],
+): Promise<TrainOptions> {
+  if (options.l2 !== "auto" || options.C !== null) return options;
+  const { l2 } = await train(dataset, { ...options, solver: "sgd", stop: "epochs:1" }, extras)
+    .result;
+  return { ...options, l2: l2! };
+}
+
+function workersOf({ workers }: Settings): readonly number[] {
+  if (workers === "auto") return [usableCores().count];
+  return typeof workers === "number" ? [workers] : workers;
+}
+
+function entryLine({ strategy, workers, seed, result, error, bestLoss }: Entry): string {
+  const who = `${strategy}, ${workers} ${workers === 1 ? "worker" : "workers"}, seed ${seed}`;
+  if (error !== null) return `${who}: failed: ${error}`;
+  return `${who}: loss ${bestLoss?.toPrecision(5)}, ${formatSeconds(result!.seconds.train)}`;
+}
+
+function report({ settings, output }: CommandContext, entries: readonly Entry[]): void {
+  const rows = standings(entries);
+  if (output.json) {
+    const { targetLoss } = settings;
+    const status = entries.some(({ error }) => error === null) ? "done" : "failed";
+    output.result(
+      JSON.stringify({ glissade: "1", command: "compare", status, targetLoss, rows, entries }),
+    );
+    return;
+  }
+  const target = settings.targetLoss !== null;
+  const head = [
+    ...["strategy", "workers", "runs"],
+    ...(target ? [`to loss ${settings.targetLoss}`] : []),
+    ...["learning", "loss", "accuracy", "sent", "messages", "staleness", "waiting"],
+  ];
+  const body = rows.map((row) => {
+    const { strategy, workers, runs, failures, reached } = row;
+    const first = [strategy, String(workers), String(runs)];
+    if (failures.length === runs) return [...first, `failed: ${failures[0]}`];
+    const missed = reached < runs ? ` (${reached} of ${runs})` : "";
+    return [
+      ...first,
+      ...(target ? [`${show(row.secondsToTarget, formatSeconds)}${missed}`] : []),
+      show(row.seconds, formatSeconds),
+      show(row.loss, (x) => x.toPrecision(5)),
+      show(row.accuracy, formatPercent),
+      show(row.bytes, formatSize),
+      show(row.messages, (x) => String(Math.round(x))),
+      show(row.staleness, (x) => x.toFixed(1)),
+      show(row.waitedShare, formatPercent),
+    ];
+  });
+  for (const line of formatTable([head, ...body])) output.result(line);
+}
+
+/** Median, and the range where runs differ. */
+function show(interval: Interval | null, format: (value: number) => string): string {
+  if (interval === null) return "-";
+  const [median, low, high] = [interval.median, interval.low, interval.high].map(format);
+  return low === high ? median! : `${median} [${low}, ${high}]`;
+}

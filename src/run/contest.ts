@@ -1,0 +1,166 @@
+/**
+ * Strategies side by side: the same data, split, kernels and rules; several numbers of workers, several seeds. A run
+ * that fails is an entry that says so, never one that is left out.
+ */
+import type { TrainResult } from "./events.ts";
+import type { LoadedDataset } from "./load.ts";
+import type { TrainOptions } from "./settings.ts";
+import { type Run, type TrainExtras, train } from "./train.ts";
+
+export interface Contest {
+  readonly strategies: readonly string[];
+  readonly workers: readonly number[];
+  /** Runs of each, with seeds that count up. */
+  readonly repeat: number;
+  /** Loss whose time to reach is compared; null: none. */
+  readonly targetLoss: number | null;
+  /** Settings that all runs share. */
+  readonly options: TrainOptions;
+}
+
+/** One run. */
+export interface Entry {
+  readonly strategy: string;
+  readonly workers: number;
+  readonly seed: number;
+  readonly result: TrainResult | null;
+  /** Seconds of learning until the target was reached; null when it never was. */
+  readonly secondsToTarget: number | null;
+  readonly bestLoss: number | null;
+  readonly error: string | null;
+}
+
+/** Median and range of some runs. */
+export interface Interval {
+  readonly median: number;
+  readonly low: number;
+  readonly high: number;
+}
+
+/** All runs of a strategy with a number of workers. */
+export interface Standing {
+  readonly strategy: string;
+  readonly workers: number;
+  readonly runs: number;
+  readonly failures: readonly string[];
+  /** Runs that reached the target, and how long they learned until then. */
+  readonly reached: number;
+  readonly secondsToTarget: Interval | null;
+  readonly seconds: Interval | null;
+  readonly loss: Interval | null;
+  readonly accuracy: Interval | null;
+  readonly bytes: Interval | null;
+  readonly messages: Interval | null;
+  readonly staleness: Interval | null;
+  /** Share of the members' time spent waiting. */
+  readonly waitedShare: Interval | null;
+}
+
+/** Runs the contest; entries come as they are done. Stops after the run that is going on when asked to. */
+export async function* runContest(
+  dataset: LoadedDataset,
+  contest: Contest,
+  extras: TrainExtras = {},
+  signal?: AbortSignal,
+): AsyncGenerator<Entry> {
+  for (const strategy of contest.strategies) {
+    const counts = strategy === "serial" ? [1] : contest.workers;
+    for (const workers of counts) {
+      for (let k = 0; k < contest.repeat; k++) {
+        if (signal?.aborted) return;
+        const seed = Number(contest.options.seed ?? 1) + k;
+        const options: TrainOptions = { ...contest.options, strategy, workers, seed };
+        yield await enter(dataset, { options, extras, targetLoss: contest.targetLoss, signal });
+      }
+    }
+  }
+}
+
+async function enter(
+  dataset: LoadedDataset,
+  question: {
+    options: TrainOptions;
+    extras: TrainExtras;
+    targetLoss: number | null;
+    signal: AbortSignal | undefined;
+  },
+): Promise<Entry> {
+  const { options, extras, targetLoss, signal } = question;
+  const name = {
+    strategy: String(options.strategy),
+    workers: Number(options.workers),
+    seed: Number(options.seed),
+  };
+  try {
+    // Steps are what is compared: dual ascent would be another algorithm in one of the rows.
+    const run = train(dataset, { ...options, solver: "sgd" }, extras);
+    const stop = () => run.stop();
+    signal?.addEventListener("abort", stop);
+    const seen = await watch(run, targetLoss).finally(() =>
+      signal?.removeEventListener("abort", stop),
+    );
+    return { ...name, ...seen, result: await run.result, error: null };
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+    const nothing = { result: null, secondsToTarget: null, bestLoss: null };
+    return { ...name, ...nothing, error: error.message };
+  }
+}
+
+async function watch(run: Run, targetLoss: number | null) {
+  let secondsToTarget: number | null = null;
+  let bestLoss: number | null = null;
+  for await (const event of run) {
+    if (event.kind !== "evaluated") continue;
+    const loss = event.loss ?? event.objective;
+    if (loss === null) continue;
+    bestLoss = Math.min(bestLoss ?? loss, loss);
+    if (targetLoss !== null && loss <= targetLoss) secondsToTarget ??= event.trainSeconds;
+  }
+  return { secondsToTarget, bestLoss };
+}
+
+/** Folds entries into a row for each strategy and number of workers, in the order they came. */
+export function standings(entries: readonly Entry[]): Standing[] {
+  const groups = new Map<string, Entry[]>();
+  for (const entry of entries) {
+    const name = `${entry.strategy} ${entry.workers}`;
+    groups.set(name, [...(groups.get(name) ?? []), entry]);
+  }
+  return [...groups.values()].map((group) => {
+    const results = group.flatMap(({ result }) => (result ? [result] : []));
+    const of = (value: (result: TrainResult) => number | null | undefined) =>
+      intervalOf(results.map(value));
+    const { strategy, workers } = group[0]!;
+    return {
+      strategy,
+      workers,
+      runs: group.length,
+      failures: group.flatMap(({ error }) => (error === null ? [] : [error])),
+      reached: group.filter((entry) => entry.secondsToTarget !== null).length,
+      secondsToTarget: intervalOf(group.map((entry) => entry.secondsToTarget)),
+      seconds: of(({ seconds }) => seconds.train),
+      loss: intervalOf(group.map(({ bestLoss }) => bestLoss)),
+      accuracy: of(({ test, validation }) => (test ?? validation)?.accuracy),
+      bytes: of(({ bytes }) => bytes.sent),
+      messages: of(({ members }) => members?.messages),
+      staleness: of(({ members }) => members?.staleness.mean),
+      waitedShare: of(({ members }) => members && shareWaited(members)),
+    };
+  });
+}
+
+function shareWaited(members: NonNullable<TrainResult["members"]>): number {
+  const { learnedSeconds, waitedSeconds } = members;
+  const all = learnedSeconds + waitedSeconds;
+  return all > 0 ? waitedSeconds / all : 0;
+}
+
+/** Median and range of the values that are there; null when none is. */
+export function intervalOf(values: readonly (number | null | undefined)[]): Interval | null {
+  const sorted = values.filter((x) => x !== null && x !== undefined).sort((a, b) => a - b);
+  if (sorted.length === 0) return null;
+  const middle = sorted.length >> 1;
+  const median = sorted.length % 2 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+  return { median, low: sorted[0]!, high: sorted.at(-1)! };
+}
