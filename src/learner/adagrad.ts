@@ -50,6 +50,7 @@ export function createAdagradSolver(
         learnList(list.address, list.count);
         rows += list.count;
       }
+      order.settle();
     },
     weights() {
       settle();

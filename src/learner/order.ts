@@ -30,6 +30,8 @@ export interface RowOrder {
   take(count: number): TakenRows;
   /** The next `count` rows, less only at the end of an epoch: several windows' blocks may be held for it. */
   takeWhole(count: number): TakenRows;
+  /** What was taken has been learned: blocks that are done with may go before the next rows are taken. */
+  settle(): void;
   /** Goes to any place of any epoch; the rows from there on are the same however the place was reached. */
   seek(place: { epoch: number; taken: number }): void;
   close(): void;
@@ -106,6 +108,10 @@ class WindowedOrder implements RowOrder {
     return this.#hand(count);
   }
 
+  settle(): void {
+    this.#letGo(this.#start);
+  }
+
   seek({ epoch, taken }: { epoch: number; taken: number }): void {
     this.#letGo(Number.POSITIVE_INFINITY);
     this.#start = 0;
@@ -134,7 +140,7 @@ class WindowedOrder implements RowOrder {
 
   /** What was handed out last has been learned: its windows' blocks may go. */
   #beginTake(): void {
-    this.#letGo(this.#start);
+    this.settle();
     if (this.#taken === this.epochRows) this.seek({ epoch: this.#epoch + 1, taken: 0 });
   }
 

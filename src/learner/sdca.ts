@@ -69,6 +69,7 @@ export function createSdcaSolver(
         rows += some.count;
         left -= some.count;
       }
+      order.settle();
     },
     weights,
     state() {

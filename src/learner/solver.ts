@@ -95,6 +95,7 @@ export function createStepping(
         stepper.learn(schedule, replica, list);
         rows += list.count;
       }
+      order.settle();
     },
     weights: () => weightsAt(replica, schedule),
     restart(weights, by) {

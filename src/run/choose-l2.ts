@@ -132,6 +132,7 @@ async function advance(
     for (const rival of rivals) rival.snapshot();
     await breathe();
   }
+  order.settle();
   for (const rival of rivals) rival.judge();
 }
 

@@ -37,13 +37,17 @@ function widenWhenAcquired(arena: Arena, source: BlockSource, width: number): Bl
     arena.release(known.block.byteOffset, known.block.byteLength);
   }
   return {
-    ...source,
+    resident: false,
+    heldMax: source.heldMax,
     summaries: source.summaries.map(({ rows, nonZeros }) => {
       const shape = { rows, nonZeros: nonZeros + rows };
       return { ...shape, byteLength: blockByteLength(shape) };
     }),
     acquire: (numbers) => numbers.map(acquire),
     release: (numbers) => numbers.forEach(release),
+    expect: (numbers) => source.expect(numbers),
+    rowIds: (number) => source.rowIds(number),
+    close: () => source.close(),
   };
 }
 
@@ -56,6 +60,7 @@ export function withConstantColumn(arena: Arena, block: Block, width: number): B
   const wider = createBlock(arena.buffer, address, shape);
   wider.label.set(block.label);
   wider.rowId.set(block.rowId);
+  wider.rowStart[0] = 0; // a room that is given out again is not empty
   for (let row = 0; row < rows; row++) {
     const start = block.rowStart[row]!;
     const end = block.rowStart[row + 1]!;
