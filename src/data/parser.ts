@@ -9,7 +9,7 @@ export interface BlockArena {
 }
 
 /**
- * Text in an arena. It ends with a line feed, and 16 readable bytes follow it: a parser may load whole
+ * Text in an arena. It ends with a line feed, and 64 readable bytes follow it: a parser may load whole
  * words without looking for the end of the text.
  */
 export interface TextRange {

@@ -286,6 +286,23 @@ describe("what a row may look like", () => {
     expect(columns.index).toEqual([1, 2]);
   });
 
+  test("ids and values of every length are read, wherever they stand in a row", () => {
+    for (let idDigits = 1; idDigits <= 8; idDigits++) {
+      for (let fraction = 1; fraction <= 9; fraction++) {
+        for (const whole of ["0", "7", "-0", "12"]) {
+          const id = 10 ** (idDigits - 1) + 1;
+          const entries = Array.from(
+            { length: 9 },
+            (_, i) => `${id + i}:${whole}.${"987654321".slice(0, fraction)}`,
+          );
+          const { columns, report } = expectSame(`1 ${entries.join(" ")}\n-1 ${entries[0]}\n`);
+          expect(report).toMatchObject({ rows: 2, nonZeros: 10, faultCount: 0 });
+          expect(columns.index).toEqual([...entries.map((_, i) => id + i), id]);
+        }
+      }
+    }
+  });
+
   test("a row may have no entries", () => {
     expect(expectSame("-1\n+1\n").report).toMatchObject({ rows: 2, nonZeros: 0, width: 0 });
   });

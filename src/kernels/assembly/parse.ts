@@ -2,12 +2,13 @@
  * svmlight text to the columns of a block. One call parses one chunk and keeps nothing between calls, so
  * threads parse different chunks of one memory at the same time.
  *
- * The text must end with a line feed and 16 readable bytes must follow it: every token then ends before
+ * The text must end with a line feed and 64 readable bytes must follow it: every token then ends before
  * the end of the text, and no loop needs to look for it. `countText` gives upper bounds of rows and
  * entries, so the columns never overflow: an entry needs its colon, a row its line feed.
  */
 import { numberBad, numberEnd, numberNotFinite, numberOk, numberStatus, scanNumber } from "./number";
 import { smallPowers } from "./powers";
+import { entryShuffles } from "./shuffles";
 
 // The job, in u32 words at one address: what to do, then what was found. data/parser.ts has the same list.
 const jobText = 0;
@@ -140,6 +141,68 @@ function parseRow(at: usize, indexOut: usize, valueShift: usize, widthLimit: u32
   while (true) {
     let c: u32 = load<u8>(p);
     if (c == 0x20) c = load<u8>(++p);
+
+    // Usual entries, as long as they come: where bytes other than digits stand is found for 64 bytes at
+    // once, so that the next entry does not wait for the loads of the one before.
+    let used: u32 = 64;
+    let others: u64 = 0;
+    while (true) {
+      if (used > 48) {
+        others = otherThanDigits(p);
+        used = 0;
+      }
+      const idDigits = <u32>ctz(others);
+      const behindColon = others & (others - 1);
+      const point = <u32>ctz(behindColon);
+      const marks = load<u32>(p + idDigits) & 0xff00ff;
+      if (idDigits - 1 >= 8 || point != idDigits + 2) break;
+      let id: u32 = 0;
+      let value: f32 = 0;
+      let end: u32 = 0;
+      if (marks == 0x2e003a) {
+        end = <u32>ctz(behindColon & (behindColon - 1));
+        const fraction = end - point - 1;
+        if (end > 15 || fraction - 1 >= 7) break;
+        const places = v128.load(entryShuffles + <usize>(((idDigits - 1) * 7 + fraction - 1) << 4));
+        const digits = i8x16.swizzle(i8x16.sub(v128.load(p), i8x16.splat(0x30)), places);
+        const tens = i16x8.mul(v128.and(digits, i16x8.splat(0xff)), i16x8.splat(10));
+        const pairs = i16x8.add(tens, i16x8.shr_u(digits, 8));
+        const fours = i32x4.dot_i16x8_s(pairs, i32x4.splat(0x1_0064));
+        const idFours = i64x2.extract_lane(fours, 0);
+        const valueFours = i64x2.extract_lane(fours, 1);
+        id = <u32>idFours * 10_000 + <u32>(idFours >> 32);
+        const mantissa = <u32>valueFours * 10_000 + <u32>(valueFours >> 32);
+        // Above, its f32 would be rounded before the division rounds.
+        if (mantissa > 0x100_0000) break;
+        value = <f32>mantissa / load<f32>(smallPowers + (<usize>fraction << 2));
+      } else if ((marks & 0xff) == 0x3a) {
+        // One digit, as for features that are there or not.
+        const bytes = load<u64>(p) ^ zeros;
+        id = joinDigits(bytes << (64 - (idDigits << 3)));
+        value = <f32>(<u32>load<u8>(p + idDigits + 1) - 0x30);
+        end = point;
+      } else {
+        break;
+      }
+      const next = <u32>load<u8>(p + end);
+      if (!isDelimiter(next) || <i32>id <= previous) break;
+      previous = <i32>id;
+      p += end;
+      if (id >= widthLimit) {
+        unseen++;
+      } else {
+        store<u32>(out, id);
+        store<f32>(out + valueShift, value);
+        out += 4;
+      }
+      if (next != 0x20) break;
+      p++;
+      others >>= end + 1;
+      used += end + 1;
+    }
+    c = load<u8>(p);
+
+    // What is left: the end of the row, an entry of another form, or a fault.
     if (c - 0x30 >= 10) {
       p = skipBlanks(p);
       c = load<u8>(p);
@@ -179,21 +242,20 @@ function parseRow(at: usize, indexOut: usize, valueShift: usize, widthLimit: u32
     previous = <i32>id;
     p++;
 
-    // The value: most are 0.ddd with up to seven digits, or one digit; anything else is scanned.
+    // The value: most are 0.ddd or -0.ddd with up to seven digits; anything else is scanned.
     let value: f32 = 0;
     const valueAt = p;
+    const negative = load<u8>(p) == 0x2d;
+    p += <usize>negative;
     const start = <u32>load<u16>(p);
     const fraction = load<u64>(p + 2) ^ zeros;
     const ends = ((fraction + 0x7676_7676_7676_7676) | fraction) & 0x8080_8080_8080_8080;
     if (start == 0x2e30 && (ends & 0x80) == 0 && ends != 0) {
       const bits = ctz(ends) & 0x38;
       value = <f32>joinDigits(fraction << (64 - bits)) / load<f32>(smallPowers + <usize>(bits >> 1));
+      value = negative ? -value : value;
       p += 2 + <usize>(bits >> 3);
       c = load<u8>(p);
-    } else if ((start & 0xff) - 0x30 < 10) {
-      value = <f32>((start & 0xff) - 0x30);
-      c = start >> 8;
-      p++;
     }
     if (!isDelimiter(c)) {
       value = scanNumber(valueAt);
@@ -255,6 +317,21 @@ function fail(code: u32, at: usize, result: usize): usize {
   fault = code;
   faultAt = at;
   return result;
+}
+
+/** A bit for each of the 64 bytes at `p` that is no digit. */
+// @ts-ignore: decorator
+@inline
+function otherThanDigits(p: usize): u64 {
+  return otherOf16(p) | (otherOf16(p + 16) << 16) | (otherOf16(p + 32) << 32) | (otherOf16(p + 48) << 48);
+}
+
+// @ts-ignore: decorator
+@inline
+function otherOf16(p: usize): u64 {
+  const offsets = i8x16.sub(v128.load(p), i8x16.splat(0x30));
+  // Saturating: only 0 to 9 stay below 128, and the bit mask takes the top bits.
+  return <u64>(<u32>i8x16.bitmask(i8x16.add_sat_u(offsets, i8x16.splat(0x76))));
 }
 
 /** Up to eight digits, right-aligned (first digit in the lowest byte that is used), as a number. */
