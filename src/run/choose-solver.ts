@@ -24,7 +24,7 @@ export type AnySolver = Solver | SdcaSolver;
  * it is 78: 0.15 and 0.05 %); below it, dual ascent gets there in fewer passes (2.3 on the RCV1 subset: 8 passes
  * against more than 20).
  */
-export const sgdRowsTimesL2Min = 30;
+const sgdRowsTimesL2Min = 30;
 
 /** Chooses l2, solver and step, saying what and why. */
 export async function chooseSolver(
@@ -72,13 +72,23 @@ function decideSolver(task: Task, l2: number, port: RunPort): "sgd" | "sdca" {
   return value;
 }
 
+/** rows * l2 / mean ||x||^2: how far one pass of SGD comes. */
+function sizeOf(task: Task, l2: number): number {
+  return (task.trainRows * l2) / task.meanSquaredNorm;
+}
+
+/** Whether one or two passes of SGD come close enough to the optimum. */
+export function fewPassesDo(task: Task, l2: number): boolean {
+  return sizeOf(task, l2) >= sgdRowsTimesL2Min;
+}
+
 function ruleForSolver(task: Task, l2: number): { value: "sgd" | "sdca"; reason: string } {
   if (task.settings.l2 === "auto" && task.validation) {
     return { value: "sgd", reason: "l2 was chosen by what a few passes of sgd reach" };
   }
-  const size = (task.trainRows * l2) / task.meanSquaredNorm;
+  const size = sizeOf(task, l2);
   const measure = `rows * l2 / mean ||x||^2 is ${Number(size.toPrecision(2))}`;
-  if (size >= sgdRowsTimesL2Min) {
+  if (fewPassesDo(task, l2)) {
     return { value: "sgd", reason: `${measure}, at least ${sgdRowsTimesL2Min}: a few passes do` };
   }
   return {

@@ -15,7 +15,7 @@ import type { Model } from "../math/replica.ts";
 import type { Schedule } from "../model/schedule.ts";
 import { type AnyStrategy, type StrategyOptions, strategyOptions } from "../strategies/strategy.ts";
 import { type BestWeights, createBest } from "./best.ts";
-import { decideL2, decideStep } from "./choose-solver.ts";
+import { decideL2, decideStep, fewPassesDo } from "./choose-solver.ts";
 import type { MembersSummary } from "./events.ts";
 import type { Ending, RunPort, Timing } from "./learn-task.ts";
 import { chooseMerge } from "./merge-rule.ts";
@@ -132,7 +132,10 @@ function createWatcher(
       best: best.keep(weights(), judged),
     });
     const { stop } = task.settings;
-    const rules = stop === "auto" ? autoStopOfSteps : { rules: stop, gain: null };
+    const rules =
+      stop === "auto"
+        ? autoStopOfSteps({ fewPasses: fewPassesDo(task, context.l2) })
+        : { rules: stop, gain: null };
     return judgeStop(rules, history, { ...judged, epoch, seconds: port.seconds(), gap: null });
   };
   return {

@@ -7,7 +7,7 @@ import { vectorFromModel } from "../model/model.ts";
 import { type BestWeights, createBest, type JudgedPair } from "./best.ts";
 import { createBreathe } from "./breath.ts";
 import { certificationDue, gapDefault, isDualAscent } from "./certify.ts";
-import { type AnySolver, chooseSolver } from "./choose-solver.ts";
+import { type AnySolver, chooseSolver, fewPassesDo } from "./choose-solver.ts";
 import type { RunEventBody } from "./events.ts";
 import { exchangesMessages, learnByStrategy } from "./learn-by-strategy.ts";
 import type { LoadedDataset } from "./load.ts";
@@ -130,10 +130,11 @@ export interface Ending extends Verdict {
   readonly dual: number | null;
 }
 
-function stopRulesOf(task: Task, solver: AnySolver): StopRules {
+function stopRulesOf({ task, context, solver }: RunParts): StopRules {
   const { stop } = task.settings;
   if (stop !== "auto") return { rules: stop, gain: null };
-  return isDualAscent(solver) ? autoStopOfAscent(gapDefault) : autoStopOfSteps;
+  if (isDualAscent(solver)) return autoStopOfAscent(gapDefault);
+  return autoStopOfSteps({ fewPasses: fewPassesDo(task, context.l2) });
 }
 
 /** What the loop carries from one evaluation to the next. */
@@ -151,7 +152,7 @@ async function learnUntilStopped(parts: RunParts): Promise<Ending> {
   const firstLoss = timed(timing, "evaluate", () => best.firstLoss());
   const course: Course = {
     history: createHistory(),
-    rules: stopRulesOf(task, solver),
+    rules: stopRulesOf(parts),
     lossMax: divergenceFactor * firstLoss,
     dual: null,
     restarts: 0,

@@ -74,6 +74,9 @@ test("epochs, time, targets and gap end at their values; the first of a list win
 test("auto ends after three epochs that gain less than 0.1 %, however often they are judged", () => {
   const falling = Array.from({ length: 10 }, (_, k) => 1 / (k + 1));
   const flat = Array.from({ length: 6 }, () => 0.1);
-  expect(endOf(autoStopOfSteps, [...falling, ...flat])).toEqual({ after: 13, rule: "plateau" });
-  expect(endOf(autoStopOfSteps, falling)).toBeNull();
+  const steps = autoStopOfSteps({ fewPasses: false });
+  expect(endOf(steps, [...falling, ...flat])).toEqual({ after: 13, rule: "plateau" });
+  expect(endOf(steps, falling)).toBeNull();
+  const few = autoStopOfSteps({ fewPasses: true });
+  expect(endOf(few, [0.5, 0.4, 0.3999])).toEqual({ after: 3, rule: "plateau" });
 });

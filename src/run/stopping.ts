@@ -39,13 +39,16 @@ export interface StopRules {
   readonly gain: { readonly epochs: number; readonly share: number } | null;
 }
 
-const smallGain = { epochs: 3, share: 1e-3 };
-
-/** `--stop auto` for steps: at most 30 epochs, and none after three that gain less than 0.1 %. */
-export const autoStopOfSteps: StopRules = {
-  rules: [{ rule: "epochs", epochs: 30 }],
-  gain: smallGain,
-};
+/**
+ * `--stop auto` for steps: at most 30 epochs, and none after three that gain less than 0.1 %; after one, where the
+ * rows are so many for their l2 that a few passes do (choose-solver.ts).
+ */
+export function autoStopOfSteps({ fewPasses }: { fewPasses: boolean }): StopRules {
+  return {
+    rules: [{ rule: "epochs", epochs: 30 }],
+    gain: { epochs: fewPasses ? 1 : 3, share: 1e-3 },
+  };
+}
 
 /**
  * `--stop auto` for dual ascent: a proven gap, or 100 epochs. Nothing else counts: on its way to the optimum dual
@@ -74,7 +77,7 @@ export function judgeStop(
   if (verdict || !gain) return verdict;
   const since = evaluationsWithoutGain(history.costs, gain.share);
   const best = history.epochs.at(-1 - since)!;
-  if (since < 2 || standing.epoch - best < gain.epochs) return null;
+  if (since < 1 || standing.epoch - best < gain.epochs) return null;
   const epochs = Math.round(standing.epoch - best);
   return { rule: "plateau", detail: `${epochs} epochs gained less than ${gain.share * 100} %` };
 }
