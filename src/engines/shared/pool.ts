@@ -4,6 +4,7 @@
  * thread is rank 0 and works too; then it sleeps until the others are done.
  */
 import { once } from "node:events";
+import { existsSync } from "node:fs";
 import {
   MessageChannel,
   type MessagePort,
@@ -33,7 +34,7 @@ export interface Seat {
 
 export const threadsMax = 256;
 /** No call takes this long: a thread that does not answer has died. */
-const answerMsMax = 600_000;
+const answerMsMax = 120_000;
 
 interface Thread {
   readonly worker: Worker;
@@ -106,8 +107,12 @@ export class ThreadPool {
 }
 
 function startThread(seat: Seat): Thread {
+  const entry = builtUrl("worker", import.meta.url);
+  // Looked for here, as a caller that sleeps until the threads answer would not hear that they never started.
+  if (!existsSync(entry))
+    throw new Error(`Cannot start threads as ${entry.pathname} is missing: run npm run build`);
   const { port1, port2 } = new MessageChannel();
-  const worker = new Worker(builtUrl("worker", import.meta.url), {
+  const worker = new Worker(entry, {
     workerData: { ...seat, port: port2 },
     transferList: [port2],
   });
