@@ -10,6 +10,7 @@ import { type BlockFile, damagedBlocks, openBlockFile } from "./block-open.ts";
 import { BlockLoad, plainReader } from "./block-reader.ts";
 import { slotBytes, slotSource } from "./block-slots.ts";
 import { type LoadOptions, topicChoice } from "./options.ts";
+import { readAhead } from "./read-ahead.ts";
 
 /** What a block file becomes. */
 export interface BlockFileDataset extends Dataset {
@@ -90,7 +91,10 @@ export function* blocksOfFile(
 
 function openSlots(arena: Arena, file: BlockFile, memoryBytes: number | undefined): BlockSource {
   const { blocks } = file.manifest;
-  const reader = plainReader(arena, file.descriptor, blocks);
+  // What fits the slots is read once: nothing to read ahead of.
+  const ahead = blocks.length > slotsMin;
+  const open = ahead ? readAhead : plainReader;
+  const reader = open(arena, file.descriptor, blocks);
   const bytes = (memoryBytes ?? Number.POSITIVE_INFINITY) - keptBytes;
   const fit = Math.floor(bytes / Math.max(1, slotBytes(file)));
   return slotSource(arena, file, reader, Math.max(slotsMin, Math.min(slotsDefault, fit)));
