@@ -97,19 +97,29 @@ export function sliceUpdate(update: Update, { from, to }: KeyRange): Update {
 
 /** after - before as a delta, in the smaller of the two forms. */
 export function differenceOf(before: Float32Array, after: Float32Array): Delta {
-  const delta = new Float32Array(after.length);
-  for (let i = 0; i < delta.length; i++) delta[i] = after[i]! - before[i]!;
-  return smallest(delta);
+  const count = after.length;
+  const delta = new Float32Array(count);
+  let nonZeros = 0;
+  for (let i = 0; i < count; i++) {
+    const change = after[i]! - before[i]!;
+    delta[i] = change;
+    if (change !== 0) nonZeros++;
+  }
+  return smallerForm(delta, nonZeros);
 }
 
 /** The same change with only its non-zeros listed, when that takes fewer bytes. */
 export function smallest(delta: Float32Array): Delta {
   let nonZeros = 0;
   for (let i = 0; i < delta.length; i++) if (delta[i] !== 0) nonZeros++;
+  return smallerForm(delta, nonZeros);
+}
+
+function smallerForm(delta: Float32Array, nonZeros: number): Delta {
   if (2 * nonZeros >= delta.length) return delta;
   const index = new Uint32Array(nonZeros);
   const value = new Float32Array(nonZeros);
-  for (let i = 0, k = 0; i < delta.length; i++) {
+  for (let i = 0, k = 0; k < nonZeros; i++) {
     if (delta[i] === 0) continue;
     index[k] = i;
     value[k++] = delta[i]!;
