@@ -7,6 +7,9 @@ import { unzstd } from "./zstd.ts";
 export type Compression = "none" | "gzip" | "zstd";
 
 const outputBytes = 2 ** 20;
+/** Decompressed ahead, on a thread of Node's pool, while what came before is parsed. */
+const aheadBytes = 8 * 2 ** 20;
+const buffering = { chunkSize: outputBytes, readableHighWaterMark: aheadBytes };
 
 /** The compression that a file's first bytes show; its name does not matter. */
 export function compressionOf(head: Uint8Array): Compression {
@@ -49,7 +52,7 @@ async function* withDamageNamed(
  * behind them, but takes everything from a zero byte on for padding: that is checked here.
  */
 async function* gunzip(compressed: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  const transform = zlib.createGunzip({ chunkSize: outputBytes });
+  const transform = zlib.createGunzip(buffering);
   let total = 0;
   let lastNonZero = -1;
   async function* watched() {
@@ -69,7 +72,7 @@ function builtInUnzstd() {
   const { createZstdDecompress } = zlib as { createZstdDecompress?: typeof zlib.createGunzip };
   if (!createZstdDecompress) return undefined;
   return (compressed: AsyncIterable<Uint8Array>) =>
-    through(compressed, createZstdDecompress({ chunkSize: outputBytes }));
+    through(compressed, createZstdDecompress(buffering));
 }
 
 async function* through(
