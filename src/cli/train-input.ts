@@ -25,6 +25,7 @@ export interface TrainingData {
 }
 
 const loadingEventSeconds = 0.1;
+const streamable: readonly string[] = ["serial", "hogwild", "round-robin", "replicas"];
 
 /** Reads training, validation and test rows; the latter two with the width and index base of the first. */
 export async function loadTrainingData(job: Job, files: readonly string[]): Promise<TrainingData> {
@@ -67,9 +68,9 @@ function cacheFacts({ cache }: LoadedDataset): { cacheAgeSeconds?: number } {
   return { cacheAgeSeconds: (Date.now() - Date.parse(cache.created)) / 1000 };
 }
 
-/** One worker takes blocks as they come; several share one memory, where all rows must be. */
+/** Blocks may come and go where one order is shared by all; members that own rows need them in memory. */
 function residenceFor(settings: Settings): Pick<LoadOptions, "residence" | "memoryBytes"> {
-  if (settings.strategy !== "serial") return { residence: "memory" };
+  if (!streamable.includes(settings.strategy)) return { residence: "memory" };
   return { residence: "auto", memoryBytes: blockMemory(settings.memory) };
 }
 

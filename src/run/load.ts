@@ -15,7 +15,7 @@ import {
   spillPath,
   writeCache,
 } from "./loading/cached.ts";
-import { mayNotFit } from "./loading/estimate.ts";
+import { estimateFit } from "./loading/estimate.ts";
 import { type DataSource, isInMemory, type LoadOptions } from "./loading/options.ts";
 import { arenaFull, checkNotEmpty, likeTraining, prepareReading } from "./loading/prepare.ts";
 import { readBlocks } from "./loading/read.ts";
@@ -75,7 +75,11 @@ async function loadSomehow(source: DataSource, options: OpenOptions): Promise<Lo
   if (cached) return cached;
   // A cache holds all columns and labels there are.
   const written = options.cache === "on" && options.like === undefined ? entry : null;
-  if (await mayNotFit(source, options)) return loadOrSpill(source, options, written);
+  const { memoryBytes = Number.POSITIVE_INFINITY } = options;
+  const fit = await estimateFit(source, options);
+  if (fit !== "fits") {
+    return loadOrSpill(source, options, { written, bytesMax: fit === "unsure" ? memoryBytes : 0 });
+  }
   try {
     const loaded = await loadIntoMemory(source, options);
     if (written) writeCache(written, loaded, options);
@@ -83,7 +87,7 @@ async function loadSomehow(source: DataSource, options: OpenOptions): Promise<Lo
   } catch (error) {
     const full = error instanceof InputError && error.code === "too-large";
     if (!full || options.residence !== "auto" || isInMemory(source)) throw error;
-    return loadOrSpill(source, options, written);
+    return loadOrSpill(source, options, { written, bytesMax: memoryBytes });
   }
 }
 
@@ -109,11 +113,11 @@ async function loadIntoMemory(source: DataSource, options: OpenOptions): Promise
 async function loadOrSpill(
   source: DataSource,
   options: OpenOptions,
-  entry: CacheEntry | null,
+  { written: entry, bytesMax }: { written: CacheEntry | null; bytesMax: number },
 ): Promise<LoadedDataset> {
   const spilled = await readOrSpill(source, options, {
     arena: options.arena,
-    bytesMax: options.memoryBytes ?? Number.POSITIVE_INFINITY,
+    bytesMax,
     path: () => spillPath(entry),
     origin: entry?.origin ?? null,
   });

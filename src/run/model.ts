@@ -1,4 +1,5 @@
 /** `Model`: a trained model as a program uses it. */
+import { eachBlock } from "../data/block-source.ts";
 import {
   isClassifier,
   type LinearModel,
@@ -70,7 +71,7 @@ export class Model {
 function predictDataset(model: LinearModel, dataset: LoadedDataset): Float32Array {
   const predictions = new Float32Array(dataset.rows);
   let at = 0;
-  for (const block of dataset.blocks) {
+  for (const { block } of eachBlock(dataset.source)) {
     predictions.set(predictBlock(model, block), at);
     at += block.rows;
   }

@@ -63,6 +63,7 @@ describe("blocks that come and go give the bits that blocks in memory give", () 
     "mini-batches": { l2: 1e-3, learn: "gradient", rowsPerUpdate: 37, stop: "epochs:2" },
     "dual ascent with a gap": { l2: 1e-3, solver: "sdca", stop: "gap:1%,epochs:40" },
     "sgd, certified": { l2: 1e-2, solver: "sgd", certify: true, stop: "epochs:2" },
+    "two replicas": { l2: 1e-3, strategy: "replicas", workers: 2, stop: "epochs:3" },
     adagrad: { l2: 1e-4, step: "adagrad", stop: "epochs:3" },
     "a bias": { l2: 1e-3, bias: true, stop: "epochs:3" },
     "log loss, half epochs": {

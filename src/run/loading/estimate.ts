@@ -13,20 +13,23 @@ const compressedFactor = 8;
 const lineFeed = 10;
 const colon = 58;
 
+export type Fit = "fits" | "unsure" | "too-large";
+
 /**
- * Whether the blocks may not fit the memory given: then they are read by one thread, which can stop in time.
- * Of streams nothing is known.
+ * Whether the blocks fit the memory given. When that is unsure they are read by one thread, which can stop in
+ * time. Of streams nothing is known.
  */
-export async function mayNotFit(source: DataSource, options: LoadOptions): Promise<boolean> {
+export async function estimateFit(source: DataSource, options: LoadOptions): Promise<Fit> {
   const { residence, memoryBytes, like } = options;
-  if (residence !== "auto" || memoryBytes === undefined || like !== undefined) return false;
-  if (isInMemory(source)) return false;
+  if (residence !== "auto" || memoryBytes === undefined || like !== undefined) return "fits";
+  if (isInMemory(source)) return "fits";
   const given = typeof source === "string" ? [source] : (source as readonly string[]);
   let bytes = 0;
   for (const name of await resolveNames(given)) {
     bytes += name.startsWith(syntheticPrefix) ? 0 : blockBytesOf(name);
   }
-  return margin * bytes > memoryBytes;
+  if (margin * bytes <= memoryBytes) return "fits";
+  return bytes > margin * memoryBytes && Number.isFinite(bytes) ? "too-large" : "unsure";
 }
 
 function blockBytesOf(name: string): number {
