@@ -35,6 +35,14 @@ const commands: Readonly<Record<string, CommandEntry>> = {
     summary: "describe a data set or a model",
     load: async () => (await import("./inspect.ts")).inspectCommand,
   },
+  check: {
+    summary: "check a strategy of your own in the simulator",
+    load: async () => (await import("./check.ts")).checkCommand,
+  },
+  new: {
+    summary: "write a strategy of your own to begin with",
+    load: async () => (await import("./new.ts")).newCommand,
+  },
   runs: {
     summary: "list the records of runs, or show one",
     load: async () => (await import("./runs.ts")).runsCommand,

@@ -336,6 +336,11 @@ const contestShape = {
     syntax: "N",
     description: "runs of each, with seeds that count up from --seed",
   }),
+  schedules: number(1000, { min: 1, max: 1e9, integer: true }).meta({
+    group: "workers",
+    syntax: "N",
+    description: "random schedules that `check` holds a strategy to, law by law",
+  }),
   targetLoss: grammar<number | null, number>(null, (input) =>
     readNumber(scalar(input), { min: 0 }),
   ).meta({
