@@ -10,7 +10,6 @@ import { learnInPlace } from "../learner/sgd.ts";
 import { createSgdSolver, createUpdateSolver, type Solver } from "../learner/solver.ts";
 import { createUpdateRoom, learnByUpdates } from "../learner/update.ts";
 import { chooseL2 } from "./choose-l2.ts";
-import { createSharedSolver } from "./choose-shared.ts";
 import type { RunPort } from "./learn-task.ts";
 import { chooseStep, type StepChoice } from "./schedules.ts";
 import type { Task } from "./task.ts";
@@ -42,7 +41,7 @@ export async function chooseSolver(
     return { context, solver: createSdcaSolver(context, { store, width, seed: settings.seed }) };
   }
   const question = { start, replica, port, workers: pool?.workers ?? 1 };
-  return { context, solver: createSteppingSolver(task, context, question, pool) };
+  return { context, solver: await createSteppingSolver(task, context, question, pool) };
 }
 
 /** Why dual ascent can't do what is asked, in words; null when it can. */
@@ -136,18 +135,19 @@ interface StepQuestion {
   readonly workers: number;
 }
 
-function createSteppingSolver(
+async function createSteppingSolver(
   task: Task,
   context: LearnContext,
   question: StepQuestion,
   pool: ThreadPool | null,
-): Solver {
+): Promise<Solver> {
   const { settings, width } = task;
   const { start, port } = question;
   const step = decideStep(task, context, question);
   const order = createOrder(context.arena, task.store, { seed: settings.seed });
   if (pool) {
     const options = { order, width, start, scheduleOf: step.scheduleOf, port };
+    const { createSharedSolver } = await import("./choose-shared.ts");
     return createSharedSolver(context, pool, settings, options);
   }
   if (settings.step.name === "adagrad") {

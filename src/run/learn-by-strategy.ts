@@ -25,13 +25,7 @@ import { autoStopOfSteps, createHistory, judgeStop, type Verdict } from "./stopp
 import type { Task } from "./task.ts";
 import type { TrainOutcome } from "./train.ts";
 
-/** Strategies of the run loop itself; all others exchange messages. */
-const ownStrategies: readonly string[] = ["serial", "hogwild", "round-robin", "replicas"];
 const epochsMax = 1e6;
-
-export function exchangesMessages({ strategy }: TrainSettings): boolean {
-  return !ownStrategies.includes(strategy);
-}
 
 export async function learnByStrategy(
   task: Task,

@@ -9,7 +9,6 @@ import { createBreathe } from "./breath.ts";
 import { certificationDue, gapDefault, isDualAscent } from "./certify.ts";
 import { type AnySolver, chooseSolver, fewPassesDo } from "./choose-solver.ts";
 import type { RunEventBody } from "./events.ts";
-import { exchangesMessages, learnByStrategy } from "./learn-by-strategy.ts";
 import type { LoadedDataset } from "./load.ts";
 import { outcomeOf, totalsOfOne } from "./outcome.ts";
 import type { TrainSettings } from "./settings.ts";
@@ -23,7 +22,7 @@ import {
   type Verdict,
 } from "./stopping.ts";
 import { prepareTask, type Task } from "./task.ts";
-import { type RunThreads, startThreads } from "./threads.ts";
+import { exchangesMessages, type RunThreads, startThreads } from "./threads.ts";
 import type { TrainExtras, TrainOutcome } from "./train.ts";
 
 /** What the loop needs of its run. */
@@ -72,7 +71,7 @@ export async function learnTask(
   port: RunPort,
 ): Promise<TrainOutcome> {
   await setImmediate(); // the caller gets its run before any work is done
-  const threads = startThreads(settings, dataset.arena, extras.workersReason);
+  const threads = await startThreads(settings, dataset.arena, extras.workersReason);
   try {
     return await learnWith(threads, dataset, settings, extras, port);
   } finally {
@@ -104,7 +103,11 @@ async function learnWith(
   await pool?.ready();
   const timing: Timing = { train: 0, evaluate: 0 };
   const start = extras.init ? vectorFromModel(extras.init, dataset.width) : null;
-  if (exchangesMessages(settings)) return learnByStrategy(task, start, workers, port);
+  if (exchangesMessages(settings)) {
+    // Engines and strategies are thirty files, which serial learning does not wait for.
+    const { learnByStrategy } = await import("./learn-by-strategy.ts");
+    return learnByStrategy(task, start, workers, port);
+  }
   const begin = performance.now();
   const { context, solver } = await chooseSolver(task, start, port, pool);
   timing.train += (performance.now() - begin) / 1000;

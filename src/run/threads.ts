@@ -1,5 +1,5 @@
 /** The workers of a run: how many, and the pool they wait in where their strategy shares memory. */
-import { ThreadPool } from "../engines/shared/pool.ts";
+import type { ThreadPool } from "../engines/shared/pool.ts";
 import type { Arena } from "../kernels/arena.ts";
 import { usableCores } from "./machine.ts";
 import type { TrainSettings } from "./settings.ts";
@@ -18,16 +18,21 @@ export function isSharedStrategy(strategy: string): strategy is SharedStrategy {
   return strategy === "hogwild" || strategy === "round-robin" || strategy === "replicas";
 }
 
+/** Whether members of an engine learn; serial and shared memory are the run loop's own. */
+export function exchangesMessages({ strategy }: TrainSettings): boolean {
+  return strategy !== "serial" && !isSharedStrategy(strategy);
+}
+
 /** Starts the threads; they are ready some tens of milliseconds later, so the sooner the better. */
-export function startThreads(
+export async function startThreads(
   settings: TrainSettings,
   arena: Arena,
   givenReason: string | undefined,
-): RunThreads {
+): Promise<RunThreads> {
   const { strategy, workers: asked } = settings;
   if (strategy === "serial") {
     // Serial learning by touched coordinates is hogwild of one thread.
-    const pool = settings.decay === "touched" ? new ThreadPool(arena, 1) : null;
+    const pool = settings.decay === "touched" ? await createPool(arena, 1) : null;
     return { workers: 1, reason: givenReason ?? "serial", pool };
   }
   const cores = usableCores();
@@ -36,6 +41,11 @@ export function startThreads(
   return {
     workers,
     reason,
-    pool: isSharedStrategy(strategy) ? new ThreadPool(arena, workers) : null,
+    pool: isSharedStrategy(strategy) ? await createPool(arena, workers) : null,
   };
+}
+
+async function createPool(arena: Arena, workers: number): Promise<ThreadPool> {
+  const { ThreadPool } = await import("../engines/shared/pool.ts");
+  return new ThreadPool(arena, workers);
 }
