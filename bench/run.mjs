@@ -3,10 +3,11 @@
  * npm run bench: glissade and its peers side by side. Everything runs in turn, five times, and only
  * ratios of runs in the same turn are compared, as the speed of a shared machine drifts.
  *
- *   npm run bench                      everything (half an hour); --write puts the tables into docs/benchmarks.md
- *   npm run bench -- --sets subset,a9a,ijcnn1,twin --losses hinge,log --peers "LIBLINEAR,Snap ML" --rounds 5
- *   npm run bench -- --short           the C loop and the subset only; fails when glissade lost 25 %
- *   npm run bench -- --record          writes the ratios that --short holds, bench/recorded.json
+ *   npm run bench                  all of it, half an hour
+ *   npm run bench -- --write       and the tables go to docs/benchmarks.md
+ *   npm run bench -- --sets subset,a9a --losses hinge --peers "LIBLINEAR,Snap ML" --rounds 5
+ *   npm run bench -- --short       the C loop and the subset only; fails when glissade lost 25 %
+ *   npm run bench -- --record      writes the ratios that --short holds, bench/recorded.json
  */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -15,6 +15,8 @@ const cli = join(root, "dist", "cli", "main.js");
 export function runGlissade(set, { loss, l2 }, words, { file = set.train } = {}) {
   const model = join(scratch, "glissade.safetensors");
   const settings = ["--validation", "0", "--loss", loss, "--l2", String(l2), "--model", model];
+  // Text is read as text, even where blocks of it were kept.
+  settings.push("--cache", "off");
   const extra = words.split(" ").filter((word) => word !== "");
   const measured = run(process.execPath, [cli, "train", file, ...settings, ...extra, "--json"]);
   if (!measured.ok) return { ok: false, why: measured.stderr.trim().split("\n").at(-1) };

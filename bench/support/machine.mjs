@@ -6,5 +6,6 @@ export function describeMachine() {
   const compiler = spawnSync("gcc", ["-dumpfullversion"], { encoding: "utf8" }).stdout?.trim();
   const memory = Math.round(totalmem() / 2 ** 30);
   const model = cpus()[0]?.model.replace(/\s+/g, " ").trim() ?? "unknown processor";
-  return `${availableParallelism()} cores, ${model}, ${memory} GiB, Node ${process.version}, gcc ${compiler}`;
+  const programs = `Node ${process.version}, gcc ${compiler}`;
+  return `${availableParallelism()} cores, ${model}, ${memory} GiB, ${programs}`;
 }
