@@ -2,7 +2,8 @@ import { statSync } from "node:fs";
 import { basename, join } from "node:path";
 import { syntheticPrefix } from "../data/synthetic.ts";
 import { formatCount, formatSeconds, formatSize } from "../report/format.ts";
-import { pourBlocks } from "../run/load.ts";
+import { convertToBlocks } from "../run/convert.ts";
+import { blockMemory } from "../run/memory.ts";
 import { type CommandContext, type CommandDefinition, exitCode, UsageError } from "./command.ts";
 import { inputFiles, loadOptions } from "./input.ts";
 import { Signals } from "./signals.ts";
@@ -13,7 +14,7 @@ export const convertCommand: CommandDefinition = {
     "Write rows as a block file, which is read as fast as the disk allows. Any command takes it in place of the rows, and train finds it by itself when it lies beside them.",
   arguments: [{ syntax: "[files...]", description: "rows, as train takes them; - or none: stdin" }],
   settings: [
-    ...(["blocks", "topic", "topics", "skipBadRows", "verify", "grace"] as const),
+    ...(["blocks", "topic", "topics", "skipBadRows", "memory", "verify", "grace"] as const),
     ...(["json", "quiet", "verbose", "color"] as const),
   ],
   examples: [
@@ -35,9 +36,10 @@ async function convert({ arguments: args, settings, output }: CommandContext): P
   try {
     const { signal } = signals;
     const { topic, topics, verify } = settings;
+    const memoryBytes = blockMemory(settings.memory);
     const chosen = { ...(topic !== null && { topic }), ...(topics !== null && { topics }) };
-    const options = { ...loadOptions(settings), ...chosen, verify, signal, origin: null };
-    const manifest = await pourBlocks(files, path, options);
+    const options = { ...loadOptions(settings), ...chosen, verify, signal, memoryBytes };
+    const manifest = await convertToBlocks(files, path, options);
     const bytes = statSync(path).size;
     const seconds = (performance.now() - begun) / 1000;
     const { rows, nonZeros, skippedRows, fingerprint } = manifest;

@@ -26,7 +26,6 @@ import { usableCores } from "./machine.ts";
 const threadsMax = 16;
 
 export type { DataSource, LoadOptions } from "./loading/options.ts";
-export { pourBlocks } from "./loading/pour.ts";
 
 /** A data set whose blocks live in an arena: a block's byteOffset is its address for the kernels. */
 export interface LoadedDataset extends Dataset {

@@ -1,12 +1,10 @@
-import { execFileSync } from "node:child_process";
-import { chmodSync, existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { describe, expect, onTestFinished, test } from "vitest";
+import { describe, expect, test } from "vitest";
+import { canMount, fill, mountMemory } from "./mount.ts";
 import { cli, glissade, lastObject, runProcess, smallNews, temporaryFolder } from "./support.ts";
 
 const root = process.getuid?.() === 0;
-/** Mounting needs more than being root: some containers refuse it. */
-const canMount = root && tryMount();
 
 describe("folders that cannot be written are known before training starts", () => {
   test("a folder that is not there", async () => {
@@ -109,32 +107,3 @@ test("standard output on a full disk: words and exit code 1, not a stack", async
     expect(stderr).not.toMatch(/^ {4}at /m);
   }
 });
-
-function mountMemory(folder: string, options: string): string {
-  mkdirSync(folder);
-  execFileSync("mount", ["-t", "tmpfs", "-o", options, "tmpfs", folder]);
-  onTestFinished(() => void execFileSync("umount", [folder]));
-  return folder;
-}
-
-function fill(folder: string): void {
-  try {
-    for (let i = 0; ; i++) writeFileSync(join(folder, `fill-${i}`), Buffer.alloc(4096));
-  } catch {
-    // Full, as was wanted.
-  }
-}
-
-function tryMount(): boolean {
-  const folder = join("/tmp", `glissade-mount-${process.pid}`);
-  try {
-    mkdirSync(folder);
-    execFileSync("mount", ["-t", "tmpfs", "-o", "size=64k", "tmpfs", folder], { stdio: "ignore" });
-    execFileSync("umount", [folder]);
-    return true;
-  } catch {
-    return false;
-  } finally {
-    execFileSync("rmdir", [folder]);
-  }
-}

@@ -17,7 +17,7 @@ import { Arena } from "../../kernels/arena.ts";
 import { openBlockFile } from "./block-open.ts";
 import { cacheFolder } from "./cache-folder.ts";
 import { Fingerprint } from "./fingerprint.ts";
-import { resolveNames } from "./names.ts";
+import { convertedEnd, resolveNames } from "./names.ts";
 import { type DataSource, isInMemory, type LoadOptions, topicChoice } from "./options.ts";
 
 /** What a source's cache is called, and what it must say. */
@@ -54,7 +54,7 @@ export async function cacheEntry(
 
 /** The name of a block file beside its source. */
 export function besideOf(name: string): string {
-  return `${name}.blocks`;
+  return `${name}${convertedEnd}`;
 }
 
 /** Looks for a cache that fits; null when there is none, or only of another state of the sources. */

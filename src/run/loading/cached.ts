@@ -3,7 +3,7 @@ import { randomUUID } from "node:crypto";
 import { accessSync, constants, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { BlockFileManifest } from "../../data/block-file.ts";
+import type { BlockFileManifest, CacheOrigin } from "../../data/block-file.ts";
 import { eachBlock } from "../../data/block-source.ts";
 import type { Dataset } from "../../data/dataset.ts";
 import { InputError } from "../../data/input-error.ts";
@@ -52,22 +52,35 @@ function giveUp(path: string, problem: string, { onWarning }: LoadOptions): null
 /** Writes what is in memory; a cache that cannot be written is no reason to stop. */
 export function writeCache(
   { path, origin }: CacheEntry,
-  { blocks, arena, ...facts }: Dataset & { readonly arena: Arena },
+  dataset: ResidentDataset,
   { onWarning }: LoadOptions,
-): BlockFileManifest | null {
-  let writer: BlockFileWriter | null = null;
+): void {
   try {
     openCacheFolder();
-    writer = new BlockFileWriter(arena, path);
+    writeBlocks(path, dataset, origin, { flush: false });
+  } catch (error) {
+    if (!(error instanceof FileError)) throw error;
+    onWarning?.(`the cache could not be written: ${error.message}; the run goes on without it`);
+  }
+}
+
+type ResidentDataset = Dataset & { readonly arena: Arena };
+
+/** Writes a data set that is in memory as a block file. @throws FileError */
+export function writeBlocks(
+  path: string,
+  { blocks, arena, ...facts }: ResidentDataset,
+  origin: CacheOrigin | null,
+  options: { flush: boolean },
+): BlockFileManifest {
+  const writer = new BlockFileWriter(arena, path);
+  try {
     for (const block of blocks) writer.add(block);
     const { rows, nonZeros, width, indexBase, labels, sources, skippedRows, fingerprint } = facts;
     const known = { rows, nonZeros, width, indexBase, labels, sources, skippedRows, fingerprint };
-    return writer.finish({ ...known, origin }, { flush: false });
-  } catch (error) {
-    writer?.abandon();
-    if (!(error instanceof FileError)) throw error;
-    onWarning?.(`the cache could not be written: ${error.message}; the run goes on without it`);
-    return null;
+    return writer.finish({ ...known, origin }, options);
+  } finally {
+    writer.abandon();
   }
 }
 

@@ -7,6 +7,8 @@ import { nearestWord } from "../grammar.ts";
 import { isPattern, matcherOf } from "./pattern.ts";
 
 const filesMax = 100_000;
+/** What `glissade convert` puts behind the name of a source. */
+export const convertedEnd = ".blocks";
 
 /**
  * The files that the names stand for, in order: a folder for its files by name (not hidden ones, nor those
@@ -48,7 +50,7 @@ async function filesOfFolder(folder: string): Promise<string[]> {
       hint: "name the files, or a folder that holds them directly",
     });
   }
-  return files.map((entry) => join(folder, entry.name)).sort(byCodeUnits);
+  return withoutConverted(files.map((entry) => join(folder, entry.name))).sort(byCodeUnits);
 }
 
 async function filesOfPattern(pattern: string): Promise<string[]> {
@@ -62,7 +64,7 @@ async function filesOfPattern(pattern: string): Promise<string[]> {
     paths = next.flat();
     if (paths.length > filesMax) throw tooManyFiles(pattern);
   }
-  if (paths.length > 0) return [...new Set(paths)].sort(byCodeUnits);
+  if (paths.length > 0) return withoutConverted([...new Set(paths)]).sort(byCodeUnits);
   throw new InputError({
     code: "missing-file",
     file: pattern,
@@ -111,6 +113,15 @@ async function listFolder(folder: string) {
       };
     }),
   );
+}
+
+/** A block file beside its source holds the same rows. */
+function withoutConverted(paths: readonly string[]): string[] {
+  const there = new Set(paths);
+  return paths.filter((path) => {
+    const source = path.endsWith(convertedEnd) ? path.slice(0, -convertedEnd.length) : path;
+    return source === path || !there.has(source);
+  });
 }
 
 function isDataName(name: string): boolean {

@@ -15,7 +15,8 @@ import { readBlocks } from "./read.ts";
 export async function pourBlocks(
   source: DataSource,
   path: string,
-  options: LoadOptions & { readonly origin: CacheOrigin | null },
+  options: LoadOptions,
+  origin: CacheOrigin | null,
 ): Promise<BlockFileManifest> {
   const arena = options.arena ?? new Arena();
   const collector = new Collector(arena, {
@@ -31,7 +32,7 @@ export async function pourBlocks(
     const { blocks: _, unseenIds: __, ...collected } = collector.finish();
     checkNotEmpty(source, collector.finish());
     const fingerprint = reading.fingerprint.digest();
-    return writer.finish({ ...collected, fingerprint, origin: options.origin });
+    return writer.finish({ ...collected, fingerprint, origin });
   } finally {
     writer.abandon();
     slot.close();
