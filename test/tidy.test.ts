@@ -123,7 +123,8 @@ describe("imports", () => {
 describe("sizes", () => {
   test(`no file has more than ${fileLinesMax} lines`, () => {
     const long = readSources([".ts", ".mjs"]).filter(
-      ({ text }) => text.split("\n").length > fileLinesMax + 1,
+      ({ path, text }) =>
+        text.split("\n").length > fileLinesMax + 1 && !path.includes("/generated/"),
     );
     expect(long.map(({ path, text }) => `${path}: ${text.split("\n").length} lines`)).toEqual([]);
   });

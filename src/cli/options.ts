@@ -16,6 +16,7 @@ const headings: Record<SettingGroup, string> = {
   workers: "Workers:",
   stopping: "Evaluation and stopping:",
   output: "Output and records:",
+  cluster: "Cluster:",
 };
 
 const shortFlags: Partial<Record<SettingName, string>> = {

@@ -43,6 +43,10 @@ const commands: Readonly<Record<string, CommandEntry>> = {
     summary: "write a strategy of your own to begin with",
     load: async () => (await import("./new.ts")).newCommand,
   },
+  worker: {
+    summary: "join a run as one of its members",
+    load: async () => (await import("./worker.ts")).workerCommand,
+  },
   runs: {
     summary: "list the records of runs, or show one",
     load: async () => (await import("./runs.ts")).runsCommand,

@@ -19,6 +19,7 @@ import { emptyResult, summaryLine, unmetRequirements } from "./train-result.ts";
 
 const settingsOfOtherCommands: readonly string[] = [
   ...["output", "top", "blocks", "strategies", "repeat", "targetLoss"],
+  ...["join", "advertise", "rank"],
 ];
 
 export const trainCommand: CommandDefinition = {

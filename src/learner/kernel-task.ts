@@ -15,6 +15,7 @@ import {
   type BlockRows,
   countRows,
   type RowList,
+  type ShuffleShape,
   shuffleEpoch,
   shuffleShape,
   sliceRows,
@@ -43,7 +44,7 @@ export interface KernelTaskSpec {
 }
 
 /** Segments a worker owns at least: the unit in which rows are assigned (design: architecture.md). */
-const segmentsPerWorker = 16;
+export const segmentsPerWorker = 16;
 
 /** Describes a task to other threads: row numbers are copied into the arena, once. */
 export function describeKernelTask(
@@ -79,7 +80,7 @@ export function createKernelTask(spec: KernelTaskSpec): Task {
     rows: countRows(parts),
     createReplica: (width) => replicaOver(arena.allocateF32(width).fill(0), scaleAt),
     createLearner: (seat) =>
-      createKernelLearner(context, schedule, room, ownedParts(parts, seat), seat),
+      createPartsLearner({ context, schedule, room }, ownedParts(parts, seat), seat),
     evaluate: (model) => evaluateModel(context, scaleAt, spec, model),
   };
 }
@@ -110,16 +111,24 @@ export function ownedParts(
   return owned;
 }
 
-function createKernelLearner(
-  context: LearnContext,
-  schedule: Schedule,
-  room: UpdateRoom,
+/** What learners of one thread share. */
+export interface LearnerTools {
+  readonly context: LearnContext;
+  readonly schedule: Schedule;
+  readonly room: UpdateRoom;
+  /** How epochs are shuffled, where the parts are copies and can't say it themselves. */
+  readonly shape?: ShuffleShape;
+}
+
+/** A learner over rows of blocks. */
+export function createPartsLearner(
+  { context, schedule, room, ...tools }: LearnerTools,
   parts: readonly BlockRows[],
   { rank, seed }: LearnerSeat,
 ): Learner {
   const rows = countRows(parts);
   const order = context.arena.allocateU32(2 * rows);
-  const shape = shuffleShape(parts.map(({ block }) => block));
+  const shape = tools.shape ?? shuffleShape(parts.map(({ block }) => block));
   let shuffled: { epoch: number; list: RowList } | null = null;
   return {
     rows,

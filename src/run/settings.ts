@@ -4,33 +4,25 @@
  * text as a user writes it or the plain data it stands for; the outcome is plain data.
  */
 import { z } from "zod";
-import {
-  quote,
-  readChoice,
-  readList,
-  readNumber,
-  readRange,
-  readSize,
-  readTime,
-} from "./grammar.ts";
+import { readList, readNumber, readRange, readSize, readTime } from "./grammar.ts";
 import type { Interval, Requirement, StepRule, StopRule } from "./rules.ts";
 import { readInterval, readRequirements, readStep, readStop } from "./rules.ts";
+import {
+  choice,
+  flag,
+  grammar,
+  type Input,
+  isRecord,
+  number,
+  orAuto,
+  type SettingMeta,
+  scalar,
+  text,
+} from "./setting-fields.ts";
+import { clusterShape } from "./settings-cluster.ts";
 import { readStrategies, readStrategy, strategyNames } from "./strategy-names.ts";
 
-/** Headings that help sorts settings under. */
-export type SettingGroup = "data" | "model" | "learning" | "workers" | "stopping" | "output";
-
-/** What is known of a setting beside its grammar. */
-export interface SettingMeta {
-  readonly group: SettingGroup;
-  readonly description: string;
-  /** How its value is written in help, as in `N`; empty for a switch. */
-  readonly syntax: string;
-  /** What the flag means without a value. */
-  readonly bare?: string;
-  /** Shown in help in place of the default's own text. */
-  readonly defaultText?: string;
-}
+export type { SettingGroup, SettingMeta } from "./setting-fields.ts";
 
 const lossAliases = { logistic: "log", log_loss: "log", mse: "squared" } as const;
 const topologyNames = [
@@ -355,6 +347,7 @@ export const settingsSchema = z.strictObject({
   ...trainSchema.shape,
   ...outputShape,
   ...contestShape,
+  ...clusterShape,
 });
 
 /** Settings of a run: resolved, plain data. */
@@ -401,73 +394,6 @@ export function joinEpochs(stop: unknown, epochs: unknown): unknown {
 /** What the schema says of a setting. */
 export function settingMeta(name: SettingName): SettingMeta {
   return settingsSchema.shape[name].meta() as unknown as SettingMeta;
-}
-
-/**
- * A value with a grammar: `read` turns text or data into plain data, or throws a RangeError. `Given` is
- * what a caller in TypeScript may write beside the data itself; flags and YAML may bring anything.
- */
-function grammar<Value, Given = string | number>(fallback: Value, read: (input: Input) => Value) {
-  return z
-    .custom<Given | Value>()
-    .transform((input, context): Value => {
-      if (input === fallback) return fallback;
-      try {
-        return read(input as Input);
-      } catch (error) {
-        if (!(error instanceof RangeError)) throw error;
-        context.addIssue({ code: "custom", message: error.message });
-        return z.NEVER;
-      }
-    })
-    .prefault(() => fallback as Given | Value);
-}
-
-/** What YAML, a flag or a caller may give. */
-type Input = string | number | boolean | Readonly<Record<string, unknown>> | readonly unknown[];
-
-function choice<const Word extends string, const Alias extends string = never>(
-  words: readonly Word[],
-  fallback: NoInfer<Word>,
-  aliases: Readonly<Record<Alias, NoInfer<Word>>> = {} as Readonly<Record<Alias, NoInfer<Word>>>,
-) {
-  return grammar<Word, Word | Alias>(fallback, (input) =>
-    readChoice(String(scalar(input)), words, aliases),
-  );
-}
-
-function number(fallback: number, rule: Parameters<typeof readNumber>[1]) {
-  return grammar<number, number>(fallback, (input) => readNumber(scalar(input), rule));
-}
-
-function text<Fallback extends string | null>(fallback: Fallback) {
-  return grammar<string | Fallback, string>(fallback, (input) => {
-    const value = String(scalar(input));
-    if (value === "") throw new RangeError('expected some text, found ""');
-    return value;
-  });
-}
-
-function flag(fallback: boolean) {
-  return grammar<boolean, boolean>(fallback, (input) => {
-    const word = String(input);
-    if (["true", "yes", "1"].includes(word)) return true;
-    if (["false", "no", "0"].includes(word)) return false;
-    throw new RangeError(`expected true or false, found ${quote(input)}`);
-  });
-}
-
-function orAuto(input: Input, read: (value: string | number) => number): number | "auto" {
-  return input === "auto" ? "auto" : read(scalar(input));
-}
-
-function scalar(input: Input): string | number {
-  if (typeof input === "string" || typeof input === "number") return input;
-  throw new RangeError(`expected one value, found ${quote(input)}`);
-}
-
-function isRecord(input: Input): input is Readonly<Record<string, unknown>> {
-  return typeof input === "object" && !Array.isArray(input);
 }
 
 /** One number where one is given, so that commands with one run need not know of lists. */

@@ -1,0 +1,93 @@
+/** `glissade worker`: one member of a run, in this process. */
+import type { MemberEnd, MemberOptions } from "../engines/cluster/seat.ts";
+import { type CommandContext, type CommandDefinition, exitCode, UsageError } from "./command.ts";
+
+export const workerCommand: CommandDefinition = {
+  name: "worker",
+  description:
+    "Join a run as one of its members. Settings, strategy and rows come with the seat: where to join is all that is needed.",
+  arguments: [],
+  settings: [
+    ...(["join", "token", "listen", "advertise", "portRange", "rank", "grace"] as const),
+    ...(["quiet", "verbose", "color"] as const),
+  ],
+  examples: [
+    "glissade worker --join 10.0.0.5:7650 --token WORD",
+    "GLISSADE_TOKEN=WORD glissade worker --join dns:coordinator:7650 --advertise 10.0.0.9",
+  ],
+  run: work,
+};
+
+async function work({ settings, output }: CommandContext): Promise<number> {
+  const { join, token, grace } = settings;
+  if (join === null) {
+    throw new UsageError("worker: expected --join HOST:PORT of the coordinator, found none");
+  }
+  const { ClusterMember } = await import("../engines/cluster/member.ts");
+  const options: MemberOptions = {
+    ...{ join, token: token ?? "", portRange: settings.portRange, advertise: settings.advertise },
+    listen: settings.listen ?? "0.0.0.0:0",
+    rankHint: settings.rank ?? rankFromOutside(process.env),
+    log: (line) => output.note(`${new Date().toISOString()} ${line}`),
+  };
+  await using member = new ClusterMember(options);
+  using _ = new Ends(member, grace);
+  await member.start();
+  return codeOf(await member.ended, (line) => output.error(line));
+}
+
+function codeOf(end: MemberEnd, say: (line: string) => void): number {
+  if (end.kind !== "failed") return exitCode.done;
+  say(end.message);
+  return exitCode.failed;
+}
+
+/** Ranks from outside are hints for a seat, never an identity. */
+function rankFromOutside(environment: NodeJS.ProcessEnv): number {
+  const names = ["RANK", "SLURM_PROCID", "OMPI_COMM_WORLD_RANK", "JOB_COMPLETION_INDEX"];
+  const found = names.map((name) => environment[name]).find((value) => /^\d+$/.test(value ?? ""));
+  return found === undefined ? -1 : Number(found);
+}
+
+interface Leaver {
+  leave(): void;
+}
+
+/**
+ * What ends a member from outside: SIGTERM asks it to leave within the grace time, a second one ends it. A
+ * member that a parent started ends with the parent, and leaves ctrl-C, which reaches both, to it.
+ */
+class Ends {
+  readonly #member: Leaver;
+  readonly #graceSeconds: number;
+  #asked = false;
+
+  constructor(member: Leaver, graceSeconds: number) {
+    this.#member = member;
+    this.#graceSeconds = graceSeconds;
+    process.on("SIGTERM", this.#leave);
+    process.on("SIGINT", process.connected ? ignore : this.#leave);
+    process.on("SIGHUP", process.connected ? ignore : this.#leave);
+    if (process.connected) process.once("disconnect", endAtOnce);
+  }
+
+  [Symbol.dispose](): void {
+    process.off("disconnect", endAtOnce);
+    if (process.connected) process.disconnect();
+    for (const name of ["SIGTERM", "SIGINT", "SIGHUP"]) process.removeAllListeners(name);
+  }
+
+  readonly #leave = (): void => {
+    if (this.#asked) process.exit(exitCode.terminated);
+    this.#asked = true;
+    setTimeout(() => process.exit(exitCode.terminated), 1000 * this.#graceSeconds).unref();
+    this.#member.leave();
+  };
+}
+
+function ignore(): void {}
+
+/** The parent is gone, or wants no more of this process. */
+function endAtOnce(): void {
+  process.exit(exitCode.done);
+}

@@ -1,0 +1,167 @@
+/**
+ * The engine `cluster`: each member in a process of its own, on this machine or others, over gRPC. This
+ * process coordinates: it is not on the path of messages, and judges snapshots off the members' path.
+ */
+import { createHash, randomUUID } from "node:crypto";
+import { viewBlock } from "../../data/block.ts";
+import { Arena } from "../../kernels/arena.ts";
+import { type KernelTaskSpec, ownedParts, segmentsPerWorker } from "../../learner/kernel-task.ts";
+import { shuffleShape } from "../../learner/rows.ts";
+import { type EngineResult, type RunPlan, refusalOf, seatsOf } from "../engine.ts";
+import { loadStrategy, type StrategySource } from "../strategy-source.ts";
+import { createTask, type TaskSpec } from "../task-spec.ts";
+import { Coordinator, type CoordinatorOptions } from "./coordinator.ts";
+import type { ClusterEvent } from "./events.ts";
+import type { RunIdentity } from "./handshake.ts";
+import type { ClusterJob, RemoteTask } from "./job.ts";
+import type { Launch } from "./launcher.ts";
+import { launchSecondsMax } from "./limits.ts";
+import { type Roster, segmentsOf } from "./roster.ts";
+import { rowParts } from "./row-parts.ts";
+
+/** What the engine takes: the plan of any engine, with task and strategy as data. */
+export interface ClusterPlan extends Omit<RunPlan, "strategy" | "task"> {
+  readonly strategy: StrategySource;
+  readonly task: TaskSpec;
+  readonly observe?: CoordinatorOptions["observe"];
+  /** Aborting it ends the run in good order. */
+  readonly signal?: AbortSignal;
+  readonly cluster: ClusterSetting;
+}
+
+/** Where and with whom. */
+export interface ClusterSetting {
+  /** HOST:PORT to listen at; port 0 is a free one. */
+  readonly listen: string;
+  readonly portRange?: { readonly low: number; readonly high: number } | null;
+  /** Members show it; made up where it is not given. */
+  readonly token: string;
+  /** Starts the members; null: others do, and the run waits for them. */
+  readonly launch: Launch | null;
+  /** What members may check that they mean the same data. */
+  readonly data?: string;
+  readonly split?: string;
+  readonly onEvent?: (event: ClusterEvent) => void;
+}
+
+/**
+ * Runs a plan on processes.
+ * @throws RangeError when the strategy refuses the plan.
+ */
+export async function runCluster(plan: ClusterPlan): Promise<EngineResult> {
+  const strategy = await loadStrategy(plan.strategy);
+  const full: RunPlan = { ...plan, strategy, task: createTask(plan.task) };
+  const refused = refusalOf(full) ?? columnsRefused(full);
+  if (refused) throw new RangeError(`Cannot run ${strategy.name} on a cluster: ${refused.reason}`);
+  const { cluster } = plan;
+  await using coordinator = new Coordinator(optionsOf(plan, full), seatsOf(full));
+  const port = await coordinator.listen();
+  const stop = () => coordinator.stop();
+  plan.signal?.addEventListener("abort", stop);
+  if (plan.signal?.aborted) stop();
+  try {
+    if (!cluster.launch) return await coordinator.result();
+    return await runLaunched(coordinator, full, port, cluster as LaunchSetting);
+  } finally {
+    plan.signal?.removeEventListener("abort", stop);
+  }
+}
+
+type LaunchSetting = ClusterSetting & { readonly launch: Launch };
+
+async function runLaunched(
+  coordinator: Coordinator,
+  full: RunPlan,
+  port: number,
+  { launch, token }: LaunchSetting,
+): Promise<EngineResult> {
+  const join = `127.0.0.1:${port}`;
+  const orders = seatsOf(full).map((_, rank) => ({ join, token, rank }));
+  const timer = setTimeout(() => {
+    const { missing } = coordinator;
+    if (missing.length === 0) return;
+    const ranks = missing.join(", ");
+    coordinator.fail(
+      new Error(`Members ${ranks} did not join within ${launchSecondsMax} s: see their log files`),
+    );
+  }, 1000 * launchSecondsMax);
+  try {
+    await using launched = await launch(orders, ({ rank, reason }) =>
+      coordinator.processEnded(rank, reason),
+    );
+    const result = await coordinator.result();
+    await launched.ended;
+    return result;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function columnsRefused({ strategy, task }: RunPlan) {
+  if (strategy.owns !== "columns" || task.name !== "rows") return null;
+  return { reason: "members of a cluster hold rows, and it needs rows cut by columns" };
+}
+
+function optionsOf(plan: ClusterPlan, full: RunPlan): CoordinatorOptions {
+  const { cluster, task, workers, observe } = plan;
+  const rows = task.kind === "rows" ? task.spec : null;
+  const segments = rows ? segmentsPerWorker * workers : 0;
+  return {
+    plan: full,
+    identity: identityOf(plan),
+    ...{ token: cluster.token, listen: cluster.listen, portRange: cluster.portRange ?? null },
+    segments,
+    jobFor: (roster, rank) => jobFor(plan, full, roster, rank),
+    rowsFor: ({ segments: wanted }) =>
+      rows ? rowParts(rows, segments, new Set(wanted)) : ([] as const),
+    ...(observe ? { observe } : {}),
+    onEvent: cluster.onEvent ?? (() => {}),
+  };
+}
+
+/** What makes two runs differ, in a few letters. */
+function identityOf({
+  strategy,
+  options,
+  task,
+  seed,
+  epochs,
+  workers,
+  cluster,
+}: ClusterPlan): RunIdentity {
+  const { memory, train, judged, ...kernel } = (
+    task.kind === "rows" ? task.spec : {}
+  ) as KernelTaskSpec;
+  const facts = { strategy, options, kernel, seed, epochs, workers };
+  const settings = createHash("sha256").update(JSON.stringify(facts)).digest("hex").slice(0, 16);
+  return { run: randomUUID(), settings, data: cluster.data ?? "", split: cluster.split ?? "" };
+}
+
+function jobFor(plan: ClusterPlan, full: RunPlan, roster: Roster, rank: number): ClusterJob {
+  const { strategy, options, workers, seed, observe } = plan;
+  return {
+    ...{ workers, strategy, options, seed },
+    seats: seatsOf(full),
+    task: remoteTask(plan, full, rank),
+    segments: segmentsOf(roster, rank),
+    snapshotEpochs: observe?.everyEpochs ?? 0,
+  };
+}
+
+function remoteTask({ task, workers }: ClusterPlan, full: RunPlan, rank: number): RemoteTask {
+  if (task.kind !== "rows") return task;
+  const { memory, train, judged, ...spec } = task.spec;
+  const arena = new Arena(memory);
+  const parts = train.map(({ block, rows, count }) => ({
+    block: viewBlock(arena.buffer, block),
+    rows: arena.u32(rows, count),
+  }));
+  const blocks = ownedParts(parts, { rank: Math.min(rank, workers - 1), workers }).map(
+    ({ block }) => block,
+  );
+  const segments = segmentsPerWorker * workers;
+  return {
+    kind: "rows",
+    spec: { ...spec, rows: full.task.rows, segments, shape: shuffleShape(blocks) },
+  };
+}

@@ -1,0 +1,27 @@
+/** What a coordinator says while it works, and the models it has judged. */
+import type { Model } from "../../math/replica.ts";
+
+/** A model as it was after an epoch. */
+export interface ClusterSnapshot {
+  readonly number: number;
+  readonly rows: number;
+  readonly seconds: number;
+  readonly model: Model;
+}
+
+/** What a coordinator says while it works. */
+export type ClusterEvent =
+  | { readonly kind: "listening"; readonly address: string; readonly members: number }
+  | {
+      readonly kind: "joined";
+      readonly rank: number;
+      readonly name: string;
+      readonly address: string;
+    }
+  | {
+      readonly kind: "view";
+      readonly id: number;
+      readonly members: readonly { readonly rank: number; readonly incarnation: number }[];
+    }
+  | { readonly kind: "lost"; readonly rank: number; readonly name: string; readonly reason: string }
+  | { readonly kind: "left"; readonly rank: number; readonly name: string };

@@ -1,0 +1,101 @@
+/** What a member is told by its seat, and the messages between coordinator and members. */
+
+import type { KernelTaskSpec } from "../../learner/kernel-task.ts";
+import type { QuadraticOptions } from "../../learner/quadratic.ts";
+import type { ShuffleShape } from "../../learner/rows.ts";
+import type { SeatPlan, StrategyOptions, View } from "../../strategies/strategy.ts";
+import { encodeFrame, readFrame } from "../../wire/frame.ts";
+import type { StrategySource } from "../strategy-source.ts";
+import type { TaskSpec } from "../task-spec.ts";
+import type { PeerAddress } from "./links.ts";
+
+/** Rows that are fetched from the coordinator, segment by segment. */
+export interface RemoteRowsSpec
+  extends Omit<KernelTaskSpec, "memory" | "train" | "judged" | "shape"> {
+  readonly rows: number;
+  readonly segments: number;
+  readonly shape: ShuffleShape;
+}
+
+/** A task as a member elsewhere gets it. */
+export type RemoteTask =
+  | { readonly kind: "rows"; readonly spec: RemoteRowsSpec }
+  | { readonly kind: "quadratic"; readonly spec: Partial<QuadraticOptions> }
+  | (TaskSpec & { readonly kind: "ledger" });
+
+/** Everything a member begins with; plain data, sent as JSON. */
+export interface ClusterJob {
+  readonly workers: number;
+  readonly seats: readonly SeatPlan[];
+  readonly strategy: StrategySource;
+  readonly options: StrategyOptions;
+  readonly task: RemoteTask;
+  readonly seed: number;
+  /** Segments of rows the member owns to begin with. */
+  readonly segments: readonly number[];
+  /** Snapshots are taken in lockstep after every so many epochs; 0 for never. */
+  readonly snapshotEpochs: number;
+}
+
+/** A view, and where its members are. */
+export interface AddressedView {
+  readonly view: View;
+  readonly addresses: readonly PeerAddress[];
+  /** Owners of the segments, by segment. */
+  readonly owners: readonly number[];
+}
+
+/** What the coordinator tells a member. */
+export type Order =
+  | { readonly kind: "begin"; readonly view: AddressedView; readonly updates: number }
+  /** Lockstep: updates up to that number may be learned; `last`: and none beyond it, ever. */
+  | { readonly kind: "grant"; readonly updates: number; readonly last: boolean }
+  /** Free pace: that many rows more may be learned; `last`: and none beyond them. */
+  | { readonly kind: "lease"; readonly rows: number; readonly last: boolean }
+  /** Learn nothing further, and say how far you are. */
+  | { readonly kind: "hold" }
+  | { readonly kind: "view"; readonly view: AddressedView; readonly lost: readonly number[] }
+  | { readonly kind: "close" };
+
+/** What a member waits for. */
+export interface MemberWait {
+  readonly whom: string;
+  readonly since: number;
+  readonly until: number;
+}
+
+/** What a member tells the coordinator. */
+export type Tale =
+  | { readonly kind: "ready"; readonly updates: number | null }
+  | {
+      readonly kind: "progress";
+      readonly updates: number;
+      readonly rows: number;
+      readonly bytes: number;
+      readonly messages: number;
+      readonly longestUpdate: number;
+      readonly wait: MemberWait | null;
+    }
+  | { readonly kind: "lease"; readonly rows: number }
+  | { readonly kind: "held"; readonly taken: number }
+  | { readonly kind: "suspect"; readonly rank: number; readonly reason: string }
+  | { readonly kind: "leaving" }
+  | { readonly kind: "finished" }
+  | { readonly kind: "failed"; readonly message: string };
+
+const decoder = new TextDecoder();
+const encoder = new TextEncoder();
+
+/** Orders and tales travel as frames like everything else; they are few, so JSON is good enough. */
+export function encodeNote(note: Order | Tale): Uint8Array {
+  return encodeFrame({ kind: note.kind, json: encoder.encode(JSON.stringify(note)) });
+}
+
+/** @throws RangeError for bytes that are no note. */
+export function decodeNote<Note extends Order | Tale>(bytes: Uint8Array): Note {
+  const read = readFrame(bytes);
+  if ("fault" in read) throw new RangeError(`Cannot read a note of the run: ${read.fault}`);
+  const { json } = read.body;
+  if (!(json instanceof Uint8Array)) throw new RangeError("Cannot read a note of the run: no JSON");
+  return JSON.parse(decoder.decode(json)) as Note;
+}

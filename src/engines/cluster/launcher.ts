@@ -1,0 +1,28 @@
+/** The port through which an engine has processes started, wherever; bodies of it are in deploy/. */
+
+/** What a process that is to become a member needs. */
+export interface MemberOrder {
+  /** HOST:PORT of the coordinator. */
+  readonly join: string;
+  readonly token: string;
+  readonly rank: number;
+}
+
+/** Processes that were started. */
+export interface Launched extends AsyncDisposable {
+  /** Resolves when all have ended by themselves. */
+  readonly ended: Promise<void>;
+}
+
+/** How one of them ended, before it was asked to. */
+export interface ProcessEnd {
+  readonly rank: number;
+  /** In words: "was killed by SIGKILL", "ended with code 1: ...its last lines". */
+  readonly reason: string;
+}
+
+/** Starts one process for each seat. */
+export type Launch = (
+  orders: readonly MemberOrder[],
+  onEnd: (end: ProcessEnd) => void,
+) => Promise<Launched>;

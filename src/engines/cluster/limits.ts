@@ -1,0 +1,47 @@
+/** Limits of a cluster, all of them: reaching one is told in words, never passed over. */
+import { frameBytesMax } from "../../wire/frame.ts";
+
+/** Version of cluster.proto; processes of different versions refuse each other. */
+export const protocolVersion = 1;
+
+/** A message carries one frame of any size, or small ones up to `batchBytesMax`. */
+export const messageBytesMax = frameBytesMax + 4096;
+/** Small frames that wait together leave in one message: eight in one cost a third of eight alone. */
+export const batchBytesMax = 64 * 1024;
+/** Frames queued or not yet acknowledged on one link, beyond which the member learns no further. */
+export const linkBytesSoftMax = 8 * 2 ** 20;
+/** A link that holds more than this, and more than one frame, is given up: its peer does not keep up. */
+export const linkBytesMax = 512 * 2 ** 20;
+/** Frames received before they are acknowledged whatever the time. */
+export const unacknowledgedFramesMax = 64;
+export const unacknowledgedBytesMax = 2 * 2 ** 20;
+export const acknowledgeMsMax = 25;
+
+/** Window of HTTP/2 per stream and connection. */
+export const flowControlBytes = 4 * 2 ** 20;
+export const keepaliveMs = 5_000;
+export const keepaliveTimeoutMs = 3_000;
+
+/** Members of one run. */
+export const membersMax = 4096;
+/** A call that needs no work on the other side is answered within this time. */
+export const callSecondsMax = 5;
+/** A member dials the coordinator, and reads its rows, for at most this long. */
+export const joinSecondsMax = 60;
+/** Members that a run waits for must have joined within this time when the run starts them itself. */
+export const launchSecondsMax = 60;
+/** How often a member tells how far it is. */
+export const progressMsMax = 250;
+/** A member not heard of for this long is suspected; more where its updates take longer. */
+export const silenceSecondsMin = 2;
+/** ... namely that many times the longest update. */
+export const silencePerUpdate = 4;
+/** A member that lost its coordinator tries to find it again for this long. */
+export const coordinatorSecondsMax = 15;
+/** Waiting times between two attempts to reconnect. */
+export const reconnectMsMin = 20;
+export const reconnectMsMax = 1_000;
+/** A member whose connection broke has this long to come back. */
+export const reconnectSecondsMax = 2;
+/** Local processes are asked to end, and after this time ended. */
+export const endSecondsMax = 3;

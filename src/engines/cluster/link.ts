@@ -1,0 +1,195 @@
+/**
+ * A link: frames between two processes, each exactly once and in order for as long as both live, over one
+ * stream at a time. Frames are numbered; what the other side has not acknowledged is kept, and sent again over
+ * the next stream when one breaks. Small frames that wait together leave in one message.
+ *
+ * Invariant: every frame sent is received exactly once and in order, however often the stream breaks.
+ */
+import type { FramesMessage } from "./frames.ts";
+import {
+  acknowledgeMsMax,
+  batchBytesMax,
+  linkBytesMax,
+  linkBytesSoftMax,
+  unacknowledgedBytesMax,
+  unacknowledgedFramesMax,
+} from "./limits.ts";
+
+/** Either side's end of an Exchange call. */
+export interface FrameStream {
+  write(message: FramesMessage): boolean;
+  on(event: "data", listener: (message: FramesMessage) => void): unknown;
+  on(event: "drain" | "end" | "close", listener: () => void): unknown;
+  on(event: "error", listener: (error: Error) => void): unknown;
+  end(): unknown;
+  destroy(): unknown;
+}
+
+/** What a link tells its owner. */
+export interface LinkEvents {
+  frame(bytes: Uint8Array): void;
+  /** What was too much has left: the member may learn again. */
+  room(): void;
+  /** The stream is gone; frames wait for another. */
+  broken(reason: string): void;
+  /** The link holds more than it may: the other side does not keep up. */
+  overrun(reason: string): void;
+}
+
+/** Owns one stream at a time, until it is disposed. */
+export class Link {
+  readonly #events: LinkEvents;
+  /** Frames not acknowledged yet: from number `#acknowledged + 1` on; the first `#written` are on the way. */
+  readonly #kept: Uint8Array[] = [];
+  #keptBytes = 0;
+  #acknowledged = 0;
+  #written = 0;
+  #received = 0;
+  #told = 0;
+  #untoldBytes = 0;
+  #stream: FrameStream | null = null;
+  #blocked = false;
+  #timer: NodeJS.Timeout | undefined;
+  #closed = false;
+
+  constructor(events: LinkEvents) {
+    this.#events = events;
+  }
+
+  get connected(): boolean {
+    return this.#stream !== null;
+  }
+
+  /** Whether a member may make more frames for it. */
+  get hasRoom(): boolean {
+    return this.#keptBytes <= linkBytesSoftMax || this.#kept.length <= 1;
+  }
+
+  /** Bytes queued or not yet acknowledged. */
+  get bytes(): number {
+    return this.#keptBytes;
+  }
+
+  /** Frames sent that the other side has not acknowledged. */
+  get frames(): number {
+    return this.#kept.length;
+  }
+
+  /** Takes a frame to be sent; never waits. */
+  send(frame: Uint8Array): void {
+    if (this.#closed) return;
+    this.#kept.push(frame);
+    this.#keptBytes += frame.byteLength;
+    if (this.#keptBytes > linkBytesMax && this.#kept.length > 1) {
+      this.#events.overrun(
+        `${this.#kept.length} frames (${this.#keptBytes} bytes) wait to be acknowledged: at most ${linkBytesMax} bytes may`,
+      );
+      return;
+    }
+    this.#pump();
+  }
+
+  /** Goes on over this stream, with everything the other side has not acknowledged. */
+  attach(stream: FrameStream): void {
+    if (this.#closed) return void stream.end();
+    this.#stream?.destroy();
+    this.#stream = stream;
+    this.#blocked = false;
+    this.#written = 0;
+    const own = () => this.#stream === stream;
+    stream.on("data", (message) => own() && this.#absorb(message));
+    stream.on("drain", () => own() && this.#unblock());
+    stream.on("end", () => own() && this.#break("the other side ended the connection"));
+    stream.on("close", () => own() && this.#break("the connection was closed"));
+    stream.on("error", (error) => own() && this.#break(error.message));
+    this.#acknowledge();
+    this.#pump();
+  }
+
+  /** Ends the stream and forgets what was not acknowledged. */
+  close(): void {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    const stream = this.#stream;
+    this.#stream = null;
+    this.#kept.length = 0;
+    this.#keptBytes = 0;
+    stream?.end();
+  }
+
+  #break(reason: string): void {
+    this.#stream?.destroy();
+    this.#stream = null;
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    if (!this.#closed) this.#events.broken(reason);
+  }
+
+  #unblock(): void {
+    this.#blocked = false;
+    this.#pump();
+  }
+
+  /** Writes what waits, as long as the stream takes it. */
+  #pump(): void {
+    while (this.#stream && !this.#blocked && this.#written < this.#kept.length) {
+      const start = this.#written;
+      let bytes = 0;
+      let end = start;
+      do {
+        bytes += this.#kept[end++]!.byteLength;
+      } while (end < this.#kept.length && bytes + this.#kept[end]!.byteLength <= batchBytesMax);
+      this.#written = end;
+      this.#write(this.#acknowledged + start + 1, this.#kept.slice(start, end));
+    }
+  }
+
+  #write(first: number, frame: readonly Uint8Array[]): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#told = this.#received;
+    this.#untoldBytes = 0;
+    if (!this.#stream!.write({ first, received: this.#received, frame })) this.#blocked = true;
+  }
+
+  #acknowledge(): void {
+    if (this.#stream) this.#write(0, []);
+  }
+
+  #absorb({ first, received, frame }: FramesMessage): void {
+    this.#forget(received);
+    const stream = this.#stream;
+    for (let k = 0; k < frame.length; k++) {
+      const number = first + k;
+      if (number > this.#received + 1) {
+        return this.#break(`frame ${this.#received + 1} is missing before ${number}`);
+      }
+      if (number <= this.#received) continue;
+      this.#received = number;
+      this.#untoldBytes += frame[k]!.byteLength;
+      this.#events.frame(frame[k]!);
+      // What the frame led to may have closed or replaced the stream.
+      if (this.#stream !== stream) return;
+    }
+    if (this.#received > this.#told) this.#acknowledgeSoon();
+  }
+
+  #acknowledgeSoon(): void {
+    const many = this.#received - this.#told >= unacknowledgedFramesMax;
+    if (many || this.#untoldBytes >= unacknowledgedBytesMax) return this.#acknowledge();
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined;
+      this.#acknowledge();
+    }, acknowledgeMsMax);
+  }
+
+  #forget(received: number): void {
+    const count = Math.min(this.#kept.length, received - this.#acknowledged);
+    if (count <= 0) return;
+    const had = this.hasRoom;
+    for (const { byteLength } of this.#kept.splice(0, count)) this.#keptBytes -= byteLength;
+    this.#acknowledged += count;
+    this.#written = Math.max(0, this.#written - count);
+    if (!had && this.hasRoom) this.#events.room();
+  }
+}

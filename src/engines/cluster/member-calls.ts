@@ -1,0 +1,65 @@
+/** What the coordinator asks of members by calls of their own. */
+
+import { Cluster } from "./generated/glissade/cluster/v1/cluster_pb.ts";
+import { callSecondsMax } from "./limits.ts";
+import { modelIn } from "./models.ts";
+import { Refusal } from "./refusal.ts";
+import type { HeldModel } from "./results.ts";
+import type { RosterEntry } from "./roster.ts";
+import { callUnary, createClient, metadataOf } from "./rpc.ts";
+
+/** A later round's snapshot is there when members have come that far, however long that takes. */
+const laterSecondsMax = 86_400;
+
+/**
+ * A member that others can't reach is refused at once, not found out later.
+ * @throws Refusal that says so.
+ */
+export async function dialBack(address: string, token: string): Promise<void> {
+  const client = createClient(address);
+  try {
+    await callUnary(client, {
+      method: Cluster.method.status,
+      request: {},
+      metadata: metadataOf({ "glissade-token": token }),
+      secondsMax: callSecondsMax,
+    });
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new Refusal(
+      `the coordinator can't reach the member at ${address} (${reason}): open the port, or give the address others reach it at by --advertise`,
+    );
+  } finally {
+    client.close();
+  }
+}
+
+/** The address others use: what the member says, or the host the coordinator sees it at. */
+export function reachable(advertise: string, peer: string): string {
+  if (!advertise.startsWith(":")) return advertise;
+  return peer.slice(0, peer.lastIndexOf(":")) + advertise;
+}
+
+/** The models of members, after that many updates of theirs, or as they are now for 0. */
+export function fetchModels(
+  members: readonly RosterEntry[],
+  how: { after: number; token: string; withTelemetry?: boolean },
+): Promise<(HeldModel & { telemetry: string })[]> {
+  const { after, token, withTelemetry = false } = how;
+  return Promise.all(
+    members.map(async ({ rank, seat, address }) => {
+      const client = createClient(address);
+      try {
+        const reply = await callUnary(client, {
+          method: Cluster.method.snapshot,
+          request: { afterUpdates: BigInt(after), withTelemetry },
+          metadata: metadataOf({ "glissade-token": token }),
+          secondsMax: after === 0 ? callSecondsMax : laterSecondsMax,
+        });
+        return { rank, seat, model: modelIn(reply.model)!, telemetry: reply.telemetry };
+      } finally {
+        client.close();
+      }
+    }),
+  );
+}

@@ -1,0 +1,88 @@
+/** A member's side of rows: what it fetched, what of it it owns, and the task over it. */
+import { viewBlock } from "../../data/block.ts";
+import { Arena } from "../../kernels/arena.ts";
+import { loadKernels } from "../../kernels/loader.ts";
+import { createContext } from "../../learner/context.ts";
+import { createPartsLearner } from "../../learner/kernel-task.ts";
+import type { Learner, LearnerSeat, Task } from "../../learner/learner.ts";
+import type { BlockRows } from "../../learner/rows.ts";
+import { createUpdateRoom } from "../../learner/update.ts";
+import { replicaOver } from "../../math/replica.ts";
+import { createSchedule } from "../../model/schedule.ts";
+import type { RowsPart } from "./generated/glissade/cluster/v1/cluster_pb.ts";
+import type { RemoteRowsSpec } from "./job.ts";
+
+interface HeldPart {
+  readonly source: number;
+  readonly address: number;
+  /** Segment of each row of the block. */
+  readonly segmentOf: Uint32Array;
+}
+
+/** Rows a member holds, and learners over those it owns. */
+export interface RemoteRows {
+  readonly task: Task;
+  /** Takes rows that were fetched. */
+  add(part: RowsPart): void;
+  /** Segments held, whether owned or not. */
+  readonly segments: ReadonlySet<number>;
+  /** A learner over the rows of these segments. */
+  createLearner(seat: LearnerSeat, owned: ReadonlySet<number>): Learner;
+}
+
+/** No rows yet; `owned` are the segments of the task's own learners. */
+export function createRemoteRows(spec: RemoteRowsSpec, owned: ReadonlySet<number>): RemoteRows {
+  const arena = new Arena();
+  const context = createContext(arena, loadKernels(arena), spec);
+  const schedule = createSchedule(spec.schedule);
+  const room = createUpdateRoom(context, spec.width);
+  const scaleAt = (rows: number) => Math.exp(schedule.logScale(rows));
+  const held: HeldPart[] = [];
+  const segments = new Set<number>();
+  const createLearner = (seat: LearnerSeat, own: ReadonlySet<number>) => {
+    const parts = ownedRows(arena, held, own);
+    return createPartsLearner({ context, schedule, room, shape: spec.shape }, parts, seat);
+  };
+  return {
+    segments,
+    add({ source, block, segment, rows }) {
+      const address = arena.allocate(block.byteLength);
+      arena.bytesAt(address, block.byteLength).set(block);
+      const { rows: count } = viewBlock(arena.buffer, address);
+      const segmentOf = new Uint32Array(count);
+      let at = 0;
+      segment.forEach((number, k) => {
+        segmentOf.fill(number, at, at + rows[k]!);
+        at += rows[k]!;
+        segments.add(number);
+      });
+      held.push({ source, address, segmentOf });
+    },
+    createLearner,
+    task: {
+      name: "rows",
+      width: spec.width,
+      rows: spec.rows,
+      createReplica: (width) => replicaOver(arena.allocateF32(width).fill(0), scaleAt),
+      createLearner: (seat) => createLearner(seat, owned),
+      evaluate() {
+        throw new Error("A member judges no models: the coordinator does");
+      },
+    },
+  };
+}
+
+/** In the order of the source, so that the order of rows is that of every other engine. */
+function ownedRows(
+  arena: Arena,
+  held: readonly HeldPart[],
+  owned: ReadonlySet<number>,
+): BlockRows[] {
+  return held
+    .toSorted((a, b) => a.source - b.source)
+    .map(({ address, segmentOf }) => {
+      const rows = Uint32Array.from(segmentOf.keys()).filter((row) => owned.has(segmentOf[row]!));
+      return { block: viewBlock(arena.buffer, address), rows };
+    })
+    .filter(({ rows }) => rows.length > 0);
+}

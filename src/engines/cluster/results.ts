@@ -1,0 +1,75 @@
+/** From what members hand in at the end, or at a snapshot, to models and counts. */
+import { type Model, type Replica, replicaOver } from "../../math/replica.ts";
+import type { SeatPlan } from "../../strategies/strategy.ts";
+import type { EngineResult, RunPlan } from "../engine.ts";
+import { distanceApart, type HeldReplica, resultModel } from "../result.ts";
+import {
+  createTelemetry,
+  type MemberTelemetry,
+  mergeTelemetry,
+  type Telemetry,
+} from "../telemetry.ts";
+
+/** A member's model. */
+export interface HeldModel {
+  readonly rank: number;
+  readonly seat: SeatPlan;
+  readonly model: Model;
+}
+
+/** One model from those of several members: ranges joined, or their mean. */
+export function snapshotModel({ task }: RunPlan, held: readonly HeldModel[]): Model {
+  if (held.length === 1 && held[0]!.seat.role === "worker") return held[0]!.model;
+  return resultModel(replicasOf(task.createReplica(0), held), task.width);
+}
+
+/** The result of a run, from the models of those who came to its end. */
+export function resultOf(
+  plan: RunPlan,
+  held: readonly HeldModel[],
+  { seats, telemetry, seconds }: Pick<EngineResult, "seats" | "telemetry" | "seconds">,
+): EngineResult {
+  const replicas = replicasOf(plan.task.createReplica(0), held);
+  const model = resultModel(replicas, plan.task.width);
+  const apart = distanceApart(replicas, model);
+  const models = held.map((one) => one.model);
+  return { model, replicas: models, seats, apart, seconds, telemetry };
+}
+
+function replicasOf({ scale }: Replica, held: readonly HeldModel[]): HeldReplica[] {
+  return held.map(({ seat, model }) => {
+    const replica = replicaOver(model.values, scale);
+    replica.rows = model.rows;
+    return { seat, replica };
+  });
+}
+
+interface SentTelemetry {
+  readonly members: readonly (Omit<MemberTelemetry, "waitedFor"> & {
+    readonly waitedFor: readonly [number, number][];
+  })[];
+  readonly staleness: readonly [number, number][];
+  readonly drops: readonly [string, number][];
+}
+
+/** Counts as JSON; empty bars are left out. */
+export function telemetryJson({ members, staleness, drops }: Telemetry): string {
+  const sent: SentTelemetry = {
+    members: members.map((member) => ({ ...member, waitedFor: [...member.waitedFor] })),
+    staleness: [...staleness.entries()].filter(([, count]) => count > 0),
+    drops: [...drops],
+  };
+  return JSON.stringify(sent);
+}
+
+/** Adds what a member counted to the whole. */
+export function addTelemetry(total: Telemetry, json: string): void {
+  const sent = JSON.parse(json) as SentTelemetry;
+  const part: Telemetry = {
+    ...createTelemetry(sent.members.map(({ role }) => role)),
+    members: sent.members.map((member) => ({ ...member, waitedFor: new Map(member.waitedFor) })),
+    drops: new Map(sent.drops),
+  };
+  for (const [bar, count] of sent.staleness) part.staleness[bar] = count;
+  mergeTelemetry(total, part);
+}

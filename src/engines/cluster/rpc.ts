@@ -1,0 +1,154 @@
+/** gRPC services from generated descriptions, and calls that say what went wrong. */
+import {
+  create,
+  type DescMessage,
+  type DescMethod,
+  type DescService,
+  fromBinary,
+  type MessageInitShape,
+  type MessageShape,
+  toBinary,
+} from "@bufbuild/protobuf";
+import {
+  type ChannelOptions,
+  Client,
+  credentials,
+  Metadata,
+  type MethodDefinition,
+  type ServiceError,
+  status,
+} from "@grpc/grpc-js";
+import {
+  callSecondsMax,
+  flowControlBytes,
+  keepaliveMs,
+  keepaliveTimeoutMs,
+  messageBytesMax,
+  reconnectMsMax,
+  reconnectMsMin,
+} from "./limits.ts";
+
+/** Options of every channel and server. No HTTP proxy is asked for: members reach each other directly. */
+export const channelOptions: ChannelOptions = {
+  "grpc.enable_http_proxy": 0,
+  "grpc.keepalive_time_ms": keepaliveMs,
+  "grpc.keepalive_timeout_ms": keepaliveTimeoutMs,
+  "grpc.keepalive_permit_without_calls": 1,
+  "grpc.max_receive_message_length": messageBytesMax,
+  "grpc.max_send_message_length": messageBytesMax,
+  "grpc-node.flow_control_window": flowControlBytes,
+  "grpc.initial_reconnect_backoff_ms": reconnectMsMin,
+  "grpc.max_reconnect_backoff_ms": reconnectMsMax,
+  "grpc.use_local_subchannel_pool": 1,
+};
+
+/** How grpc-js wants a method described. */
+export function methodOf(method: DescMethod): MethodDefinition<unknown, unknown> {
+  const { input, output, methodKind, parent } = method;
+  return {
+    path: pathOf(parent, method),
+    requestStream: methodKind === "client_streaming" || methodKind === "bidi_streaming",
+    responseStream: methodKind === "server_streaming" || methodKind === "bidi_streaming",
+    requestSerialize: serializer(input),
+    requestDeserialize: deserializer(input),
+    responseSerialize: serializer(output),
+    responseDeserialize: deserializer(output),
+  };
+}
+
+/** All methods of a service, by their names in code. */
+export function definitionOf(service: DescService): Record<string, MethodDefinition<never, never>> {
+  return Object.fromEntries(
+    service.methods.map((method) => [
+      method.localName,
+      methodOf(method) as unknown as MethodDefinition<never, never>,
+    ]),
+  );
+}
+
+function pathOf({ typeName }: DescService, { name }: DescMethod): string {
+  return `/${typeName}/${name}`;
+}
+
+function serializer(schema: DescMessage) {
+  return (message: unknown): Buffer => {
+    const bytes = toBinary(schema, message as MessageShape<DescMessage>);
+    return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  };
+}
+
+function deserializer(schema: DescMessage) {
+  return (bytes: Uint8Array): unknown => fromBinary(schema, bytes);
+}
+
+/** A client of the process at HOST:PORT; nothing is dialled before the first call. */
+export function createClient(address: string): Client {
+  return new Client(address, credentials.createInsecure(), channelOptions);
+}
+
+/** What a caller says of itself with every call. */
+export function metadataOf(entries: Readonly<Record<string, string | number>>): Metadata {
+  const metadata = new Metadata();
+  for (const [name, value] of Object.entries(entries)) metadata.set(name, String(value));
+  return metadata;
+}
+
+/** One call and its answer. */
+export interface Call<Input extends DescMessage, Output extends DescMessage> {
+  readonly method: DescMethod & { readonly input: Input; readonly output: Output };
+  readonly request: MessageInitShape<Input>;
+  readonly metadata?: Metadata;
+  readonly secondsMax?: number;
+}
+
+/** Calls a unary method; rejects with a `CallError` that says who did not answer and why. */
+export function callUnary<Input extends DescMessage, Output extends DescMessage>(
+  client: Client,
+  { method, request, metadata = new Metadata(), secondsMax = callSecondsMax }: Call<Input, Output>,
+): Promise<MessageShape<Output>> {
+  const { path, requestSerialize, responseDeserialize } = methodOf(method);
+  const deadline = Date.now() + 1000 * secondsMax;
+  return new Promise((resolve, reject) => {
+    client.makeUnaryRequest(
+      path,
+      requestSerialize,
+      responseDeserialize,
+      create(method.input, request),
+      metadata,
+      { deadline },
+      (error, reply) => {
+        if (error) reject(new CallError(method.name, client.getChannel().getTarget(), error));
+        else resolve(reply as MessageShape<Output>);
+      },
+    );
+  });
+}
+
+/** Why a call failed; `refused` when the other side answered and said no. */
+export class CallError extends Error {
+  override readonly name = "CallError";
+  readonly code: "refused" | "unreachable" | "failed";
+  /** The other side's own words. */
+  readonly words: string;
+
+  constructor(method: string, target: string, error: ServiceError) {
+    const where = target.replace(/^dns:/, "");
+    const words = error.details || error.message;
+    super(`${method} at ${where}: ${words}`, { cause: error });
+    this.words = words;
+    this.code = codeOf(error.code);
+  }
+}
+
+function codeOf(code: status): CallError["code"] {
+  const refusals: readonly status[] = [
+    status.FAILED_PRECONDITION,
+    status.PERMISSION_DENIED,
+    status.UNAUTHENTICATED,
+    status.UNIMPLEMENTED,
+    status.INVALID_ARGUMENT,
+  ];
+  if (refusals.includes(code)) return "refused";
+  const silences: readonly status[] = [status.UNAVAILABLE, status.DEADLINE_EXCEEDED];
+  return silences.includes(code) ? "unreachable" : "failed";
+}

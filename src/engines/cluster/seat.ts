@@ -1,0 +1,120 @@
+/** How a process gets a seat in a run, and the rows that go with it. */
+import { hostname } from "node:os";
+import type { Client } from "@grpc/grpc-js";
+import type { Model } from "../../math/replica.ts";
+import {
+  Cluster,
+  type JoinReply,
+  type RowsPart,
+} from "./generated/glissade/cluster/v1/cluster_pb.ts";
+import { ownHandshake, type RunIdentity, refuseHandshake, unknownRun } from "./handshake.ts";
+import type { ClusterJob } from "./job.ts";
+import { joinSecondsMax, reconnectMsMax, reconnectMsMin } from "./limits.ts";
+import { modelIn } from "./models.ts";
+import { Refusal } from "./refusal.ts";
+import { CallError, callUnary, metadataOf, methodOf } from "./rpc.ts";
+
+/** How a process becomes a member. */
+export interface MemberOptions {
+  /** HOST:PORT of the coordinator. */
+  readonly join: string;
+  readonly token: string;
+  /** HOST:PORT to listen at; port 0 is a free one. */
+  readonly listen: string;
+  readonly portRange?: { readonly low: number; readonly high: number } | null;
+  /** HOST or HOST:PORT at which others reach it; null: the address the coordinator sees, and the own port. */
+  readonly advertise: string | null;
+  readonly rankHint: number;
+  /** What the process knows of the run by itself. */
+  readonly expects?: Partial<RunIdentity>;
+  readonly log: (line: string) => void;
+}
+
+/** Why a member's part is over. */
+export type MemberEnd =
+  | { readonly kind: "done" }
+  | { readonly kind: "left" }
+  | { readonly kind: "failed"; readonly message: string };
+
+/** A seat, and everything that came with it. */
+export interface Seated {
+  readonly rank: number;
+  readonly incarnation: number;
+  readonly address: string;
+  readonly identity: RunIdentity;
+  readonly job: ClusterJob;
+  readonly initial: Model | null;
+}
+
+/**
+ * Asks for a seat until the coordinator answers.
+ * @throws CallError when it refuses, which is final, or is not there within the time limit.
+ */
+export async function askForSeat(
+  client: Client,
+  options: MemberOptions,
+  port: number,
+): Promise<Seated> {
+  const { token, advertise, rankHint, expects } = options;
+  const address = advertise === null ? `:${port}` : withPort(advertise, port);
+  const until = Date.now() + 1000 * joinSecondsMax;
+  for (let wait = reconnectMsMin; ; wait = Math.min(reconnectMsMax, 2 * wait)) {
+    try {
+      const reply = await callUnary(client, {
+        method: Cluster.method.join,
+        request: {
+          handshake: ownHandshake({ ...unknownRun, ...expects }),
+          ...{ advertise: address, rankHint, host: hostname(), process: process.pid },
+        },
+        metadata: metadataOf({ "glissade-token": token }),
+      });
+      return seatOf(reply, options);
+    } catch (error) {
+      const silent = error instanceof CallError && error.code === "unreachable";
+      if (!silent || Date.now() > until) throw error;
+      await new Promise((resume) => setTimeout(resume, wait));
+    }
+  }
+}
+
+function seatOf(reply: JoinReply, { expects }: MemberOptions): Seated {
+  const refused = refuseHandshake(
+    reply.handshake,
+    { ...unknownRun, ...expects },
+    "the coordinator",
+  );
+  if (refused !== null) throw new Refusal(refused);
+  const { run, settings, data, split } = reply.handshake!;
+  const { rank, incarnation, address } = reply;
+  const identity = { run, settings, data, split };
+  const job = JSON.parse(reply.job) as ClusterJob;
+  return { rank, incarnation, address, identity, job, initial: modelIn(reply.initial) };
+}
+
+/** Fetches the rows of segments. */
+export function fetchRows(
+  client: Client,
+  { token, join }: MemberOptions,
+  wanted: { rank: number; incarnation: number; segments: number[] },
+  take: (part: RowsPart) => void,
+): Promise<void> {
+  if (wanted.segments.length === 0) return Promise.resolve();
+  const { path, requestSerialize, responseDeserialize } = methodOf(Cluster.method.rows);
+  const call = client.makeServerStreamRequest(
+    path,
+    requestSerialize,
+    responseDeserialize,
+    { $typeName: Cluster.method.rows.input.typeName, ...wanted },
+    metadataOf({ "glissade-token": token }),
+    { deadline: Date.now() + 1000 * joinSecondsMax },
+  );
+  return new Promise((resolve, reject) => {
+    call.on("data", (part) => take(part as RowsPart));
+    call.on("end", resolve);
+    call.on("error", (error) => reject(new CallError("Rows", join, error as never)));
+  });
+}
+
+function withPort(address: string, port: number): string {
+  return /:\d+$/.test(address) ? address : `${address}:${port}`;
+}

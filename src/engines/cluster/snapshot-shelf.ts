@@ -1,0 +1,45 @@
+/** Models a member lays aside after every so many updates, until the coordinator fetches them. */
+import type { Model } from "../../math/replica.ts";
+
+/** In lockstep nobody learns more than this many snapshots ahead of the last verdict. */
+export const snapshotsAhead = 2;
+
+/** Owns models that wait to be fetched. */
+export class SnapshotShelf {
+  readonly #every: number;
+  readonly #models = new Map<number, Model>();
+  readonly #waiting = new Map<number, ((model: Model) => void)[]>();
+  #offered = 0;
+
+  /** @param every updates between two snapshots; 0 for none. */
+  constructor(every: number) {
+    this.#every = every;
+  }
+
+  /** Lays the model aside when one is due after that many updates. */
+  offer(updates: number, snapshot: () => Model): void {
+    if (this.#every === 0 || updates <= this.#offered || updates % this.#every !== 0) return;
+    this.#offered = updates;
+    const model = snapshot();
+    const waiting = this.#waiting.get(updates);
+    this.#waiting.delete(updates);
+    if (waiting) for (const resolve of waiting) resolve(model);
+    else this.#models.set(updates, model);
+    // Members whose models nobody wants keep the last ones only.
+    for (const kept of this.#models.keys()) {
+      if (kept <= updates - (snapshotsAhead + 1) * this.#every) this.#models.delete(kept);
+    }
+  }
+
+  /** The model after that many updates, once it is there. */
+  take(updates: number): Promise<Model> {
+    const model = this.#models.get(updates);
+    if (model) {
+      this.#models.delete(updates);
+      return Promise.resolve(model);
+    }
+    return new Promise((resolve) => {
+      this.#waiting.set(updates, [...(this.#waiting.get(updates) ?? []), resolve]);
+    });
+  }
+}

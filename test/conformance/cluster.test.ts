@@ -1,0 +1,12 @@
+import { join } from "node:path";
+import { launchLocal } from "../../src/deploy/local.ts";
+import { runCluster } from "../../src/engines/cluster/cluster.ts";
+import { root } from "../tidy/sources.ts";
+import { describeEngine } from "./suite.ts";
+
+// Processes can't run TypeScript: members are the built program.
+const launch = launchLocal({ program: join(root, "dist/cli/main.js"), logs: null });
+
+describeEngine("cluster", (run) =>
+  runCluster({ ...run, cluster: { listen: "127.0.0.1:0", token: "test", launch } }),
+);
