@@ -1,4 +1,5 @@
 import type { LinearModel } from "../model/model.ts";
+import { contestShape } from "../run/contest-settings.ts";
 import type { RunEvent, RunEventBody, TrainResult } from "../run/events.ts";
 import { eventsVersion } from "../run/events.ts";
 import { checkWritable } from "../run/files.ts";
@@ -18,7 +19,10 @@ import { saveEverywhere } from "./train-output.ts";
 import { emptyResult, summaryLine, unmetRequirements } from "./train-result.ts";
 
 const settingsOfOtherCommands: readonly string[] = [
-  ...["output", "top", "blocks", "strategies", "repeat", "targetLoss"],
+  "output",
+  "top",
+  "blocks",
+  ...Object.keys(contestShape),
   ...["join", "advertise", "rank"],
 ];
 
@@ -33,7 +37,9 @@ export const trainCommand: CommandDefinition = {
         "svmlight/libsvm or LYRL2004 rows: plain, .gz, .zst; folders and patterns; - or none: stdin; synthetic:news",
     },
   ],
-  settings: settingNames().filter((name) => !settingsOfOtherCommands.includes(name)),
+  settings: settingNames().filter(
+    (name) => name === "workers" || !settingsOfOtherCommands.includes(name),
+  ),
   examples: [
     "glissade train news.svm.gz",
     "glissade train train.svm --test test.svm --loss log --l2 1e-5 -o news.safetensors",

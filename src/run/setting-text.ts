@@ -17,6 +17,7 @@ type Plain =
   | Interval
   | StepRule
   | { readonly low: number; readonly high: number }
+  | { readonly count: number; readonly factor: number }
   | readonly StopRule[]
   | readonly string[]
   | readonly number[]
@@ -29,6 +30,7 @@ export function settingText(value: Plain): string {
   if ("unit" in value) return writeInterval(value);
   if ("low" in value)
     return value.low === value.high ? `${value.low}` : `${value.low}:${value.high}`;
+  if ("count" in value) return `${value.count}:${value.factor}`;
   if ("name" in value) return writeStep(value);
   const list: readonly (StopRule | Requirement | string | number)[] = value;
   return list.map(itemText).join(",");

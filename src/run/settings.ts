@@ -4,7 +4,8 @@
  * text as a user writes it or the plain data it stands for; the outcome is plain data.
  */
 import { z } from "zod";
-import { readList, readNumber, readRange, readSize, readTime } from "./grammar.ts";
+import { contestShape } from "./contest-settings.ts";
+import { readNumber, readRange, readSize, readTime } from "./grammar.ts";
 import type { Interval, Requirement, StepRule, StopRule } from "./rules.ts";
 import { readInterval, readRequirements, readStep, readStop } from "./rules.ts";
 import {
@@ -20,7 +21,7 @@ import {
   text,
 } from "./setting-fields.ts";
 import { clusterShape } from "./settings-cluster.ts";
-import { readStrategies, readStrategy, strategyNames } from "./strategy-names.ts";
+import { readStrategy, strategyNames } from "./strategy-names.ts";
 
 export type { SettingGroup, SettingMeta } from "./setting-fields.ts";
 
@@ -309,39 +310,6 @@ export const trainSchema = z.strictObject({
   ...stoppingShape,
 });
 
-/** What only `compare` and `simulate` need. */
-const contestShape = {
-  strategies: grammar<readonly string[]>(
-    ["serial", "bsp", "ssp", "allreduce"],
-    readStrategies,
-  ).meta({
-    group: "workers",
-    syntax: "LIST",
-    description: "strategies to compare, as in serial,ssp,./mine.ts",
-  }),
-  /** Commands that compare take several numbers of workers, where training takes one. */
-  workers: grammar<number | "auto" | readonly number[], string | number>("auto", readCounts).meta(
-    workersShape.workers.meta()!,
-  ),
-  repeat: number(1, { min: 1, max: 1000, integer: true }).meta({
-    group: "workers",
-    syntax: "N",
-    description: "runs of each, with seeds that count up from --seed",
-  }),
-  schedules: number(1000, { min: 1, max: 1e9, integer: true }).meta({
-    group: "workers",
-    syntax: "N",
-    description: "random schedules that `check` holds a strategy to, law by law",
-  }),
-  targetLoss: grammar<number | null, number>(null, (input) =>
-    readNumber(scalar(input), { min: 0 }),
-  ).meta({
-    group: "stopping",
-    syntax: "X",
-    description: "loss whose time to reach is compared",
-  }),
-};
-
 /** Schema of everything, with what only commands need. */
 export const settingsSchema = z.strictObject({
   ...trainSchema.shape,
@@ -394,14 +362,6 @@ export function joinEpochs(stop: unknown, epochs: unknown): unknown {
 /** What the schema says of a setting. */
 export function settingMeta(name: SettingName): SettingMeta {
   return settingsSchema.shape[name].meta() as unknown as SettingMeta;
-}
-
-/** One number where one is given, so that commands with one run need not know of lists. */
-function readCounts(input: Input): number | "auto" | readonly number[] {
-  if (input === "auto") return "auto";
-  const items = Array.isArray(input) ? input.map(String) : readList(String(scalar(input)));
-  const counts = items.map((item) => readNumber(item, { min: 1, max: 65536, integer: true }));
-  return counts.length === 1 ? counts[0]! : counts;
 }
 
 function readStopInput(input: Input): readonly StopRule[] | "auto" {
