@@ -1,5 +1,5 @@
-import { formatPercent, formatSeconds, formatSize } from "../report/format.ts";
-import { type Contest, type Entry, type Interval, runContest, standings } from "../run/contest.ts";
+import { formatSeconds } from "../report/format.ts";
+import { type Contest, type Entry, runContest, standings } from "../run/contest.ts";
 import { loadDataset } from "../run/load.ts";
 import { usableCores } from "../run/machine.ts";
 import {
@@ -10,12 +10,12 @@ import {
 } from "../run/settings.ts";
 import { train } from "../run/train.ts";
 import { type CommandContext, type CommandDefinition, exitCode } from "./command.ts";
+import { contestTable } from "./contest-table.ts";
 import { inputFiles, loadOptions } from "./input.ts";
 import { Signals } from "./signals.ts";
-import { formatTable } from "./table.ts";
 
 /** Settings of a run that make no sense for many: where models go, what is started from. */
-const settingsOfOneRun: readonly string[] = ["strategy", "init", "solver", "workers"];
+export const settingsOfOneRun: readonly string[] = ["strategy", "init", "solver", "workers"];
 
 export const compareCommand: CommandDefinition = {
   name: "compare",
@@ -59,7 +59,7 @@ async function compareStrategies(context: CommandContext): Promise<number> {
   const validation = settings.valid === null ? null : await loadDataset(settings.valid, like);
   const test = settings.test === null ? null : await loadDataset(settings.test, like);
   const extras = { validation, test };
-  const options = await withL2(dataset, optionsOf(settings), extras);
+  const options = await withL2(dataset, runOptionsOf(settings), extras);
   output.note(`l2 ${options.l2} for all, seeds from ${settings.seed}`);
   const contest: Contest = {
     strategies: settings.strategies,
@@ -78,7 +78,7 @@ async function compareStrategies(context: CommandContext): Promise<number> {
   return entries.every(({ error }) => error !== null) ? exitCode.failed : exitCode.done;
 }
 
-function optionsOf(settings: Settings): TrainOptions {
+export function runOptionsOf(settings: Settings): TrainOptions {
   const names = Object.keys(trainSchema.shape).filter((name) => !settingsOfOneRun.includes(name));
   return Object.fromEntries(
     names.map((name) => [name, settings[name as SettingName]]),
@@ -97,7 +97,7 @@ async function withL2(
   return { ...options, l2: l2! };
 }
 
-function workersOf({ workers }: Settings): readonly number[] {
+export function workersOf({ workers }: Settings): readonly number[] {
   if (workers === "auto") return [usableCores().count];
   return typeof workers === "number" ? [workers] : workers;
 }
@@ -110,43 +110,12 @@ function entryLine({ strategy, workers, seed, result, error, bestLoss }: Entry):
 
 function report({ settings, output }: CommandContext, entries: readonly Entry[]): void {
   const rows = standings(entries);
-  if (output.json) {
-    const { targetLoss } = settings;
-    const status = entries.some(({ error }) => error === null) ? "done" : "failed";
-    output.result(
-      JSON.stringify({ glissade: "1", command: "compare", status, targetLoss, rows, entries }),
-    );
+  const { targetLoss } = settings;
+  if (!output.json) {
+    for (const line of contestTable(rows, targetLoss)) output.result(line);
     return;
   }
-  const target = settings.targetLoss !== null;
-  const head = [
-    ...["strategy", "workers", "runs"],
-    ...(target ? [`to loss ${settings.targetLoss}`] : []),
-    ...["learning", "loss", "accuracy", "sent", "messages", "staleness", "waiting"],
-  ];
-  const body = rows.map((row) => {
-    const { strategy, workers, runs, failures, reached } = row;
-    const first = [strategy, String(workers), String(runs)];
-    if (failures.length === runs) return [...first, `failed: ${failures[0]}`];
-    const missed = reached < runs ? ` (${reached} of ${runs})` : "";
-    return [
-      ...first,
-      ...(target ? [`${show(row.secondsToTarget, formatSeconds)}${missed}`] : []),
-      show(row.seconds, formatSeconds),
-      show(row.loss, (x) => x.toPrecision(5)),
-      show(row.accuracy, formatPercent),
-      show(row.bytes, formatSize),
-      show(row.messages, (x) => String(Math.round(x))),
-      show(row.staleness, (x) => x.toFixed(1)),
-      show(row.waitedShare, formatPercent),
-    ];
-  });
-  for (const line of formatTable([head, ...body])) output.result(line);
-}
-
-/** Median, and the range where runs differ. */
-function show(interval: Interval | null, format: (value: number) => string): string {
-  if (interval === null) return "-";
-  const [median, low, high] = [interval.median, interval.low, interval.high].map(format);
-  return low === high ? median! : `${median} [${low}, ${high}]`;
+  const status = entries.some(({ error }) => error === null) ? "done" : "failed";
+  const record = { glissade: "1", command: "compare", status, targetLoss, rows, entries };
+  output.result(JSON.stringify(record));
 }

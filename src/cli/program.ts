@@ -31,6 +31,14 @@ const commands: Readonly<Record<string, CommandEntry>> = {
     summary: "train with several strategies and compare them",
     load: async () => (await import("./compare.ts")).compareCommand,
   },
+  simulate: {
+    summary: "run strategies with many workers in virtual time",
+    load: async () => (await import("./simulate.ts")).simulateCommand,
+  },
+  measure: {
+    summary: "measure costs of this machine for simulate",
+    load: async () => (await import("./measure.ts")).measureCommand,
+  },
   inspect: {
     summary: "describe a data set or a model",
     load: async () => (await import("./inspect.ts")).inspectCommand,

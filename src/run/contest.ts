@@ -2,6 +2,7 @@
  * Strategies side by side: the same data, split, kernels and rules; several numbers of workers, several seeds. A run
  * that fails is an entry that says so, never one that is left out.
  */
+import { type ComparisonSummary, intervalOf } from "./compare-summary.ts";
 import type { TrainResult } from "./events.ts";
 import type { LoadedDataset } from "./load.ts";
 import type { TrainOptions } from "./settings.ts";
@@ -28,32 +29,6 @@ export interface Entry {
   readonly secondsToTarget: number | null;
   readonly bestLoss: number | null;
   readonly error: string | null;
-}
-
-/** Median and range of some runs. */
-export interface Interval {
-  readonly median: number;
-  readonly low: number;
-  readonly high: number;
-}
-
-/** All runs of a strategy with a number of workers. */
-export interface Standing {
-  readonly strategy: string;
-  readonly workers: number;
-  readonly runs: number;
-  readonly failures: readonly string[];
-  /** Runs that reached the target, and how long they learned until then. */
-  readonly reached: number;
-  readonly secondsToTarget: Interval | null;
-  readonly seconds: Interval | null;
-  readonly loss: Interval | null;
-  readonly accuracy: Interval | null;
-  readonly bytes: Interval | null;
-  readonly messages: Interval | null;
-  readonly staleness: Interval | null;
-  /** Share of the members' time spent waiting. */
-  readonly waitedShare: Interval | null;
 }
 
 /** Runs the contest; entries come as they are done. Stops after the run that is going on when asked to. */
@@ -121,46 +96,38 @@ async function watch(run: Run, targetLoss: number | null) {
 }
 
 /** Folds entries into a row for each strategy and number of workers, in the order they came. */
-export function standings(entries: readonly Entry[]): Standing[] {
+export function standings(entries: readonly Entry[]): ComparisonSummary[] {
   const groups = new Map<string, Entry[]>();
   for (const entry of entries) {
     const name = `${entry.strategy} ${entry.workers}`;
     groups.set(name, [...(groups.get(name) ?? []), entry]);
   }
-  return [...groups.values()].map((group) => {
-    const results = group.flatMap(({ result }) => (result ? [result] : []));
-    const of = (value: (result: TrainResult) => number | null | undefined) =>
-      intervalOf(results.map(value));
-    const { strategy, workers } = group[0]!;
-    return {
-      strategy,
-      workers,
-      runs: group.length,
-      failures: group.flatMap(({ error }) => (error === null ? [] : [error])),
-      reached: group.filter((entry) => entry.secondsToTarget !== null).length,
-      secondsToTarget: intervalOf(group.map((entry) => entry.secondsToTarget)),
-      seconds: of(({ seconds }) => seconds.train),
-      loss: intervalOf(group.map(({ bestLoss }) => bestLoss)),
-      accuracy: of(({ test, validation }) => (test ?? validation)?.accuracy),
-      bytes: of(({ bytes }) => bytes.sent),
-      messages: of(({ members }) => members?.messages),
-      staleness: of(({ members }) => members?.staleness.mean),
-      waitedShare: of(({ members }) => members && shareWaited(members)),
-    };
-  });
+  return [...groups.values()].map(standingOf);
+}
+
+function standingOf(group: readonly Entry[]): ComparisonSummary {
+  const done = group.filter(({ result }) => result !== null);
+  const of = (value: (result: TrainResult) => number | null | undefined) =>
+    intervalOf(done.map(({ result }) => value(result!) ?? null));
+  return {
+    strategy: group[0]!.strategy,
+    workers: group[0]!.workers,
+    runs: group.length,
+    failed: group.length - done.length,
+    error: group.find(({ error }) => error !== null)?.error ?? null,
+    secondsToTarget: intervalOf(done.map((entry) => entry.secondsToTarget)),
+    seconds: of(({ seconds }) => seconds.train),
+    loss: intervalOf(done.map(({ bestLoss }) => bestLoss)),
+    accuracy: of(({ test, validation }) => (test ?? validation)?.accuracy),
+    bytes: of(({ bytes }) => bytes.sent),
+    messages: of(({ members }) => members?.messages),
+    staleness: of(({ members }) => members?.staleness.mean),
+    waited: of(({ members }) => members && shareWaited(members)),
+  };
 }
 
 function shareWaited(members: NonNullable<TrainResult["members"]>): number {
   const { learnedSeconds, waitedSeconds } = members;
   const all = learnedSeconds + waitedSeconds;
   return all > 0 ? waitedSeconds / all : 0;
-}
-
-/** Median and range of the values that are there; null when none is. */
-export function intervalOf(values: readonly (number | null | undefined)[]): Interval | null {
-  const sorted = values.filter((x) => x !== null && x !== undefined).sort((a, b) => a - b);
-  if (sorted.length === 0) return null;
-  const middle = sorted.length >> 1;
-  const median = sorted.length % 2 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
-  return { median, low: sorted[0]!, high: sorted.at(-1)! };
 }

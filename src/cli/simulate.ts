@@ -1,0 +1,77 @@
+import { type ComparisonRow, compareStrategies } from "../run/compare.ts";
+import { summarise } from "../run/compare-summary.ts";
+import { loadDataset } from "../run/load.ts";
+import { readMeasuredCosts } from "../run/measured-costs.ts";
+import { type SettingName, type Settings, trainSchema } from "../run/settings.ts";
+import { type CommandContext, type CommandDefinition, exitCode } from "./command.ts";
+import { runOptionsOf, settingsOfOneRun, workersOf } from "./compare.ts";
+import { contestTable } from "./contest-table.ts";
+import { inputFiles, loadOptions } from "./input.ts";
+
+export const simulateCommand: CommandDefinition = {
+  name: "simulate",
+  description:
+    "Run strategies with any number of workers in virtual time: the real strategies and rows, with modelled costs of learning and of the network. The same seed gives the same figures.",
+  arguments: [{ syntax: "[files...]", description: "rows, as for train" }],
+  settings: [
+    ...(Object.keys(trainSchema.shape) as SettingName[]).filter(
+      (name) => !settingsOfOneRun.includes(name) && !["valid", "test"].includes(name),
+    ),
+    ...(["workers", "strategies", "repeat", "targetLoss", "slow", "slowLinks"] as const),
+    ...(["learnCost", "latency", "bandwidth", "messageCost", "costs"] as const),
+    ...(["json", "quiet", "verbose", "color"] as const),
+  ],
+  examples: [
+    "glissade simulate news.svm.gz --strategies bsp,ssp,dssp --workers 16 --slow 1:10",
+    "glissade simulate news.svm --strategies ad-psgd --workers 1000 --epochs 2",
+    "glissade measure > costs.json && glissade simulate news.svm --costs costs.json",
+  ],
+  run: simulate,
+};
+
+async function simulate(context: CommandContext): Promise<number> {
+  const { settings, output, arguments: args } = context;
+  const files = inputFiles(args, "simulate");
+  const dataset = await loadDataset(files, { ...loadOptions(settings), residence: "memory" });
+  const { slow, slowLinks, targetLoss, strategies, repeat } = settings;
+  const rows: ComparisonRow[] = [];
+  const question = {
+    ...{ strategies, repeat, engine: "simulator" as const, workers: workersOf(settings) },
+    settings: runOptionsOf(settings),
+    costs: await costsOf(settings),
+    ...(slow === null ? {} : { slow }),
+    ...(slowLinks === null ? {} : { slowLinks }),
+    ...(targetLoss === null ? {} : { targetLoss }),
+  };
+  for await (const row of compareStrategies(dataset, question)) {
+    rows.push(row);
+    const { strategy, workers, seed, error } = row;
+    const said = error === null ? `${row.seconds.toPrecision(3)} virtual s` : `failed: ${error}`;
+    output.note(`${strategy}, ${workers} workers, seed ${seed}: ${said}`);
+  }
+  const status = rows.some((row) => row.status === "done") ? "done" : "failed";
+  if (output.json) {
+    const summaries = summarise(rows);
+    output.result(
+      JSON.stringify({
+        glissade: "1",
+        command: "simulate",
+        status,
+        targetLoss,
+        rows: summaries,
+        entries: rows,
+      }),
+    );
+  } else for (const line of contestTable(summarise(rows), targetLoss)) output.result(line);
+  return status === "done" ? exitCode.done : exitCode.failed;
+}
+
+async function costsOf(settings: Settings) {
+  if (settings.costs !== null) return await readMeasuredCosts(settings.costs);
+  return {
+    learnSecondsPerRow: settings.learnCost,
+    latencySeconds: settings.latency,
+    bytesPerSecond: settings.bandwidth,
+    secondsPerMessage: settings.messageCost,
+  };
+}
