@@ -42,6 +42,7 @@ export function createSdcaSolver(
   u.fill(0);
   const lambdaN = l2 * epochRows;
   const kernel = sdcaKernelOf(context);
+  const [uAt, normsAt, dualAt] = [u.byteOffset, norms.byteOffset, dual.byteOffset];
   let rows = 0;
   const weights = (): Weights => ({ address: u.byteOffset, scale: 1 / lambdaN, width });
   return {
@@ -55,17 +56,8 @@ export function createSdcaSolver(
         const some = order.take(left);
         const { address, positions } = some;
         // The first epoch meets every row once, when its block is in memory anyway.
-        if (order.epoch === 0) kernels.rowNorms(address, positions, some.count, norms.byteOffset);
-        kernel(
-          address,
-          positions,
-          some.count,
-          u.byteOffset,
-          norms.byteOffset,
-          dual.byteOffset,
-          lambdaN,
-          threshold,
-        );
+        if (order.epoch === 0) kernels.rowNorms(address, positions, some.count, normsAt);
+        kernel(address, positions, some.count, uAt, normsAt, dualAt, lambdaN, threshold);
         rows += some.count;
         left -= some.count;
       }
