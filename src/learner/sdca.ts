@@ -80,15 +80,22 @@ export function createSdcaSolver(
     restart() {
       throw new Error("Dual ascent never diverges: this is a bug in glissade");
     },
-    certify() {
-      const { sum, squaredNorm } = weightsFromDuals(context, store, { dual, u });
-      const value = sum / epochRows - squaredNorm / (2 * l2 * epochRows * epochRows);
-      const { loss, accuracy } = judgeStore(context, weights(), store);
-      const objective = loss + penaltyOf(context, weights());
-      const relative = (objective - value) / Math.abs(value);
-      return { objective, loss, accuracy, dual: value, relative };
-    },
+    certify: () => certificateOf(context, store, { dual, u, weights }),
   };
+}
+
+function certificateOf(
+  context: LearnContext,
+  store: RowStore,
+  { dual, u, weights }: { dual: Float32Array; u: Float32Array; weights: () => Weights },
+): Certificate {
+  const rows = store.rows;
+  const { sum, squaredNorm } = weightsFromDuals(context, store, { dual, u });
+  const value = sum / rows - squaredNorm / (2 * context.l2 * rows * rows);
+  const { loss, accuracy } = judgeStore(context, weights(), store);
+  const objective = loss + penaltyOf(context, weights());
+  const relative = (objective - value) / Math.abs(value);
+  return { objective, loss, accuracy, dual: value, relative };
 }
 
 /** Recomputes u from the duals in f64; returns its squared norm and the sum of the rows' dual values. */

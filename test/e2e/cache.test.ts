@@ -165,20 +165,23 @@ describe("train --cache", () => {
     expect(caches()).toEqual([]);
   });
 
-  test.skipIf(!canMount)("a full disk loses nothing but the cache", async () => {
-    const { cwd, caches } = inFolder(30_000);
-    const folder = mountMemory(join(cwd, "disk"), "size=256k");
-    fill(folder);
-    const env = { XDG_CACHE_HOME: folder };
-    const { code, stderr } = await glissade(["train", "news.svm", "--cache", "--l2", "1e-3"], {
-      cwd,
-      env,
-    });
-    expect(code).toBe(0);
-    expect(stderr).toMatch(/the cache could not be written: .*; the run goes on without it/);
-    expect(existsSync(join(cwd, "model.safetensors"))).toBe(true);
-    expect(caches()).toEqual([]);
-  });
+  test.skipIf(!canMount)(
+    "a full disk loses nothing but the cache (skipped where mounting is not allowed)",
+    async () => {
+      const { cwd, caches } = inFolder(30_000);
+      const folder = mountMemory(join(cwd, "disk"), "size=256k");
+      fill(folder);
+      const env = { XDG_CACHE_HOME: folder };
+      const { code, stderr } = await glissade(["train", "news.svm", "--cache", "--l2", "1e-3"], {
+        cwd,
+        env,
+      });
+      expect(code).toBe(0);
+      expect(stderr).toMatch(/the cache could not be written: .*; the run goes on without it/);
+      expect(existsSync(join(cwd, "model.safetensors"))).toBe(true);
+      expect(caches()).toEqual([]);
+    },
+  );
 
   test("a folder that holds a source and its block file is read as the source alone", async () => {
     const { cwd, run, train } = inFolder();
