@@ -71,7 +71,7 @@ async function costsOf(settings: Settings) {
   return {
     learnSecondsPerRow: settings.learnCost,
     latencySeconds: settings.latency,
-    bytesPerSecond: settings.bandwidth,
+    bytesPerSecond: settings.bandwidth / 8,
     secondsPerMessage: settings.messageCost,
   };
 }

@@ -61,7 +61,7 @@ export const contestShape = {
     defaultText: "100us",
     description: "virtual time a message travels",
   }),
-  bandwidth: grammar<number>(125e6, (input) => readRate(scalar(input)) / 8).meta({
+  bandwidth: grammar<number>(1e9, (input) => readRate(scalar(input))).meta({
     group: "workers",
     syntax: "RATE",
     defaultText: "1Gbps",
