@@ -1,8 +1,7 @@
 /**
- * The short form for continuous integration: glissade against the C loop on the subset, as ratios
- * of interleaved pairs, held against bench/recorded.json. A ratio that is over 25 % worse than
- * recorded is measured once more, as other work on the machine can spoil one measurement, and then
- * fails.
+ * The short form for continuous integration: glissade against the C loop on the subset, as ratios of
+ * interleaved pairs, held against bench/recorded.json. A ratio that is over 25 % worse than recorded
+ * is measured twice more before it fails, as other work on the machine can spoil a measurement.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -16,6 +15,7 @@ import { epoch } from "./support/programs.mjs";
 
 const recordedPath = join(root, "bench", "recorded.json");
 const lossMax = 1.25;
+const triesMax = 3;
 const rounds = 7;
 
 /** Each gives glissade's time over the C loop's: smaller is better. */
@@ -47,7 +47,9 @@ export async function runShort(say) {
   for (const [name, measure] of Object.entries(measures)) {
     const limit = lossMax * ratios[name];
     let ratio = await measure();
-    if (ratio > limit) ratio = Math.min(ratio, await measure());
+    for (let more = 0; more < triesMax - 1 && ratio > limit; more++) {
+      ratio = Math.min(ratio, await measure());
+    }
     const fine = ratio <= limit;
     good &&= fine;
     const verdict = fine ? "ok" : "LOST over 25 %";

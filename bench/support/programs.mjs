@@ -5,6 +5,7 @@
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { cpus } from "node:os";
 import { join } from "node:path";
 import { cacheFolder, root } from "./cache.mjs";
 
@@ -29,6 +30,8 @@ function mustRun(command, args, cwd) {
 function compiled(name, sources, flags) {
   const hash = createHash("sha256");
   for (const path of [...sources, join(peers, "rows.h")]) hash.update(readFileSync(path));
+  // A program for one processor may not run on another that shares this cache.
+  hash.update(cpus()[0]?.model ?? "");
   const digest = hash.update(flags.join(" ")).digest("hex").slice(0, 12);
   const program = join(cacheFolder("programs"), `${name}-${digest}`);
   if (existsSync(program)) return program;
