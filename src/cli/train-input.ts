@@ -2,6 +2,7 @@
 import { columnsOf } from "../data/dataset.ts";
 import type { LinearModel } from "../model/model.ts";
 import { formatCount } from "../report/format.ts";
+import { saveCheckpoint } from "../run/checkpoint.ts";
 import { type LoadedDataset, type LoadOptions, loadDataset } from "../run/load.ts";
 import { usableCores } from "../run/machine.ts";
 import { blockMemory } from "../run/memory.ts";
@@ -82,7 +83,14 @@ export function startRun(job: Job, data: TrainingData): Run {
   return train(
     training,
     { ...trainSettingsOf(settings), workers },
-    { validation, test, init, run: job.record.id, workersReason: reason },
+    {
+      ...{ validation, test, init, run: job.record.id, workersReason: reason },
+      checkpointing: {
+        everySeconds: settings.checkpointEvery,
+        save: (state) => saveCheckpoint(job.record.folder, state),
+        resume: job.state,
+      },
+    },
   );
 }
 

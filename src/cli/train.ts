@@ -4,6 +4,7 @@ import type { RunEvent, RunEventBody, TrainResult } from "../run/events.ts";
 import { eventsVersion } from "../run/events.ts";
 import { checkWritable } from "../run/files.ts";
 import { RunRecord } from "../run/record.ts";
+import type { RunState } from "../run/run-state.ts";
 import { type SettingName, type Settings, settingsSchema } from "../run/settings.ts";
 import { refuseUnavailable, settingsWithoutEffect } from "../run/settings-effect.ts";
 import { kebabCase } from "../run/settings-origin.ts";
@@ -13,6 +14,7 @@ import { type CommandContext, type CommandDefinition, exitCode, UsageError } fro
 import { describeError, exitCodeOf, reportFailure } from "./failure.ts";
 import { inputFiles } from "./input.ts";
 import { createProgress, type Progress } from "./progress.ts";
+import { type ResumedRun, resumeRun } from "./resume.ts";
 import { Signals } from "./signals.ts";
 import { loadTrainingData, manifestData, startRun } from "./train-input.ts";
 import { saveEverywhere } from "./train-output.ts";
@@ -55,6 +57,8 @@ export interface Job {
   readonly record: RunRecord;
   readonly progress: Progress;
   readonly signals: Signals;
+  /** What a resumed run goes on from. */
+  readonly state: RunState | null;
   /** Set once learning has begun: a signal then asks it to stop. */
   run: Run | null;
   /** Takes an event to record and terminal; without a time of its own it happens now. */
@@ -65,9 +69,10 @@ export interface Job {
 
 async function trainFromFiles(context: CommandContext): Promise<number> {
   try {
+    const resumed = context.settings.resume === null ? null : await resumeRun(context);
+    if (resumed) return await runJob(await prepareJob(resumed.context, resumed), resumed.files);
     const files = inputFiles(context.arguments, "train");
-    const job = await prepareJob(context);
-    return await runJob(job, files);
+    return await runJob(await prepareJob(context, null), files);
   } catch (error) {
     // Nothing was begun: no record, but the same object as for every other end.
     const ended = { run: null, status: "failed", error: describeError(error) } as const;
@@ -77,13 +82,33 @@ async function trainFromFiles(context: CommandContext): Promise<number> {
 }
 
 /** Finds out what cannot work before anything is read, and opens the record. */
-async function prepareJob(context: CommandContext): Promise<Job> {
+async function prepareJob(context: CommandContext, resumed: ResumedRun | null): Promise<Job> {
   const { settings, resolved, output } = context;
   checkSettings(settings);
   warnAboutSettings(context);
   await checkWritable(settings.model);
-  const record = await RunRecord.open({ runs: settings.runs, command: "train", version, resolved });
-  return createJob(context, record, await createProgress(output));
+  const { runs } = settings;
+  const inputs = context.arguments;
+  const record = resumed
+    ? await RunRecord.reopen(resumed.folder, resumed.manifest)
+    : await RunRecord.open({ runs, command: "train", version, resolved, inputs });
+  const job = createJob(
+    context,
+    record,
+    await createProgress(output),
+    resumed?.from?.state ?? null,
+  );
+  if (resumed) {
+    const { from } = resumed;
+    const rows = from?.state.solver.numbers.rows ?? 0;
+    job.emit({ kind: "resumed", path: from?.path ?? null, rows });
+    output.note(
+      from
+        ? `resuming ${record.id} after ${rows} rows`
+        : `resuming ${record.id} from the start, as it had no checkpoint yet`,
+    );
+  }
+  return job;
 }
 
 async function runJob(job: Job, files: readonly string[]): Promise<number> {
@@ -100,7 +125,12 @@ async function runJob(job: Job, files: readonly string[]): Promise<number> {
   }
 }
 
-function createJob(context: CommandContext, record: RunRecord, progress: Progress): Job {
+function createJob(
+  context: CommandContext,
+  record: RunRecord,
+  progress: Progress,
+  state: RunState | null,
+): Job {
   const started = performance.now();
   const seconds = () => (performance.now() - started) / 1000;
   const { settings, output } = context;
@@ -118,6 +148,7 @@ function createJob(context: CommandContext, record: RunRecord, progress: Progres
     progress,
     signals,
     run: null,
+    state,
     seconds,
     emit: (body, time = seconds()) => {
       const event: RunEvent = { v: eventsVersion, time, ...body };

@@ -72,9 +72,7 @@ export function createSdcaSolver(
       rows = numbers.rows!;
       dual.set(vectors.dual!);
       u.set(vectors.u!);
-      for (const { address, positions, count } of listsOfStore(arena, store)) {
-        kernels.rowNorms(address, positions, count, norms.byteOffset);
-      }
+      fillNorms(context, store, norms);
       order.seek(placeIn(numbers));
     },
     restart() {
@@ -96,6 +94,13 @@ function certificateOf(
   const objective = loss + penaltyOf(context, weights());
   const relative = (objective - value) / Math.abs(value);
   return { objective, loss, accuracy, dual: value, relative };
+}
+
+/** Norms of all rows, where no first epoch fills them in. */
+function fillNorms({ arena, kernels }: LearnContext, store: RowStore, norms: Float32Array): void {
+  for (const { address, positions, count } of listsOfStore(arena, store)) {
+    kernels.rowNorms(address, positions, count, norms.byteOffset);
+  }
 }
 
 /** Recomputes u from the duals in f64; returns its squared norm and the sum of the rows' dual values. */

@@ -103,6 +103,8 @@ function cacheText({ cacheAgeSeconds: age }: Loading): string {
 
 function verboseLine(event: RunEvent): string | null {
   switch (event.kind) {
+    case "resumed":
+      return `resumed after ${formatCount(event.rows)} rows`;
     case "checkpoint":
       return `checkpoint ${event.path}`;
     case "view":

@@ -9,7 +9,9 @@ export interface Average {
   /** Takes a snapshot into the average. */
   add(weights: Weights): void;
   weights(): Weights;
-  reset(weights: Float32Array): void;
+  reset(weights: Float32Array, snapshots?: number): void;
+  /** Snapshots taken in. */
+  readonly snapshots: number;
   release(): void;
 }
 
@@ -26,9 +28,12 @@ export function createAverage(context: LearnContext, width: number): Average {
       context.kernels.moveAverage(share, scale, address, average.byteOffset, width);
     },
     weights: () => ({ address: average.byteOffset, scale: 1, width }),
-    reset(weights) {
+    reset(weights, taken = 0) {
       average.set(weights);
-      snapshots = 0;
+      snapshots = taken;
+    },
+    get snapshots() {
+      return snapshots;
     },
     release: () => context.arena.release(average.byteOffset, average.byteLength),
   };

@@ -3,6 +3,7 @@ import type { LearnContext } from "../learner/context.ts";
 import type { Solver, Weights } from "../learner/solver.ts";
 import { createAverage } from "./average.ts";
 import { type Judged, judgeWeights } from "./judging.ts";
+import type { BestState } from "./run-state.ts";
 import type { Task } from "./task.ts";
 
 export interface BestWeights {
@@ -20,6 +21,10 @@ export interface BestWeights {
   replace(weights: Weights): void;
   /** The best weights, in the arena. */
   weights(): Weights;
+  /** A copy of everything kept here. */
+  state(): BestState;
+  /** Goes on from it, in place of `firstLoss`. */
+  resume(state: BestState): void;
 }
 
 /** Something whose weights are judged. */
@@ -79,5 +84,17 @@ export function createBest(task: Task, context: LearnContext, solver: Judgeable)
     },
     replace: (weights) => copyTo(kept, weights),
     weights: () => ({ address: kept.byteOffset, scale: 1, width }),
+    state: () => ({
+      cost: bestCost,
+      snapshots: average.snapshots,
+      vectors: { kept: kept.slice(), lastGood: lastGood.slice() },
+      average: arena.f32(average.weights().address, width).slice(),
+    }),
+    resume(state) {
+      bestCost = state.cost;
+      kept.set(state.vectors.kept);
+      lastGood.set(state.vectors.lastGood);
+      average.reset(state.average, state.snapshots);
+    },
   };
 }

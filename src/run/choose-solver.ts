@@ -11,6 +11,7 @@ import { createSgdSolver, createUpdateSolver, type Solver } from "../learner/sol
 import { createUpdateRoom, learnByUpdates } from "../learner/update.ts";
 import { chooseL2 } from "./choose-l2.ts";
 import type { RunPort } from "./learn-task.ts";
+import type { RunChoice } from "./run-state.ts";
 import { chooseStep, type StepChoice } from "./schedules.ts";
 import type { Task } from "./task.ts";
 import { isSharedStrategy } from "./threads.ts";
@@ -31,17 +32,21 @@ export async function chooseSolver(
   start: Float32Array | null,
   port: RunPort,
   pool: ThreadPool | null,
-): Promise<{ context: LearnContext; solver: AnySolver }> {
+  chosen: RunChoice | null = null,
+): Promise<{ context: LearnContext; solver: AnySolver; choice: RunChoice }> {
   const replica = createReplica(task.dataset.arena, task.width);
-  const l2 = await decideL2(task, replica, port);
+  const l2 = chosen?.l2 ?? (await decideL2(task, replica, port));
   const context = task.contextOf(l2);
-  const kind = decideSolver(task, l2, port);
+  const kind = chosen?.solver ?? decideSolver(task, l2, port);
   if (kind === "sdca") {
     const { store, width, settings } = task;
-    return { context, solver: createSdcaSolver(context, { store, width, seed: settings.seed }) };
+    const solver = createSdcaSolver(context, { store, width, seed: settings.seed });
+    return { context, solver, choice: { l2, solver: kind, rate: null } };
   }
   const question = { start, replica, port, workers: pool?.workers ?? 1 };
-  return { context, solver: await createSteppingSolver(task, context, question, pool) };
+  const step = decideStep(task, context, { ...question, chosen: chosen?.rate ?? null });
+  const solver = await createSteppingSolver(task, context, { ...question, step }, pool);
+  return { context, solver, choice: { l2, solver: kind, rate: step.rate } };
 }
 
 /** Why dual ascent can't do what is asked, in words; null when it can. */
@@ -100,7 +105,7 @@ function ruleForSolver(task: Task, l2: number): { value: "sgd" | "sdca"; reason:
 export function decideStep(
   task: Task,
   context: LearnContext,
-  { start, replica, port, workers }: StepQuestion,
+  { start, replica, port, workers, chosen = null }: StepQuestion,
 ): StepChoice {
   const { settings } = task;
   const begin = performance.now();
@@ -113,6 +118,7 @@ export function decideStep(
     epochRows: task.trainRows,
     workers,
     rowsPerUpdate: rowsPerUpdateOf(task),
+    chosen,
   });
   if (step.calibrated) {
     const { tries, rows } = step.calibrated;
@@ -133,17 +139,17 @@ interface StepQuestion {
   readonly replica: Replica;
   readonly port: RunPort;
   readonly workers: number;
+  /** A rate that was chosen before. */
+  readonly chosen?: number | null;
 }
 
 async function createSteppingSolver(
   task: Task,
   context: LearnContext,
-  question: StepQuestion,
+  { start, port, step }: StepQuestion & { step: StepChoice },
   pool: ThreadPool | null,
 ): Promise<Solver> {
   const { settings, width } = task;
-  const { start, port } = question;
-  const step = decideStep(task, context, question);
   const order = createOrder(context.arena, task.store, { seed: settings.seed });
   if (pool) {
     const options = { order, width, start, scheduleOf: step.scheduleOf, port };

@@ -98,6 +98,14 @@ export interface CheckpointWritten {
   readonly rows: number;
 }
 
+/** The run was killed or interrupted, and goes on from here. */
+export interface Resumed {
+  readonly kind: "resumed";
+  /** The checkpoint it goes on from, or null where there was none and it begins anew. */
+  readonly path: string | null;
+  readonly rows: number;
+}
+
 /** A rule ended the learning. */
 export interface Stopped {
   readonly kind: "stopped";
@@ -122,6 +130,7 @@ export type RunEventBody =
   | Waiting
   | Fault
   | CheckpointWritten
+  | Resumed
   | Stopped
   | RunFinished;
 

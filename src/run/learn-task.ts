@@ -9,8 +9,10 @@ import { createBreathe } from "./breath.ts";
 import { certificationDue, gapDefault, isDualAscent } from "./certify.ts";
 import { type AnySolver, chooseSolver, fewPassesDo } from "./choose-solver.ts";
 import type { RunEventBody } from "./events.ts";
+import { createKeeper, type Keeper } from "./keeper.ts";
 import type { LoadedDataset } from "./load.ts";
 import { outcomeOf, totalsOfOne } from "./outcome.ts";
+import { type RunChoice, type RunState, refusesState } from "./run-state.ts";
 import type { TrainSettings } from "./settings.ts";
 import {
   autoStopOfAscent,
@@ -45,6 +47,8 @@ export interface JudgedRun {
 /** A run's parts, once everything is chosen. */
 interface RunParts extends JudgedRun {
   readonly solver: AnySolver;
+  readonly choice: RunChoice;
+  readonly workers: number;
 }
 
 /** Where the time went, in seconds. */
@@ -68,8 +72,11 @@ export async function learnTask(
   dataset: LoadedDataset,
   settings: TrainSettings,
   extras: TrainExtras,
-  port: RunPort,
+  outer: RunPort,
 ): Promise<TrainOutcome> {
+  // Seconds count from the first start of a run, however often it was taken up again.
+  const before = extras.checkpointing?.resume?.seconds.run ?? 0;
+  const port: RunPort = { ...outer, seconds: () => before + outer.seconds() };
   await setImmediate(); // the caller gets its run before any work is done
   const threads = await startThreads(settings, dataset.arena, extras.workersReason);
   try {
@@ -108,12 +115,18 @@ async function learnWith(
     const { learnByStrategy } = await import("./learn-by-strategy.ts");
     return learnByStrategy(task, start, workers, port);
   }
+  const { checkpointing = null } = extras;
+  const state = checkpointing?.resume ?? null;
+  if (state) checkState(state, { data: dataset.fingerprint, workers });
   const begin = performance.now();
-  const { context, solver } = await chooseSolver(task, start, port, pool);
+  const chosen = await chooseSolver(task, start, port, pool, state?.choice);
+  const { context, solver, choice } = chosen;
   timing.train += (performance.now() - begin) / 1000;
   const best = createBest(task, context, solver);
-  const parts: RunParts = { task, context, solver, best, timing, port };
-  const ending = await learnUntilStopped(parts);
+  const parts: RunParts = { task, context, solver, best, timing, port, choice, workers };
+  const keeper = createKeeper(checkpointing, port);
+  const ending = await learnUntilStopped(parts, keeper, state);
+  await keeper.settled();
   port.emit({ kind: "stopped", rule: ending.rule, detail: ending.detail });
   const collisions = solver.collisions?.() ?? null;
   return outcomeOf(parts, ending, { ...totalsOfOne, workers, collisions });
@@ -150,16 +163,13 @@ interface Course {
   restarts: number;
 }
 
-async function learnUntilStopped(parts: RunParts): Promise<Ending> {
+async function learnUntilStopped(
+  parts: RunParts,
+  keeper: Keeper,
+  state: RunState | null,
+): Promise<Ending> {
   const { task, solver, best, timing, port } = parts;
-  const firstLoss = timed(timing, "evaluate", () => best.firstLoss());
-  const course: Course = {
-    history: createHistory(),
-    rules: stopRulesOf(parts),
-    lossMax: divergenceFactor * firstLoss,
-    dual: null,
-    restarts: 0,
-  };
+  const course = state ? resumeCourse(parts, state) : beginCourse(parts);
   const pace = createPace(task, solver);
   const breathe = createBreathe();
   for (;;) {
@@ -169,13 +179,61 @@ async function learnUntilStopped(parts: RunParts): Promise<Ending> {
       return pace.evaluationDue(timing.train);
     });
     const interrupted = port.stopping.requested;
+    // Taken before a judgement that an uninterrupted run would not have made.
+    if (interrupted && !due) await keeper.keepNow(stateOf(parts, course));
     if (due || interrupted || timeIsUp(task, port)) {
       const verdict = evaluate(parts, course);
       if (verdict) return { ...verdict, dual: course.dual };
     }
-    if (interrupted) return { rule: "interrupted", detail: "asked to stop", dual: course.dual };
+    if (interrupted) {
+      if (due) await keeper.keepNow(stateOf(parts, course));
+      return { rule: "interrupted", detail: "asked to stop", dual: course.dual };
+    }
+    keeper.keep(() => stateOf(parts, course), { evaluated: due });
     await breathe();
   }
+}
+
+function beginCourse(parts: RunParts): Course {
+  const { best, timing } = parts;
+  const firstLoss = timed(timing, "evaluate", () => best.firstLoss());
+  return {
+    history: createHistory(),
+    rules: stopRulesOf(parts),
+    lossMax: divergenceFactor * firstLoss,
+    dual: null,
+    restarts: 0,
+  };
+}
+
+function resumeCourse(parts: RunParts, state: RunState): Course {
+  const { solver, best, timing } = parts;
+  const { lossMax, dual, restarts } = state.course;
+  solver.resume(state.solver);
+  best.resume(state.best);
+  timing.train += state.seconds.train;
+  timing.evaluate += state.seconds.evaluate;
+  const history = structuredClone(state.course.history);
+  return { history, rules: stopRulesOf(parts), lossMax, dual, restarts };
+}
+
+function stateOf(parts: RunParts, course: Course): RunState {
+  const { task, solver, best, timing, port, choice, workers } = parts;
+  const { history, lossMax, dual, restarts } = course;
+  return {
+    data: task.dataset.fingerprint,
+    workers,
+    choice,
+    solver: solver.state(),
+    best: best.state(),
+    course: { history: structuredClone(history), lossMax, dual, restarts },
+    seconds: { train: timing.train, evaluate: timing.evaluate, run: port.seconds() },
+  };
+}
+
+function checkState(state: RunState, run: { data: string; workers: number }): void {
+  const why = refusesState(state, run);
+  if (why !== null) throw new RangeError(`Cannot resume the run as ${why}`);
 }
 
 /** Judges the present weights; says whether a rule ends the run, or takes trouble back. */

@@ -27,6 +27,11 @@ export interface Manifest {
   readonly data: ManifestData | null;
   readonly split: { readonly validation: number; readonly seed: number } | null;
   readonly machine: ReturnType<typeof machineFacts>;
+  /** Names of the training files as they were given, and the folder they are relative to. */
+  readonly inputs?: readonly string[];
+  readonly workingFolder?: string;
+  /** When the run was taken up again, ISO 8601, UTC. */
+  readonly resumed?: readonly string[];
   /** What the run chose by itself: setting, value, reason. */
   readonly chosen: readonly { setting: string; value: string | number; reason: string }[];
   /** Null while the run goes, and for ever if it was killed. */
@@ -82,8 +87,9 @@ export class RunRecord {
     command: string;
     version: string;
     resolved: ResolvedSettings;
+    inputs?: readonly string[];
   }): Promise<RunRecord> {
-    const { runs, command, version, resolved } = options;
+    const { runs, command, version, resolved, inputs = [] } = options;
     await makeFolder(runs);
     const started = new Date();
     const { id, folder } = await makeRunFolder(runs, started);
@@ -104,12 +110,34 @@ export class RunRecord {
       data: null,
       split: null,
       machine: machineFacts(),
+      inputs,
+      workingFolder: process.cwd(),
       chosen: [],
       result: null,
     };
     const path = join(folder, "events.jsonl");
     await checkWritable(path);
     const record = new RunRecord(folder, manifest, await open(path, "a"));
+    await record.update({});
+    return record;
+  }
+
+  /**
+   * Takes up the record of a run that was killed or interrupted; what happens from here on is added to it.
+   * @throws FileError when the folder cannot be written.
+   */
+  static async reopen(folder: string, manifest: Manifest): Promise<RunRecord> {
+    const path = join(folder, "events.jsonl");
+    await checkWritable(join(folder, "manifest.json"));
+    const file = await open(path, "a+");
+    const { size } = await file.stat();
+    const last = Buffer.alloc(1);
+    // A kill may have cut the last line: what follows must not be joined to it.
+    if (size > 0) await file.read(last, 0, 1, size - 1);
+    if (size > 0 && last[0] !== 10) await file.appendFile("\n");
+    const resumed = [...(manifest.resumed ?? []), new Date().toISOString()];
+    const again: Manifest = { ...manifest, process: process.pid, resumed, result: null };
+    const record = new RunRecord(folder, again, file);
     await record.update({});
     return record;
   }

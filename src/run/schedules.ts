@@ -32,6 +32,8 @@ export interface StepSample {
   readonly epochRows: number;
   readonly workers: number;
   readonly rowsPerUpdate: number;
+  /** A rate that was chosen before: nothing is calibrated again. */
+  readonly chosen?: number | null;
 }
 
 export function chooseStep(context: LearnContext, rule: StepRule, sample: StepSample): StepChoice {
@@ -97,15 +99,16 @@ function fromRate(
 ): StepChoice {
   const { given, specOf, textOf } = options;
   const scheduleOf = (rate: number) => createSchedule(specOf(rate));
+  const chosen = sample.chosen ?? null;
   const found =
-    given === "auto"
+    given === "auto" && chosen === null
       ? calibrateRate(context, scheduleOf, sample.replica, sample.rows, {
           rate: powerOfTwoBelow(1 / sample.meanSquaredNorm),
           weights: sample.start,
           learn: sample.learn,
         })
       : null;
-  const rate = found?.rate ?? (given as number);
+  const rate = found?.rate ?? chosen ?? (given as number);
   return {
     rate,
     spec: specOf(rate),

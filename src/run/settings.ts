@@ -281,6 +281,17 @@ const outputShape = {
     defaultText: "25s",
     description: "time to save and leave in after a signal",
   }),
+  checkpointEvery: grammar<number>(10, (input) => readTime(scalar(input))).meta({
+    group: "output",
+    syntax: "TIME",
+    defaultText: "10s",
+    description: "time between two checkpoints at least; 0s: one at every evaluation",
+  }),
+  resume: text(null).meta({
+    group: "output",
+    syntax: "RUN",
+    description: "go on with a run that was killed or interrupted: its folder, its id, or latest",
+  }),
   output: choice(["labels", "predictions", "probabilities"], "labels").meta({
     group: "output",
     syntax: "labels|predictions|probabilities",

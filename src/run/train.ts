@@ -7,6 +7,7 @@ import { createEventLog } from "./event-queue.ts";
 import type { RunEvent, RunEventBody, TrainResult } from "./events.ts";
 import { learnTask } from "./learn-task.ts";
 import type { LoadedDataset } from "./load.ts";
+import type { Checkpointing } from "./run-state.ts";
 import { parseTrainSettings, type TrainOptions, type TrainSettings } from "./settings.ts";
 import { refuseUnavailable } from "./settings-effect.ts";
 
@@ -22,6 +23,8 @@ export interface TrainExtras {
   readonly run?: string | null;
   /** Why there are that many workers, for the first event. */
   readonly workersReason?: string;
+  /** Where its state is kept, and taken up from. */
+  readonly checkpointing?: Checkpointing | null;
 }
 
 export interface TrainOutcome {

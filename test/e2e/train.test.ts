@@ -36,6 +36,7 @@ const resultKeys = [
   "collisions",
   "updates",
   "bytes",
+  "members",
   "model",
   "run",
   "error",

@@ -1,0 +1,138 @@
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { glissade, lastObject, type Outcome, temporaryFolder } from "./support.ts";
+
+const data = "synthetic:news:rows=20000,columns=5000,seed=3";
+const killsMax = 3;
+
+/** Ways of learning that repeat bit for bit, each long enough to be killed in the middle. */
+const ways: readonly (readonly [string, readonly string[]])[] = [
+  ["serial, l2 and step chosen", ["--stop", "epochs:60"]],
+  ["serial, log loss, no validation", ["--loss", "log", "--l2", "1e-5", "--epochs", "60"]],
+  ["adagrad", ["--step", "adagrad", "--l2", "1e-5", "--epochs", "15"]],
+  ["updates of 50 rows", ["--rows-per-update", "50", "--l2", "1e-5", "--epochs", "20"]],
+  ["two replicas", ["--strategy", "replicas", "--workers", "2", "--l2", "1e-4", "--epochs", "250"]],
+  ["dual ascent", ["--solver", "sdca", "--l2", "1e-6", "--epochs", "150", "--validation", "0"]],
+];
+
+const everyEvaluation = ["--checkpoint-every", "0s", "--verbose"];
+
+describe("kill -9 at any moment, then --resume", () => {
+  test.each(ways)("%s: the same model, byte for byte", async (_, way) => {
+    const [whole, cut] = [temporaryFolder(), temporaryFolder()];
+    const args = ["train", data, ...way, ...everyEvaluation];
+    expectDone(await glissade(args, { cwd: whole }));
+    let outcome = await killed(args, cut, 2);
+    expect(outcome.signal).toBe("SIGKILL");
+    // A resumed run may be over before it is killed again.
+    for (let kills = 1; kills < killsMax && outcome.signal !== null; kills++) {
+      outcome = await killed(["train", "--resume", "latest", "--verbose"], cut, 3 * kills);
+    }
+    if (outcome.signal !== null) {
+      outcome = await glissade(["train", "--resume", "latest", "--json"], { cwd: cut });
+      expect(lastObject(outcome.stdout).status).toBe("done");
+    }
+    expectDone(outcome);
+    expect(modelIn(cut).equals(modelIn(whole))).toBe(true);
+    expect(checkpointsIn(cut).length).toBeLessThanOrEqual(2);
+  });
+
+  test("killed before the first checkpoint the run begins anew, and comes to the same model", async () => {
+    const [whole, cut] = [temporaryFolder(), temporaryFolder()];
+    const args = ["train", data, "--l2", "1e-5", "--epochs", "5"];
+    expectDone(await glissade(args, { cwd: whole }));
+    const { signal } = await glissade([...args, "--verbose"], {
+      cwd: cut,
+      watch: (child, said) => said.includes("strategy serial,") && child.kill("SIGKILL"),
+    });
+    expect(signal).toBe("SIGKILL");
+    const resumed = await glissade(["train", "--resume", "latest"], { cwd: cut });
+    expectDone(resumed);
+    expect(resumed.stderr).toContain("from the start");
+    expect(modelIn(cut).equals(modelIn(whole))).toBe(true);
+  });
+});
+
+test("an interrupted run goes on as if nothing had been", async () => {
+  const [whole, cut] = [temporaryFolder(), temporaryFolder()];
+  const args = ["train", data, "--l2", "1e-5", "--epochs", "60", "--verbose"];
+  expectDone(await glissade(args, { cwd: whole }));
+  const { code } = await glissade(args, {
+    cwd: cut,
+    watch: (child, said) => said.includes("epoch 3,") && child.kill("SIGINT"),
+  });
+  expect(code).toBe(130);
+  expectDone(await glissade(["train", "--resume", "latest"], { cwd: cut }));
+  expect(modelIn(cut).equals(modelIn(whole))).toBe(true);
+});
+
+test("a damaged checkpoint is told of, and the one before it taken", async () => {
+  const [whole, cut] = [temporaryFolder(), temporaryFolder()];
+  const args = ["train", data, "--l2", "1e-5", "--epochs", "250", ...everyEvaluation];
+  expectDone(await glissade(args, { cwd: whole }));
+  expect((await killed(args, cut, 4)).signal).toBe("SIGKILL");
+  const [newest, before] = checkpointsIn(cut);
+  expect(before).toBeDefined();
+  const bytes = readFileSync(newest!);
+  bytes[bytes.length - 5]! ^= 1;
+  writeFileSync(newest!, bytes);
+  const resumed = await glissade(["train", "--resume", "latest"], { cwd: cut });
+  expectDone(resumed);
+  expect(resumed.stderr).toContain("its checksum is wrong: going back to the one before");
+  expect(modelIn(cut).equals(modelIn(whole))).toBe(true);
+});
+
+describe("--resume refuses with words", () => {
+  test("a run that is done, one that is not there, and other settings", async () => {
+    const cwd = temporaryFolder();
+    expectDone(await glissade(["train", data, "--l2", "1e-5", "--epochs", "1"], { cwd }));
+    const done = await glissade(["train", "--resume", "latest"], { cwd });
+    expect([done.code, done.stderr]).toEqual([2, expect.stringContaining("is done")]);
+    const missing = await glissade(["train", "--resume", "runs/nothing"], { cwd });
+    expect([missing.code, missing.stderr]).toEqual([2, expect.stringContaining("no such run")]);
+    await killed(["train", data, "--l2", "1e-5", "--epochs", "1000", ...everyEvaluation], cwd, 1);
+    const other = await glissade(["train", "--resume", "latest", "--l2", "1e-4"], { cwd });
+    expect([other.code, other.stderr]).toEqual([2, expect.stringContaining("leave out --l2")]);
+  });
+
+  test("data that have changed", async () => {
+    const cwd = temporaryFolder();
+    const rows = (count: number) => "+1 1:1 2:0.5\n-1 2:1 3:0.5\n".repeat(count);
+    writeFileSync(join(cwd, "rows.svm"), rows(2000));
+    const args = ["train", "rows.svm", "--l2", "1e-3", "--epochs", "100000", ...everyEvaluation];
+    await killed(args, cwd, 2);
+    writeFileSync(join(cwd, "rows.svm"), rows(2001));
+    const changed = await glissade(["train", "--resume", "latest"], { cwd });
+    expect(changed.code).toBe(1);
+    expect(changed.stderr).toContain("the data are not those it was learning from");
+  });
+});
+
+/** Runs until it said so often that it wrote a checkpoint, then kills it as hard as can be. */
+function killed(args: readonly string[], cwd: string, checkpoints: number): Promise<Outcome> {
+  return glissade(args, {
+    cwd,
+    watch(child, said) {
+      if (said.split("checkpoint-").length > checkpoints) child.kill("SIGKILL");
+    },
+  });
+}
+
+function expectDone({ code, stderr }: Outcome): void {
+  expect(code, stderr).toBe(0);
+}
+
+function modelIn(folder: string): Buffer {
+  return readFileSync(join(folder, "model.safetensors"));
+}
+
+/** Paths of the latest run's checkpoints, the newest first. */
+function checkpointsIn(folder: string): string[] {
+  const run = readdirSync(join(folder, "runs")).sort().at(-1)!;
+  return readdirSync(join(folder, "runs", run))
+    .filter((name) => name.startsWith("checkpoint-"))
+    .sort()
+    .reverse()
+    .map((name) => join(folder, "runs", run, name));
+}
