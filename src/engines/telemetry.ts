@@ -20,6 +20,8 @@ export interface MemberTelemetry {
   waitedSeconds: number;
   /** Seconds waited, by the member it waited for. */
   readonly waitedFor: Map<number, number>;
+  /** Updates that count nowhere, because the member had been expelled. */
+  lost: number;
   /** Exchanges with members that died, settled at a change of view, and the drift they left. */
   settled: number;
   drift: number;
@@ -49,6 +51,7 @@ export function createTelemetry(roles: readonly Role[]): Telemetry {
       learnedSeconds: 0,
       waitedSeconds: 0,
       waitedFor: new Map(),
+      lost: 0,
       settled: 0,
       drift: 0,
       finishedSeconds: 0,
@@ -66,6 +69,9 @@ export function foldReport({ members, staleness }: Telemetry, report: Report): v
     case "applied":
       members[report.from]!.applied++;
       staleness[Math.min(report.staleness, stalenessBarsMax - 1)]!++;
+      return;
+    case "lost":
+      members[report.from]!.lost += report.updates;
       return;
     case "waited":
       return countWait(members[report.rank]!, report.waitedFor, report.seconds);
@@ -104,6 +110,7 @@ export function mergeTelemetry(total: Telemetry, part: Telemetry): void {
     sum.rows += member.rows;
     sum.applied += member.applied;
     sum.learnedSeconds += member.learnedSeconds;
+    sum.lost += member.lost;
     sum.settled += member.settled;
     sum.drift += member.drift;
     sum.messagesSent += member.messagesSent;

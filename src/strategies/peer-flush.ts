@@ -32,15 +32,25 @@ import type { View, ViewMember } from "./strategy.ts";
 export function becomeView(state: PeerState, view: View, out: PeerOut): void {
   const stays = new Set(view.members.map(nameOf));
   const left = new Set(view.left.map(nameOf));
+  const ended = endedRanks(state, stays);
   for (const member of view.members) admit(state, member);
   for (const [life, peer] of state.lives) {
     if (stays.has(life)) continue;
-    if (left.has(life)) peer.standing = "left";
+    // One that left before we subscribed to it sends us nothing: snapshots hold all it did.
+    if (left.has(life)) peer.standing = peer.subscribed ? "left" : "gone";
     else if (peer.standing === "present") peer.standing = "gone";
   }
   state.flush = createFlush(view, state.rank);
   passOn(state, out);
-  reconsider(state, out);
+  for (const rank of ended) state.asked.delete(rank);
+  reconsider(state, ended, out);
+}
+
+/** Ranks whose life of the last view is not in this one, even if a next one is. */
+function endedRanks({ peers }: PeerState, stays: ReadonlySet<string>): number[] {
+  return [...peers.values()]
+    .filter(({ rank, incarnation }) => !stays.has(lifeOf(rank, incarnation)))
+    .map(({ rank }) => rank);
 }
 
 function nameOf({ rank, incarnation }: ViewMember): string {

@@ -35,11 +35,10 @@ export function becomeJoining(state: PeerState, out: PeerOut): void {
 }
 
 /** The members have changed: forgets who is gone, subscribes to who is new, asks again if need be. */
-export function reconsider(state: PeerState, out: PeerOut): void {
-  const { joining, peers } = state;
+export function reconsider(state: PeerState, ended: readonly number[], out: PeerOut): void {
+  const { joining } = state;
   if (!joining) return;
-  for (const rank of joining.first.keys()) {
-    if (peers.get(rank)!.standing === "present") continue;
+  for (const rank of ended) {
     joining.first.delete(rank);
     joining.ready.delete(rank);
     joining.asked = null;
@@ -92,7 +91,10 @@ function ask({ joining, peers }: PeerState, out: PeerOut): void {
   out.push({ kind: "send", to: joining!.asked, body });
 }
 
-/** Hands out snapshots that hold what was asked for; no flush may be open, for its updates are in none. */
+/**
+ * Hands out snapshots that hold what was asked for, and all of those that left. No flush may be open, for its
+ * updates are in none.
+ */
 export function answerAsked(state: PeerState, replica: Replica, out: PeerOut): void {
   if (state.asked.size === 0 || state.joining || state.flush.waiting.size > 0) return;
   for (const [to, { need }] of state.asked) {
@@ -106,6 +108,9 @@ export function answerAsked(state: PeerState, replica: Replica, out: PeerOut): v
 }
 
 function holds(state: PeerState, need: Uint32Array): boolean {
+  for (const { standing, intake, last } of state.lives.values()) {
+    if (standing === "left" && intake.below < last) return false;
+  }
   for (const [life, clock] of triplesOf(need)) {
     const own = life === lifeOf(state.rank, state.incarnation);
     if ((own ? state.clock : (state.lives.get(life)?.intake.below ?? 0)) < clock) return false;

@@ -22,34 +22,12 @@
 import type { Replica } from "../math/replica.ts";
 import type { KeyRange, Update } from "../math/update.ts";
 import type { TopologyName } from "../topology/topology.ts";
+import type { Role, View } from "../topology/view.ts";
 
 // What a strategy of a user's own needs beside the interface comes from "glissade/strategy" too.
 export type { Model, Replica } from "../math/replica.ts";
 export type { Delta, KeyRange, SparseDelta, Update } from "../math/update.ts";
-
-/** What a member does: workers learn; servers hold key ranges of the model. */
-export type Role = "worker" | "server";
-
-/** One life of one member. */
-export interface ViewMember {
-  readonly rank: number;
-  /** Which life of the member this is, counted from 1. */
-  readonly incarnation: number;
-  readonly role: Role;
-}
-
-/**
- * Who takes part, from here on; views are numbered from 1. A rank keeps its member from view to view. Of
- * a member that is in neither list nothing is delivered any more; of one that left in good order every
- * message still is.
- */
-export interface View {
-  readonly id: number;
-  /** Ranks ascending. */
-  readonly members: readonly ViewMember[];
-  /** Members whose part was over before this view. */
-  readonly left: readonly ViewMember[];
-}
+export type { Role, View, ViewMember } from "../topology/view.ts";
 
 /** A member's place in a view. Workers have ranks 0..workers-1, servers the ranks after them. */
 export interface Seat {
@@ -153,6 +131,8 @@ export type Report =
       readonly clock: number;
       readonly staleness: number;
     }
+  /** `updates` that `from` learned count nowhere: it had been expelled. */
+  | { readonly kind: "lost"; readonly from: number; readonly updates: number }
   /** Worker `rank` was made to wait for member `waitedFor` for `seconds`. */
   | {
       readonly kind: "waited";

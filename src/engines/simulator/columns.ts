@@ -4,7 +4,8 @@
  */
 import { nextSpan } from "../../learner/cursor.ts";
 import type { NodeEvent } from "../../strategies/strategy.ts";
-import { isExhausted, learnSeconds, type Member, type Simulation, schedule } from "./simulator.ts";
+import type { Member } from "./members.ts";
+import { isExhausted, learnSeconds, type Simulation, schedule } from "./simulator.ts";
 import { slotKind } from "./slots.ts";
 
 /** Predicts the next rows on the own columns. */

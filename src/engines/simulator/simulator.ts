@@ -7,24 +7,26 @@
  * after its cost; so nothing need be copied.
  */
 
-import {
-  type Cursor,
-  createCursor,
-  nextSpan,
-  type RowSpan,
-  updatesPerEpoch,
-} from "../../learner/cursor.ts";
-import type { ColumnLearner, Learner } from "../../learner/learner.ts";
+import { type Cursor, nextSpan } from "../../learner/cursor.ts";
 import { type RandomState, randomStream } from "../../math/random.ts";
-import type { Model, Replica } from "../../math/replica.ts";
+import type { Model } from "../../math/replica.ts";
 import type { Update } from "../../math/update.ts";
-import type { Effect, NodeEvent, Outbox, SeatPlan } from "../../strategies/strategy.ts";
+import type { Effect, NodeEvent, Outbox } from "../../strategies/strategy.ts";
 import { frameBytes } from "../../wire/frame.ts";
 import { type EngineResult, type RunPlan, refusalOf, seatsOf } from "../engine.ts";
 import { distanceApart, resultModel } from "../result.ts";
 import { countDrop, countWait, createTelemetry, foldReport, type Telemetry } from "../telemetry.ts";
 import { adjust, predict, predictedEvent } from "./columns.ts";
 import { arrivalOf, type Costs, createNetwork, factorOf, type Network } from "./costs.ts";
+import {
+  createFaultState,
+  type Fault,
+  type FaultHooks,
+  type FaultState,
+  happen,
+  isKept,
+} from "./faults.ts";
+import { beginLife, createMembers, type Member } from "./members.ts";
 import { createQueue, type EventQueue, insert, removeEarliest } from "./queue.ts";
 import {
   createSlots,
@@ -47,6 +49,8 @@ export interface SimulationPlan extends RunPlan {
   readonly observe?: { readonly everyRows: number; readonly at: (moment: Moment) => boolean };
   /** Share of messages that arrive twice: what strategies of ours must tolerate. */
   readonly duplicates?: number;
+  /** What happens to members and links; the strategy should be `membered` to live through it. */
+  readonly faults?: readonly Fault[];
   /** More events than this is a run that never ends. */
   readonly eventsMax?: number;
 }
@@ -74,25 +78,10 @@ export interface SimulationResult extends EngineResult {
   readonly events: number;
   readonly messages: number;
   readonly bytes: number;
+  /** Which members ran at the end. */
+  readonly alive: readonly boolean[];
   /** Null, or which members were left waiting for what. */
   readonly deadlock: string | null;
-}
-
-/** A simulated member. */
-export interface Member {
-  readonly rank: number;
-  readonly seat: SeatPlan;
-  readonly state: unknown;
-  readonly replica: Replica;
-  readonly learner: Learner | null;
-  /** Instead of a learner, where strategies own columns; and the rows it predicted last. */
-  readonly columns: ColumnLearner | null;
-  span: RowSpan | null;
-  readonly cursor: Cursor | null;
-  readonly learnFactor: number;
-  learning: boolean;
-  finished: boolean;
-  idleSince: number;
 }
 
 /** The whole of a simulation. */
@@ -107,6 +96,7 @@ export interface Simulation {
   readonly telemetry: Telemetry;
   readonly trace: Watch | null;
   readonly effects: Effect<unknown>[];
+  readonly faults: FaultState | null;
   readonly rowsBudget: number;
   now: number;
   events: number;
@@ -128,8 +118,11 @@ export function runSimulation(plan: SimulationPlan): SimulationResult {
   const refused = refusalOf(plan);
   if (refused) throw new RangeError(`Cannot simulate ${plan.strategy.name}: ${refused.reason}`);
   const simulation = createSimulation(plan);
-  for (const { rank } of simulation.members) {
-    schedule(simulation, { kind: slotKind.start, member: rank });
+  for (const fault of plan.faults ?? []) {
+    schedule(simulation, { kind: slotKind.fault, member: 0, content: fault }, fault.at);
+  }
+  for (const { rank, alive } of simulation.members) {
+    if (alive) schedule(simulation, { kind: slotKind.start, member: rank });
   }
   const eventsMax = plan.eventsMax ?? 1e10;
   while (simulation.queue.size > 0 && simulation.running > 0) {
@@ -155,6 +148,7 @@ function createSimulation(plan: SimulationPlan): Simulation {
     telemetry: createTelemetry(seats.map(({ role }) => role)),
     trace: plan.trace ? createTrace(plan.trace, seats) : null,
     effects: [],
+    faults: plan.faults ? createFaultState(seats.length, seed) : null,
     rowsBudget: epochs * task.rows,
     now: 0,
     events: 0,
@@ -164,54 +158,15 @@ function createSimulation(plan: SimulationPlan): Simulation {
     rowsLearned: 0,
     nextObservation: plan.observe?.everyRows ?? Number.POSITIVE_INFINITY,
     updatesLimit: Math.ceil(epochs * updates),
-    running: members.length,
+    running: members.filter(({ alive }) => alive).length,
   };
 }
 
-function createMembers(plan: SimulationPlan, seats: readonly SeatPlan[]): Member[] {
-  const { strategy, options, task, workers, seed, costs, initial } = plan;
-  const ownsColumns = strategy.owns === "columns";
-  const learners = seats.slice(0, workers).map(({ range }, rank) => {
-    const place = { rank, workers, seed };
-    return ownsColumns
-      ? { columns: task.createColumnLearner!({ ...place, range }), learner: null }
-      : { columns: null, learner: task.createLearner(place) };
-  });
-  const most = learners.reduce((updates, { columns, learner }) => {
-    return Math.max(updates, updatesPerEpoch((columns ?? learner!).rows, options.rowsPerUpdate));
-  }, 0);
-  const lockstep = strategy.pace === "lockstep" ? { updates: most } : {};
-  return seats.map((seat, rank): Member => {
-    const { role, range } = seat;
-    const replica = task.createReplica(range.to - range.from);
-    if (initial) {
-      replica.load({ rows: initial.rows, values: initial.values.slice(range.from, range.to) });
-    }
-    const { learner, columns } = learners[rank] ?? { learner: null, columns: null };
-    const owner = learner ?? columns;
-    const members = seats.length;
-    const place = { rank, incarnation: 1, role, workers, members, width: task.width, range, seed };
-    const { rowsPerUpdate } = options;
-    return {
-      rank,
-      seat,
-      state: strategy.init(place, options),
-      replica,
-      learner,
-      columns,
-      span: null,
-      cursor: owner && createCursor({ rows: owner.rows, rowsPerUpdate, ...lockstep }),
-      learnFactor: costs.slowMembers[rank] ?? 1,
-      learning: false,
-      finished: false,
-      idleSince: 0,
-    };
-  });
-}
-
 export function schedule(simulation: Simulation, entry: SlotEntry, after = 0): void {
-  const { slots, queue, now } = simulation;
-  insert(queue, now + after, takeSlot(slots, entry, now));
+  const { slots, queue, now, members } = simulation;
+  const slot = takeSlot(slots, entry, now);
+  slots.life[slot] = entry.life ?? members[entry.member]!.life;
+  insert(queue, now + after, slot);
 }
 
 function deliverNext(simulation: Simulation): void {
@@ -222,8 +177,15 @@ function deliverNext(simulation: Simulation): void {
   const from = slots.from[slot]!;
   const kind = slots.kind[slot]!;
   const sentAt = slots.sentAt[slot]!;
+  const life = slots.life[slot]!;
+  const fromLife = slots.fromLife[slot]!;
   const content = releaseSlot(slots, slot);
   simulation.events++;
+  if (kind === slotKind.fault) return happen(simulation, content as Fault, faultHooks(simulation));
+  if (simulation.faults) {
+    const due = { kind, member, from, life, fromLife, sentAt, content };
+    if (isKept(simulation, due, faultHooks(simulation))) return;
+  }
   if (member.finished) return countDrop(simulation.telemetry, "member has finished");
   const event = eventOf(simulation, member, { kind, from, content });
   const { effects, plan } = simulation;
@@ -237,6 +199,24 @@ function deliverNext(simulation: Simulation): void {
   if (kind === slotKind.learned && simulation.rowsLearned >= simulation.nextObservation) {
     observe(simulation);
   }
+}
+
+/** What faults ask of the simulation. */
+function faultHooks(simulation: Simulation): FaultHooks {
+  return {
+    begin(member) {
+      if (member.alive || member.finished) return;
+      beginLife(simulation.plan, member);
+      simulation.running++;
+      schedule(simulation, { kind: slotKind.start, member: member.rank });
+    },
+    end(member) {
+      if (!member.alive || member.finished) return;
+      member.alive = false;
+      simulation.running--;
+    },
+    again: (entry, at) => schedule(simulation, entry, at - simulation.now),
+  };
 }
 
 function eventOf(
@@ -353,7 +333,7 @@ export function isExhausted(simulation: Simulation, cursor: Cursor): boolean {
   return simulation.rowsClaimed >= simulation.rowsBudget;
 }
 
-function send(simulation: Simulation, { rank }: Member, to: number, body: unknown): void {
+function send(simulation: Simulation, { rank, life }: Member, to: number, body: unknown): void {
   const { now, telemetry, network, plan } = simulation;
   const bytes = frameBytes(body as object);
   const counts = telemetry.members[rank]!;
@@ -364,7 +344,8 @@ function send(simulation: Simulation, { rank }: Member, to: number, body: unknow
   const copies = plan.duplicates && isDuplicate(simulation) ? 2 : 1;
   for (let copy = 0; copy < copies; copy++) {
     const after = arrivalOf(network, { now, from: rank, to, bytes }) - now;
-    schedule(simulation, { kind: slotKind.message, member: to, from: rank, content: body }, after);
+    const kind = slotKind.message;
+    schedule(simulation, { kind, member: to, from: rank, fromLife: life, content: body }, after);
   }
 }
 
@@ -378,7 +359,8 @@ function observe(simulation: Simulation): void {
     simulation.nextObservation += everyRows;
   }
   const { now: seconds, rowsLearned: rows, bytes, messages } = simulation;
-  const model = () => resultModel(simulation.members, simulation.plan.task.width);
+  const living = simulation.members.filter(({ alive }) => alive);
+  const model = () => resultModel(living, simulation.plan.task.width);
   if (at({ seconds, rows, bytes, messages, model })) stop(simulation);
 }
 
@@ -393,12 +375,14 @@ function stop(simulation: Simulation): void {
 
 function resultOf(simulation: Simulation): SimulationResult {
   const { members, plan, telemetry, now, events, messages, bytes } = simulation;
-  const model = resultModel(members, plan.task.width);
+  const living = members.filter(({ alive }) => alive);
+  const model = resultModel(living, plan.task.width);
   return {
     model,
+    alive: members.map(({ alive }) => alive),
     replicas: members.map(({ replica }) => replica.snapshot()),
     seats: members.map(({ seat }) => seat),
-    apart: distanceApart(members, model),
+    apart: distanceApart(living, model),
     seconds: now,
     telemetry,
     events,
@@ -411,7 +395,7 @@ function resultOf(simulation: Simulation): SimulationResult {
 function describeDeadlock({ members, running, queue, events }: Simulation): string | null {
   if (running === 0) return null;
   const left = members
-    .filter(({ finished }) => !finished)
+    .filter(({ finished, alive }) => alive && !finished)
     .map(({ seat, rank }) => `${seat.role} ${rank}`);
   const shown = left.slice(0, 8).join(", ") + (left.length > 8 ? ", ..." : "");
   return queue.size > 0

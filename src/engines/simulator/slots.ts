@@ -9,6 +9,9 @@ export interface Slots {
   member: Int32Array;
   from: Int32Array;
   sentAt: Float64Array;
+  /** The life of the member, and of the sender, when this was put in. */
+  life: Int32Array;
+  fromLife: Int32Array;
   content: unknown[];
   free: number[];
 }
@@ -21,6 +24,7 @@ export const slotKind = {
   message: 3,
   wake: 4,
   predicted: 5,
+  fault: 6,
 } as const;
 
 /** What is put into a slot. */
@@ -29,6 +33,9 @@ export interface SlotEntry {
   readonly member: number;
   readonly from?: number;
   readonly content?: unknown;
+  readonly life?: number;
+  readonly fromLife?: number;
+  readonly sentAt?: number;
 }
 
 /** Room for a thousand entries; grows. */
@@ -38,6 +45,8 @@ export function createSlots(): Slots {
     member: new Int32Array(1024),
     from: new Int32Array(1024),
     sentAt: new Float64Array(1024),
+    life: new Int32Array(1024),
+    fromLife: new Int32Array(1024),
     content: new Array(1024).fill(null),
     free: Array.from({ length: 1024 }, (_, i) => 1023 - i),
   };
@@ -53,6 +62,8 @@ function growSlots(slots: Slots): void {
   slots.member = grown(new Int32Array(2 * before), slots.member);
   slots.from = grown(new Int32Array(2 * before), slots.from);
   slots.sentAt = grown(new Float64Array(2 * before), slots.sentAt);
+  slots.life = grown(new Int32Array(2 * before), slots.life);
+  slots.fromLife = grown(new Int32Array(2 * before), slots.fromLife);
   for (let slot = 2 * before - 1; slot >= before; slot--) {
     slots.content[slot] = null;
     slots.free.push(slot);
@@ -66,7 +77,9 @@ export function takeSlot(slots: Slots, entry: SlotEntry, now: number): number {
   slots.kind[slot] = entry.kind;
   slots.member[slot] = entry.member;
   slots.from[slot] = entry.from ?? -1;
-  slots.sentAt[slot] = now;
+  slots.sentAt[slot] = entry.sentAt ?? now;
+  slots.life[slot] = entry.life ?? 1;
+  slots.fromLife[slot] = entry.fromLife ?? 1;
   slots.content[slot] = entry.content ?? null;
   return slot;
 }

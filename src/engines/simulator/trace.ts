@@ -60,6 +60,8 @@ function reportText(report: Report, name: Name): string {
       return `applied update ${report.clock} of ${name(report.from)}, ${report.staleness} stale`;
     case "waited":
       return `${name(report.rank)} waited ${report.seconds.toFixed(6)} for ${name(report.waitedFor)}`;
+    case "lost":
+      return `${report.updates} updates of ${name(report.from)} lost`;
     case "settled":
       return `${name(report.rank)} settled an exchange with ${name(report.member)}, drift ${report.drift.toFixed(6)}`;
     default:

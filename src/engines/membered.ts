@@ -1,0 +1,312 @@
+/**
+ * A strategy whose members come and go: `membered(strategy)` is the same strategy with membership beneath it,
+ * and runs wherever the strategy does. It beats, agrees on views and tells the strategy of each; a newcomer's
+ * strategy begins when it is in a view.
+ *
+ * Every message of the strategy carries the life that sent it and the view it was sent in. One sent in a later
+ * view than ours waits until we are there; one of a life that is in no view is dropped (fencing). A member that
+ * was expelled, because it was cut off for too long, forgets its state and joins as a new life; what it learned
+ * in between is counted as lost.
+ *
+ * Source: algorithms.md, section 10; Birman and Joseph 1987 for views and what is delivered in which.
+ * Invariant: a message is delivered in the view it was sent in, or in a later one.
+ * Invariant: nothing of a life that was expelled is delivered after the view that expelled it.
+ */
+import type { Replica } from "../math/replica.ts";
+import {
+  absorbMembership,
+  allOver,
+  beat,
+  becomeNewLife,
+  conclude,
+  createMembership,
+  type Membership,
+  type MembershipMessage,
+  type MembershipOptions,
+  type Verdict,
+} from "../membership/membership.ts";
+import { includesLife } from "../membership/views.ts";
+import {
+  type AnyStrategy,
+  type Effect,
+  type MessageBody,
+  type NodeEvent,
+  type Outbox,
+  type Seat,
+  type Strategy,
+  type StrategyOptions,
+  viewOf,
+} from "../strategies/strategy.ts";
+
+/** A message of the strategy beneath: sent by that life, in that view. */
+interface Sent extends MessageBody {
+  readonly by: number;
+  readonly in: number;
+}
+
+interface Held {
+  readonly from: number;
+  readonly body: Sent;
+}
+
+interface MemberedState {
+  readonly seat: Seat;
+  readonly options: StrategyOptions;
+  membership: Membership;
+  /** The strategy's own state; null before its life begins. */
+  inner: { state: unknown } | null;
+  innerFinished: boolean;
+  /** A learn is under way; of an earlier life if `stale`, and whether the present one waits to learn. */
+  learning: boolean;
+  stale: boolean;
+  pending: Effect<never>[];
+  held: Held[];
+  nextBeat: number;
+  innerWakes: number[];
+  /** The earliest wake the engine was asked for. */
+  wakeAt: number;
+  finished: boolean;
+}
+
+type Message = MembershipMessage | Sent | { readonly kind: "m/closed"; readonly by: number };
+type Out = Outbox<Message>;
+
+const heldMax = 100_000;
+/** A process may be expelled and join again that often: its lives and those of the next share no number. */
+const livesMax = 1 << 10;
+/** A newcomer that nobody answers gives up. */
+const joinBeatsMax = 200;
+
+/** The strategy, with members that come and go. */
+export function membered(
+  strategy: AnyStrategy,
+  options: MembershipOptions,
+): Strategy<MemberedState, Message> {
+  return {
+    ...strategy,
+    init: (seat, settings) => createMembered(strategy, options, seat, settings),
+    step: (state, replica, event, out) => step(strategy, state, { replica, event }, out),
+  };
+}
+
+function createMembered(
+  strategy: AnyStrategy,
+  rule: MembershipOptions,
+  seat: Seat,
+  options: StrategyOptions,
+): MemberedState {
+  const { rank, role, members: ranks } = seat;
+  const incarnation = (seat.incarnation - 1) * livesMax + 1;
+  const first = viewOf(seat);
+  const view = includesLife(first.members, { rank, incarnation, role }) ? first : null;
+  return {
+    seat,
+    options,
+    membership: createMembership({ rank, incarnation, role, ranks, view }, rule),
+    inner: view ? { state: strategy.init(seat, options) } : null,
+    innerFinished: false,
+    learning: false,
+    stale: false,
+    pending: [],
+    held: [],
+    nextBeat: Number.NEGATIVE_INFINITY,
+    innerWakes: [],
+    wakeAt: Number.POSITIVE_INFINITY,
+    finished: false,
+  };
+}
+
+interface Given {
+  readonly replica: Replica;
+  readonly event: NodeEvent<Message>;
+}
+
+/** Everything one step needs. */
+interface Context {
+  readonly strategy: AnyStrategy;
+  readonly state: MemberedState;
+  readonly replica: Replica;
+  readonly now: number;
+  readonly out: Out;
+}
+
+function step(strategy: AnyStrategy, state: MemberedState, { replica, event }: Given, out: Out) {
+  const context: Context = { strategy, state, replica, now: event.now, out };
+  switch (event.kind) {
+    case "message":
+      absorb(context, event);
+      break;
+    case "wake":
+      absorbWake(context);
+      break;
+    case "start":
+      if (state.inner) stepInner(context, event);
+      break;
+    case "view":
+    case "lost":
+      return;
+    default:
+      absorbLearned(context, event);
+  }
+  becomeConcluded(context, conclude(state.membership));
+  if (state.finished) return;
+  if (allOver(state.membership)) return close(context);
+  askWake(context);
+}
+
+/** Gives an event to the strategy and carries its effects over. */
+function stepInner(context: Context, event: NodeEvent<never>): void {
+  const { strategy, state, replica, now, out } = context;
+  const { membership } = state;
+  if (!state.inner || state.innerFinished) return;
+  const effects: Effect<MessageBody>[] = [];
+  strategy.step(state.inner.state, replica, event, effects);
+  for (const effect of effects) {
+    switch (effect.kind) {
+      case "send": {
+        const body = { ...effect.body, by: membership.incarnation, in: membership.view!.id };
+        out.push({ ...effect, body });
+        break;
+      }
+      case "wake":
+        state.innerWakes.push(now + effect.after);
+        break;
+      case "finish":
+        state.innerFinished = true;
+        membership.over = true;
+        state.nextBeat = Number.NEGATIVE_INFINITY;
+        break;
+      case "learn":
+      case "predict":
+      case "adjust":
+        becomeLearning(state, effect, out);
+        break;
+      default:
+        out.push(effect);
+    }
+  }
+}
+
+/** One learn at a time: a new life waits until the answer to the earlier one's has come. */
+function becomeLearning(state: MemberedState, effect: Effect<never>, out: Out): void {
+  if (state.stale) {
+    state.pending = [effect];
+    return;
+  }
+  state.learning = true;
+  out.push(effect);
+}
+
+/** What an earlier life learned is lost. */
+function absorbLearned(
+  context: Context,
+  event: NodeEvent<never> & { kind: "learned" | "predicted" | "exhausted" },
+): void {
+  const { state, out } = context;
+  state.learning = false;
+  if (!state.stale) return stepInner(context, event);
+  state.stale = false;
+  if (event.kind === "learned") {
+    out.push({ kind: "report", report: { kind: "lost", from: state.seat.rank, updates: 1 } });
+  }
+  for (const effect of state.pending.splice(0)) becomeLearning(state, effect, out);
+}
+
+function absorb(context: Context, { from, body }: { from: number; body: Message }): void {
+  const { state, out, now } = context;
+  if (body.kind === "m/closed") return becomeFinished(state, out);
+  if (isMembership(body)) {
+    return becomeConcluded(context, absorbMembership(state.membership, { from, body, now }, out));
+  }
+  deliver(context, { from, body: body as Sent });
+}
+
+function isMembership(body: Message): body is MembershipMessage {
+  return body.kind.startsWith("m/");
+}
+
+/** Delivers a message of the strategy in its view or later, unless its sender is fenced. */
+function deliver(context: Context, { from, body }: Held): void {
+  const { state, out, now } = context;
+  const { view } = state.membership;
+  if (body.in > (view?.id ?? 0)) {
+    if (state.held.length < heldMax) state.held.push({ from, body });
+    else out.push({ kind: "drop", from, reason: "too many messages of later views" });
+    return;
+  }
+  const life = { rank: from, incarnation: body.by, role: "worker" } as const;
+  if (!view || !includesLife([...view.members, ...view.left], life)) {
+    return out.push({ kind: "drop", from, reason: "fenced" });
+  }
+  const { by: _by, in: _in, ...inner } = body;
+  stepInner(context, { kind: "message", now, from, body: inner as never });
+}
+
+function absorbWake(context: Context): void {
+  const { state, now, out } = context;
+  // An engine may wake us for a time that no longer matters.
+  if (now < state.wakeAt) return;
+  state.wakeAt = Number.POSITIVE_INFINITY;
+  if (now >= state.nextBeat) {
+    beat(state.membership, now, out);
+    state.nextBeat = now + state.membership.options.beatSeconds * 0.999;
+    if (state.membership.waited > joinBeatsMax) return becomeFinished(state, out);
+  }
+  const due = state.innerWakes.filter((at) => at <= now);
+  state.innerWakes = state.innerWakes.filter((at) => at > now);
+  if (due.length > 0) stepInner(context, { kind: "wake", now });
+}
+
+function becomeConcluded(context: Context, verdict: Verdict | null): void {
+  if (verdict === null) return;
+  if (verdict.kind === "expelled") return becomeExpelled(context.state);
+  const { state, strategy, now } = context;
+  const { view } = verdict;
+  // Counted out because our part was over: what we sent still arrives, and nothing more is asked of us.
+  if (!includesLife(view.members, { ...state.seat, incarnation: state.membership.incarnation })) {
+    return becomeFinished(state, context.out);
+  }
+  if (state.inner) stepInner(context, { kind: "view", now, view });
+  else {
+    const { incarnation } = state.membership;
+    const seat = { ...state.seat, incarnation, view };
+    state.inner = { state: strategy.init(seat, state.options) };
+    stepInner(context, { kind: "start", now });
+  }
+  for (const message of state.held.splice(0)) deliver(context, message);
+}
+
+/** Cut off for too long: the next life begins with nothing but the rows. */
+function becomeExpelled(state: MemberedState): void {
+  state.membership = becomeNewLife(state.membership);
+  state.inner = null;
+  state.innerFinished = false;
+  state.stale = state.learning || state.stale;
+  state.pending = [];
+  state.innerWakes = [];
+  state.nextBeat = Number.NEGATIVE_INFINITY;
+}
+
+/** Everybody is over: tells those that have not heard. */
+function close({ state, out }: Context): void {
+  const { view, rank, incarnation: by } = state.membership;
+  for (const { rank: to } of view!.members) {
+    if (to !== rank) out.push({ kind: "send", to, body: { kind: "m/closed", by } });
+  }
+  becomeFinished(state, out);
+}
+
+function becomeFinished(state: MemberedState, out: Out): void {
+  if (state.finished) return;
+  state.finished = true;
+  out.push({ kind: "finish" });
+}
+
+/** Asks for one wake, at the earliest time that matters. */
+function askWake({ state, now, out }: Context): void {
+  const due = Math.min(state.nextBeat, ...state.innerWakes);
+  if (due >= state.wakeAt) return;
+  const after = Math.max(0, due - now);
+  state.wakeAt = now + after;
+  out.push({ kind: "wake", after });
+}

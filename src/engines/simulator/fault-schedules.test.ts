@@ -1,0 +1,29 @@
+import { describe, expect, test } from "vitest";
+import { drawFaults, faultLines, readFaults, shrinkFaults } from "./fault-schedules.ts";
+
+describe("schedules of faults", () => {
+  test("reading what was written gives the same faults", () => {
+    for (let seed = 1; seed <= 200; seed++) {
+      const faults = drawFaults({ seed, workers: 6, seconds: 1, count: 8 });
+      const rounded = faults.map((fault) => ({ ...fault, at: Number(fault.at.toFixed(6)) }));
+      expect(readFaults(faultLines(faults).join("\n"))).toEqual(rounded);
+    }
+  });
+
+  test("a line that can't be read is named", () => {
+    expect(() => readFaults("# storm\n\n0.1 crash 1\n0.2 explode 1")).toThrow(/line 4/);
+    expect(() => readFaults("soon crash 1")).toThrow(SyntaxError);
+    expect(() => readFaults("0.1 cut 1,x 0.5")).toThrow(SyntaxError);
+  });
+
+  test("shrinking leaves the faults that fail together, and nothing else", () => {
+    const faults = drawFaults({ seed: 4, workers: 9, seconds: 1, count: 12 });
+    const [a, b] = [faults[2]!, faults.at(-3)!];
+    const fails = (fewer: readonly unknown[]) => fewer.includes(a) && fewer.includes(b);
+    const kept = shrinkFaults(faults, fails);
+    expect(kept).toContain(a);
+    expect(kept).toContain(b);
+    expect(kept.filter(({ kind }) => kind !== "crash").length).toBeLessThanOrEqual(2);
+    expect(kept.length).toBeLessThanOrEqual(4);
+  });
+});

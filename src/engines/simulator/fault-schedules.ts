@@ -1,0 +1,144 @@
+/**
+ * Schedules of faults: read from text, written as text, drawn from a seed, and shrunk to the fewest faults
+ * that still break something.
+ */
+import { nextBelow, nextUniform, type RandomState, randomStream } from "../../math/random.ts";
+import type { Fault } from "./faults.ts";
+
+/** A schedule as text, one fault a line. */
+export function faultLines(faults: readonly Fault[]): string[] {
+  return faults.map((fault) => {
+    const head = `${fault.at.toFixed(6)} ${fault.kind}`;
+    switch (fault.kind) {
+      case "cut":
+        return `${head} ${fault.ranks.join(",")} ${fault.seconds}`;
+      case "pause":
+        return `${head} ${fault.rank} ${fault.seconds}`;
+      case "slow":
+      case "slow-link":
+        return `${head} ${fault.rank} ${fault.factor}`;
+      default:
+        return `${head} ${fault.rank}`;
+    }
+  });
+}
+
+/**
+ * The schedule that a text describes; empty lines and lines that begin with # mean nothing.
+ * @throws SyntaxError with the line that can't be read.
+ */
+export function readFaults(text: string): Fault[] {
+  const faults = text.split("\n").flatMap((line, k) => {
+    const words = line.trim().split(/\s+/);
+    if (words[0] === "" || words[0]!.startsWith("#")) return [];
+    const fault = faultOf(words);
+    if (fault) return [fault];
+    throw new SyntaxError(
+      `Cannot read fault as line ${k + 1} must be "time kind rank ...": ${line}`,
+    );
+  });
+  return faults.sort((a, b) => a.at - b.at);
+}
+
+function faultOf([time, kind, who, amount]: string[]): Fault | null {
+  const at = Number(time);
+  const rank = Number(who);
+  const size = Number(amount);
+  if (!(at >= 0) || who === undefined) return null;
+  if (kind === "cut") {
+    const ranks = who.split(",").map(Number);
+    return ranks.every(isRank) && size > 0 ? { at, kind, ranks, seconds: size } : null;
+  }
+  if (!isRank(rank)) return null;
+  switch (kind) {
+    case "crash":
+    case "restart":
+    case "join":
+    case "lose":
+      return { at, kind, rank };
+    case "pause":
+      return size > 0 ? { at, kind, rank, seconds: size } : null;
+    case "slow":
+    case "slow-link":
+      return size > 0 ? { at, kind, rank, factor: size } : null;
+    default:
+      return null;
+  }
+}
+
+function isRank(value: number): boolean {
+  return Number.isInteger(value) && value >= 0;
+}
+
+/** What faults are drawn for. */
+export interface FaultQuestion {
+  readonly seed: number;
+  readonly workers: number;
+  /** Faults happen before this time. */
+  readonly seconds: number;
+  readonly count: number;
+}
+
+/**
+ * Draws faults. A crash may be followed by a restart; fewer than half of the members crash or join late, so
+ * that views keep their quorum; every cut heals.
+ */
+export function drawFaults({ seed, workers, seconds, count }: FaultQuestion): Fault[] {
+  const stream = randomStream({ seed, purpose: "fault-schedule" });
+  const faults: Fault[] = [];
+  const touched = new Set<number>();
+  for (let k = 0; k < count; k++) {
+    const at = seconds * nextUniform(stream);
+    const rank = nextBelow(stream, workers);
+    const kind = nextBelow(stream, 7);
+    const long = seconds * nextUniform(stream);
+    if (kind <= 2 && !touched.has(rank) && touched.size + 1 < workers / 2) {
+      touched.add(rank);
+      faults.push(...drawLife(stream, { at, rank, long }));
+    } else if (kind === 3) faults.push({ at, kind: "pause", rank, seconds: long / 4 });
+    else if (kind === 4) faults.push({ at, kind: "cut", ranks: [rank], seconds: long / 2 });
+    else if (kind === 5) faults.push({ at, kind: "lose", rank });
+    else faults.push({ at, kind: "slow-link", rank, factor: 1 + 4 * nextUniform(stream) });
+  }
+  return faults.sort((a, b) => a.at - b.at);
+}
+
+/** A member joins late, dies for good, or comes back; rank 0 begins with the others. */
+function drawLife(
+  stream: RandomState,
+  { at, rank, long }: { at: number; rank: number; long: number },
+): Fault[] {
+  const choice = nextBelow(stream, 3);
+  if (choice === 0 && rank > 0) return [{ at, kind: "join", rank }];
+  const crash: Fault = { at, kind: "crash", rank };
+  return choice === 1 ? [crash] : [crash, { at: at + long, kind: "restart", rank }];
+}
+
+/** The fewest faults, found greedily, that still fail: first halves are left out, then single ones. */
+export function shrinkFaults(
+  faults: readonly Fault[],
+  fails: (faults: readonly Fault[]) => boolean,
+): readonly Fault[] {
+  let kept = faults;
+  for (
+    let size = Math.ceil(kept.length / 2);
+    size >= 1;
+    size = size === 1 ? 0 : Math.ceil(size / 2)
+  ) {
+    for (let from = 0; from < kept.length; ) {
+      const fewer = [...kept.slice(0, from), ...kept.slice(from + size)];
+      if (isWhole(fewer) && fails(fewer)) kept = fewer;
+      else from += size;
+    }
+  }
+  return kept;
+}
+
+/** A restart without its crash is no schedule. */
+function isWhole(faults: readonly Fault[]): boolean {
+  return faults.every(
+    (fault) =>
+      fault.kind !== "restart" ||
+      faults.some((other) => other.kind === "crash" && other.rank === fault.rank),
+  );
+}

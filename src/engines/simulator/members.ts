@@ -1,0 +1,100 @@
+/** The members of a simulation: their replicas, learners, and lives. */
+import { type Cursor, createCursor, type RowSpan, updatesPerEpoch } from "../../learner/cursor.ts";
+import type { ColumnLearner, Learner } from "../../learner/learner.ts";
+import type { Replica } from "../../math/replica.ts";
+import type { Role, Seat, SeatPlan, View } from "../../strategies/strategy.ts";
+import { absentRanks } from "./faults.ts";
+import type { SimulationPlan } from "./simulator.ts";
+
+/** A simulated member. */
+export interface Member {
+  readonly rank: number;
+  readonly seat: SeatPlan;
+  readonly place: Seat;
+  state: unknown;
+  replica: Replica;
+  /** Which life of the rank this is; whether it runs at all. */
+  life: number;
+  alive: boolean;
+  /** Whether the rank has had a life. */
+  begun: boolean;
+  readonly learner: Learner | null;
+  /** Instead of a learner, where strategies own columns; and the rows it predicted last. */
+  readonly columns: ColumnLearner | null;
+  span: RowSpan | null;
+  readonly cursor: Cursor | null;
+  learnFactor: number;
+  learning: boolean;
+  finished: boolean;
+  idleSince: number;
+}
+
+/** All members of a plan; those that join later are not alive yet. */
+export function createMembers(plan: SimulationPlan, seats: readonly SeatPlan[]): Member[] {
+  const { strategy, options, task, workers, seed } = plan;
+  const ownsColumns = strategy.owns === "columns";
+  const learners = seats.slice(0, workers).map(({ range }, rank) => {
+    const place = { rank, workers, seed };
+    return ownsColumns
+      ? { columns: task.createColumnLearner!({ ...place, range }), learner: null }
+      : { columns: null, learner: task.createLearner(place) };
+  });
+  const most = learners.reduce((updates, { columns, learner }) => {
+    return Math.max(updates, updatesPerEpoch((columns ?? learner!).rows, options.rowsPerUpdate));
+  }, 0);
+  const lockstep = strategy.pace === "lockstep" ? { updates: most } : {};
+  const absent = absentRanks(plan.faults ?? []);
+  const view = absent.size > 0 ? { view: firstView(seats, absent) } : {};
+  return seats.map((seat, rank): Member => {
+    const { learner, columns } = learners[rank] ?? { learner: null, columns: null };
+    const owner = learner ?? columns;
+    const { rowsPerUpdate } = options;
+    const place = { ...placeOf(plan, seats, rank), ...view };
+    return {
+      rank,
+      seat,
+      place,
+      ...stateOf(plan, place),
+      life: 1,
+      alive: !absent.has(rank),
+      begun: !absent.has(rank),
+      learner,
+      columns,
+      span: null,
+      cursor: owner && createCursor({ rows: owner.rows, rowsPerUpdate, ...lockstep }),
+      learnFactor: plan.costs.slowMembers[rank] ?? 1,
+      learning: false,
+      finished: false,
+      idleSince: 0,
+    };
+  });
+}
+
+function placeOf(plan: SimulationPlan, seats: readonly SeatPlan[], rank: number): Seat {
+  const { role, range } = seats[rank]!;
+  const { workers, task, seed } = plan;
+  const members = seats.length;
+  return { rank, incarnation: 1, role, workers, members, width: task.width, range, seed };
+}
+
+function firstView(seats: readonly SeatPlan[], absent: ReadonlySet<number>): View {
+  const lives = seats.map(({ role }: { role: Role }, rank) => ({ rank, incarnation: 1, role }));
+  return { id: 1, members: lives.filter(({ rank }) => !absent.has(rank)), left: [] };
+}
+
+/** What a life begins with. */
+function stateOf({ task, strategy, options, initial }: SimulationPlan, place: Seat) {
+  const { from, to } = place.range;
+  const replica = task.createReplica(to - from);
+  if (initial) replica.load({ rows: initial.rows, values: initial.values.slice(from, to) });
+  return { replica, state: strategy.init(place, options) };
+}
+
+/** Begins a life: the first one of a member that was absent, or the next after a crash. */
+export function beginLife(plan: SimulationPlan, member: Member): void {
+  if (member.begun) member.life++;
+  member.begun = true;
+  member.alive = true;
+  member.learning = false;
+  Object.assign(member, stateOf(plan, { ...member.place, incarnation: member.life }));
+}

@@ -1,0 +1,422 @@
+/**
+ * Membership: who takes part, agreed upon by the members themselves.
+ *
+ * Every member sends a beat to every other; one whose beat is late (median + k*MAD of the intervals before,
+ * with a floor) is suspected. The authority - the lowest rank of the view that is not suspected - proposes the
+ * next view when somebody is suspected, has finished or wants to join. View v + 1 is decided by the members of
+ * view v, by one decree of Paxos: a ballot is promised by a quorum, then its view - or the one that a promise
+ * says was accepted before - is accepted by a quorum, then it is installed. So an authority that dies half-way
+ * is succeeded by the next, which completes what it began.
+ *
+ * Who finds itself in no view any more was expelled: it begins a new life and joins. Messages of earlier lives
+ * are fenced (engines/membered.ts).
+ *
+ * Source: algorithms.md, section 10; Lamport 2001, "Paxos made simple".
+ * Invariant: at most one view of each number is ever installed.
+ * Invariant: views are installed in ascending order at every member.
+ */
+import { addDuration, createDurations, type Durations, deadlineOf } from "../math/deadline.ts";
+import type { Role, View, ViewMember } from "../topology/view.ts";
+import {
+  changesMembers,
+  includesLife,
+  isQuorum,
+  readView,
+  successorView,
+  viewWords,
+} from "./views.ts";
+
+/** How members watch each other. */
+export interface MembershipOptions {
+  readonly beatSeconds: number;
+  readonly quorum: "majority" | "any";
+}
+
+/** All messages of membership; `by` is the sender's incarnation. */
+export type MembershipMessage =
+  | { readonly kind: "m/beat"; readonly by: number; readonly view: number; readonly over: boolean }
+  | { readonly kind: "m/join"; readonly by: number; readonly role: Role }
+  | {
+      readonly kind: "m/prepare" | "m/accepted";
+      readonly by: number;
+      readonly slot: number;
+      readonly ballot: number;
+    }
+  | {
+      readonly kind: "m/promise";
+      readonly by: number;
+      readonly slot: number;
+      readonly ballot: number;
+      readonly acceptedBallot: number;
+      readonly accepted: Uint32Array;
+    }
+  | {
+      readonly kind: "m/accept";
+      readonly by: number;
+      readonly slot: number;
+      readonly ballot: number;
+      readonly view: Uint32Array;
+    }
+  | { readonly kind: "m/install"; readonly by: number; readonly view: Uint32Array };
+
+/** What is known of another member. */
+interface Heard {
+  at: number;
+  readonly intervals: Durations;
+  view: number;
+  over: boolean;
+}
+
+interface Proposal {
+  readonly ballot: number;
+  readonly wanted: View;
+  readonly since: number;
+  readonly promises: Set<number>;
+  readonly accepts: Set<number>;
+  /** What the promises say was accepted before. */
+  bestBallot: number;
+  best: View | null;
+  accepting: boolean;
+}
+
+/** One member's membership: plain data. */
+export interface Membership {
+  readonly options: MembershipOptions;
+  readonly rank: number;
+  readonly role: Role;
+  /** Ranks that may exist. */
+  readonly ranks: number;
+  incarnation: number;
+  /** The view installed last; null before the first. */
+  view: View | null;
+  readonly heard: Map<number, Heard>;
+  readonly joining: Map<number, ViewMember>;
+  /** As an acceptor of view.id + 1. */
+  promised: number;
+  acceptedBallot: number;
+  accepted: View | null;
+  proposal: Proposal | null;
+  ballots: number;
+  /** Our own part is over; and since when we know of anybody's. */
+  over: boolean;
+  overSince: number;
+  /** Beats since we began to join. */
+  waited: number;
+  /** A view that we decided and have yet to install ourselves. */
+  decided: View | null;
+}
+
+/** What comes of an event. */
+export type Verdict =
+  | { readonly kind: "installed"; readonly view: View }
+  | { readonly kind: "expelled" };
+
+/** Where messages are pushed; membership asks its engine for nothing else. */
+export interface MembershipOut {
+  push(effect: {
+    readonly kind: "send";
+    readonly to: number;
+    readonly body: MembershipMessage;
+  }): void;
+}
+
+type Out = MembershipOut;
+
+const ranksMax = 1 << 16;
+const proposalBeats = 6;
+/** So long the others may take to finish before those that have are counted out. */
+const overBeats = 8;
+
+/** A member that is in `view`, or with null one that wants to join. */
+export function createMembership(
+  life: { rank: number; incarnation: number; role: Role; ranks: number; view: View | null },
+  options: MembershipOptions,
+): Membership {
+  return {
+    options,
+    ...life,
+    heard: new Map(),
+    joining: new Map(),
+    promised: 0,
+    acceptedBallot: 0,
+    accepted: null,
+    proposal: null,
+    ballots: 0,
+    over: false,
+    overSince: Number.POSITIVE_INFINITY,
+    waited: 0,
+    decided: null,
+  };
+}
+
+/** Once every beat: tells the others, and leads if it is ours to lead. */
+export function beat(state: Membership, now: number, out: Out): void {
+  const { view, rank, incarnation: by, over, ranks } = state;
+  if (view === null) {
+    state.waited++;
+    const body = { kind: "m/join", by, role: state.role } as const;
+    for (let to = 0; to < ranks; to++) if (to !== rank) out.push({ kind: "send", to, body });
+    return;
+  }
+  const body = { kind: "m/beat", by, view: view.id, over } as const;
+  for (const { rank: to } of view.members) if (to !== rank) out.push({ kind: "send", to, body });
+  for (const life of view.members) if (life.rank !== rank) heardOf(state, life.rank, now);
+  lead(state, now, out);
+}
+
+/** Ranks whose beat is late. */
+export function suspected({ view, heard, rank, options }: Membership, now: number): Set<number> {
+  const { beatSeconds } = options;
+  const rule = { floorSeconds: 4 * beatSeconds, firstSeconds: 10 * beatSeconds, spreads: 10 };
+  const late = new Set<number>();
+  for (const { rank: other } of view?.members ?? []) {
+    if (other === rank) continue;
+    const known = heard.get(other);
+    if (known && now - known.at > deadlineOf(known.intervals, rule)) late.add(other);
+  }
+  return late;
+}
+
+function heardOf(state: Membership, rank: number, now: number): Heard {
+  const known = state.heard.get(rank);
+  if (known) return known;
+  const fresh = { at: now, intervals: createDurations(), view: 0, over: false };
+  state.heard.set(rank, fresh);
+  return fresh;
+}
+
+/** Whether every member of the view has said its part is over. */
+export function allOver({ view, heard, rank, over }: Membership): boolean {
+  if (!over || view === null) return false;
+  return view.members.every((life) => life.rank === rank || heard.get(life.rank)?.over === true);
+}
+
+function lead(state: Membership, now: number, out: Out): void {
+  const view = state.view!;
+  const gone = suspected(state, now);
+  const authority = view.members.find(({ rank }) => !gone.has(rank));
+  if (authority?.rank !== state.rank) return;
+  const { proposal, options } = state;
+  if (proposal && now - proposal.since < proposalBeats * options.beatSeconds) return;
+  const wanted = wantedView(state, gone, now);
+  if (!changesMembers(view, wanted) && state.accepted === null) {
+    state.proposal = null;
+    return;
+  }
+  const ballot = Math.max(++state.ballots, Math.floor(state.promised / ranksMax) + 1);
+  state.ballots = ballot;
+  state.proposal = {
+    ballot: ballot * ranksMax + state.rank,
+    wanted,
+    since: now,
+    promises: new Set(),
+    accepts: new Set(),
+    bestBallot: 0,
+    best: null,
+    accepting: false,
+  };
+  const body = { slot: view.id + 1, ballot: state.proposal.ballot, by: state.incarnation };
+  tellMembers(state, now, { kind: "m/prepare", ...body }, out);
+}
+
+/** Nobody is admitted once somebody has finished: the model is being handed in. */
+function wantedView(state: Membership, gone: ReadonlySet<number>, now: number): View {
+  const view = state.view!;
+  const over = view.members
+    .filter(({ rank }) => (rank === state.rank ? state.over : state.heard.get(rank)?.over))
+    .map(({ rank }) => rank);
+  if (over.length > 0) state.overSince = Math.min(state.overSince, now);
+  const late = now - state.overSince > overBeats * state.options.beatSeconds;
+  const finished = new Set(late && over.length < view.members.length ? over : []);
+  const joining = over.length > 0 || view.left.length > 0 ? [] : [...state.joining.values()];
+  return successorView(view, { gone, finished, joining });
+}
+
+/** Sends to every other member of the view, and to ourselves at once. */
+function tellMembers(state: Membership, now: number, body: MembershipMessage, out: Out): void {
+  const view = state.view!;
+  for (const { rank: to } of view.members) {
+    if (to !== state.rank) out.push({ kind: "send", to, body });
+  }
+  absorbMembership(state, { from: state.rank, body, now }, out);
+}
+
+/** Takes a message of membership. */
+export function absorbMembership(
+  state: Membership,
+  { from, body, now }: { from: number; body: MembershipMessage; now: number },
+  out: Out,
+): Verdict | null {
+  switch (body.kind) {
+    case "m/beat":
+      return absorbBeat(state, { from, body, now }, out);
+    case "m/join":
+      return absorbJoin(state, { rank: from, incarnation: body.by, role: body.role });
+    case "m/install":
+      return absorbInstall(state, readView(body.view));
+    case "m/prepare":
+      return promise(state, { from, body }, out);
+    case "m/promise":
+      return absorbPromise(state, { from, body, now }, out);
+    case "m/accept":
+      return accept(state, { from, body }, out);
+    case "m/accepted":
+      return absorbAccepted(state, { from, body }, out);
+    default:
+      return body satisfies never;
+  }
+}
+
+/** A beat of a member; one that is behind gets our view, and so does one that is no member any more. */
+function absorbBeat(
+  state: Membership,
+  { from, body, now }: { from: number; body: MembershipMessage & { kind: "m/beat" }; now: number },
+  out: Out,
+): null {
+  const { view, incarnation: by } = state;
+  if (view === null) return null;
+  if (body.view < view.id) {
+    out.push({ kind: "send", to: from, body: { kind: "m/install", by, view: viewWords(view) } });
+  }
+  const life = view.members.find(({ rank }) => rank === from);
+  if (life?.incarnation !== body.by) return null;
+  const known = heardOf(state, from, now);
+  addDuration(known.intervals, now - known.at);
+  known.at = now;
+  known.view = body.view;
+  known.over ||= body.over;
+  return null;
+}
+
+function absorbJoin(state: Membership, life: ViewMember): null {
+  const { view, joining } = state;
+  const known = joining.get(life.rank) ?? view?.members.find(({ rank }) => rank === life.rank);
+  if (view === null || (known && known.incarnation >= life.incarnation)) return null;
+  joining.set(life.rank, life);
+  return null;
+}
+
+/** As an acceptor: promises the ballot, and tells what was accepted before. */
+function promise(
+  state: Membership,
+  { from, body }: { from: number; body: { slot: number; ballot: number } },
+  out: Out,
+): null {
+  const { slot, ballot } = body;
+  const { view, incarnation: by } = state;
+  if (view === null || slot !== view.id + 1 || ballot < state.promised) return null;
+  state.promised = ballot;
+  const accepted = state.accepted ? viewWords(state.accepted) : new Uint32Array(0);
+  const { acceptedBallot } = state;
+  answer(state, from, { kind: "m/promise", by, slot, ballot, acceptedBallot, accepted }, out);
+  return null;
+}
+
+/** To ourselves an answer needs no message. */
+function answer(state: Membership, to: number, body: MembershipMessage, out: Out): void {
+  if (to !== state.rank) out.push({ kind: "send", to, body });
+  else absorbMembership(state, { from: to, body, now: state.proposal?.since ?? 0 }, out);
+}
+
+/** As the proposer: with a quorum of promises, asks to accept what was accepted before, or what we want. */
+function absorbPromise(
+  state: Membership,
+  {
+    from,
+    body,
+    now,
+  }: { from: number; body: MembershipMessage & { kind: "m/promise" }; now: number },
+  out: Out,
+): null {
+  const { proposal, view, options } = state;
+  if (!proposal || proposal.accepting || !view) return null;
+  if (body.slot !== view.id + 1 || body.ballot !== proposal.ballot) return null;
+  proposal.promises.add(from);
+  const before = readView(body.accepted);
+  if (before && body.acceptedBallot > proposal.bestBallot) {
+    proposal.bestBallot = body.acceptedBallot;
+    proposal.best = before;
+  }
+  if (!isQuorum(view, proposal.promises, options.quorum)) return null;
+  proposal.accepting = true;
+  const words = viewWords(proposal.best ?? proposal.wanted);
+  const { ballot } = proposal;
+  const ask = { by: state.incarnation, slot: view.id + 1, ballot, view: words };
+  tellMembers(state, now, { kind: "m/accept", ...ask }, out);
+  return null;
+}
+
+/** As an acceptor: accepts unless a higher ballot was promised. */
+function accept(
+  state: Membership,
+  { from, body }: { from: number; body: MembershipMessage & { kind: "m/accept" } },
+  out: Out,
+): null {
+  const { slot, ballot } = body;
+  const { view, incarnation: by } = state;
+  const proposed = readView(body.view);
+  if (!view || !proposed || slot !== view.id + 1 || ballot < state.promised) return null;
+  state.promised = ballot;
+  state.acceptedBallot = ballot;
+  state.accepted = proposed;
+  answer(state, from, { kind: "m/accepted", by, slot, ballot }, out);
+  return null;
+}
+
+/** As the proposer: with a quorum the view is decided; tells everybody it concerns, ourselves too. */
+function absorbAccepted(
+  state: Membership,
+  { from, body }: { from: number; body: { slot: number; ballot: number } },
+  out: Out,
+): Verdict | null {
+  const { proposal, view, options } = state;
+  if (!proposal?.accepting || !view) return null;
+  if (body.slot !== view.id + 1 || body.ballot !== proposal.ballot) return null;
+  proposal.accepts.add(from);
+  if (!isQuorum(view, proposal.accepts, options.quorum)) return null;
+  const decided = proposal.best ?? proposal.wanted;
+  state.proposal = null;
+  const install = { kind: "m/install", by: state.incarnation, view: viewWords(decided) } as const;
+  const concerned = new Set([...view.members, ...decided.members].map(({ rank }) => rank));
+  concerned.delete(state.rank);
+  for (const to of concerned) out.push({ kind: "send", to, body: install });
+  state.decided = decided;
+  return null;
+}
+
+/** Installs what was decided here; to be asked after every event. */
+export function conclude(state: Membership): Verdict | null {
+  const { decided } = state;
+  state.decided = null;
+  return absorbInstall(state, decided);
+}
+
+/** Installs a view that is newer and has us in it; not being in it means that we were expelled. */
+function absorbInstall(state: Membership, view: View | null): Verdict | null {
+  const { rank, incarnation, role } = state;
+  if (view === null || view.id <= (state.view?.id ?? 0)) return null;
+  const own = { rank, incarnation, role };
+  if (!includesLife([...view.members, ...view.left], own)) {
+    return state.view === null ? null : { kind: "expelled" };
+  }
+  for (const other of state.heard.keys()) {
+    const life = view.members.find((one) => one.rank === other);
+    if (!life || !includesLife(state.view?.members ?? [], life)) state.heard.delete(other);
+  }
+  state.view = view;
+  state.promised = 0;
+  state.acceptedBallot = 0;
+  state.accepted = null;
+  state.proposal = null;
+  for (const [other, life] of state.joining) {
+    const member = view.members.find((one) => one.rank === other);
+    if (member && member.incarnation >= life.incarnation) state.joining.delete(other);
+  }
+  return { kind: "installed", view };
+}
+
+/** Begins the next life of a member that was expelled. */
+export function becomeNewLife(state: Membership): Membership {
+  const { rank, role, ranks, incarnation, options } = state;
+  return createMembership({ rank, role, ranks, incarnation: incarnation + 1, view: null }, options);
+}

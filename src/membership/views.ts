@@ -1,0 +1,85 @@
+/**
+ * Views as values: who follows whom, what a quorum is, who has authority, and views as words of a message.
+ *
+ * Authority: the lowest live rank of the last view. A new view needs a quorum of the last one's members: a
+ * majority, or of an even split the side with its lowest rank; with `quorum: 1` anybody.
+ *
+ * Source: algorithms.md, section 10.
+ * Invariant: two quorums of one view share a member.
+ */
+import type { View, ViewMember } from "../topology/view.ts";
+
+/** Whether two names are of one life of one member. */
+export function isSameLife(a: ViewMember, b: ViewMember): boolean {
+  return a.rank === b.rank && a.incarnation === b.incarnation;
+}
+
+/** Whether that life is among these. */
+export function includesLife(members: readonly ViewMember[], life: ViewMember): boolean {
+  return members.some((member) => isSameLife(member, life));
+}
+
+/** Whether these ranks may decide what follows the view. */
+export function isQuorum(
+  { members }: View,
+  ranks: ReadonlySet<number>,
+  rule: "majority" | "any" = "majority",
+): boolean {
+  const present = members.filter(({ rank }) => ranks.has(rank)).length;
+  if (rule === "any") return present > 0;
+  if (2 * present !== members.length) return 2 * present > members.length;
+  return members.length > 0 && ranks.has(members[0]!.rank);
+}
+
+/** What follows a view: lives that go are dropped or have left, newcomers replace older lives of their rank. */
+export function successorView(
+  view: View,
+  change: {
+    readonly gone: ReadonlySet<number>;
+    readonly finished: ReadonlySet<number>;
+    readonly joining: readonly ViewMember[];
+  },
+): View {
+  const newcomers = change.joining.filter((life) => !includesLife(view.members, life));
+  const replaced = new Set(newcomers.map(({ rank }) => rank));
+  const stays = view.members.filter(
+    ({ rank }) => !change.gone.has(rank) && !change.finished.has(rank) && !replaced.has(rank),
+  );
+  const leaves = view.members.filter(
+    ({ rank }) => change.finished.has(rank) && !change.gone.has(rank) && !replaced.has(rank),
+  );
+  const members = [...stays, ...newcomers].sort((a, b) => a.rank - b.rank);
+  return { id: view.id + 1, members, left: [...view.left, ...leaves] };
+}
+
+/** Whether a view differs from the one before in who takes part. */
+export function changesMembers(before: View, after: View): boolean {
+  if (before.members.length !== after.members.length) return true;
+  return !after.members.every((life) => includesLife(before.members, life));
+}
+
+const roleCodes = ["worker", "server"] as const;
+
+/** A view as words: id, how many are members, then (rank, incarnation, role) of members and of who left. */
+export function viewWords({ id, members, left }: View): Uint32Array {
+  const lives = [...members, ...left].flatMap(({ rank, incarnation, role }) => [
+    rank,
+    incarnation,
+    roleCodes.indexOf(role),
+  ]);
+  return Uint32Array.from([id, members.length, ...lives]);
+}
+
+/** The view that these words are; null when they are none. */
+export function readView(words: Uint32Array): View | null {
+  const [id, count] = words;
+  if (id === undefined || count === undefined || (words.length - 2) % 3 !== 0) return null;
+  const lives: ViewMember[] = [];
+  for (let k = 2; k < words.length; k += 3) {
+    const role = roleCodes[words[k + 2]!];
+    if (role === undefined) return null;
+    lives.push({ rank: words[k]!, incarnation: words[k + 1]!, role });
+  }
+  if (count > lives.length) return null;
+  return { id, members: lives.slice(0, count), left: lives.slice(count) };
+}

@@ -1,0 +1,137 @@
+/** Runs under faults: a strategy with membership beneath it, on the ledger, under a schedule of a seed. */
+
+import { membered } from "../../src/engines/membered.ts";
+import { costs } from "../../src/engines/simulator/costs.ts";
+import {
+  drawFaults,
+  faultLines,
+  shrinkFaults,
+} from "../../src/engines/simulator/fault-schedules.ts";
+import type { Fault } from "../../src/engines/simulator/faults.ts";
+import {
+  runSimulation,
+  type SimulationPlan,
+  type SimulationResult,
+} from "../../src/engines/simulator/simulator.ts";
+import { ledgerTask } from "../../src/learner/ledger-task.ts";
+import { nextBelow, randomStream } from "../../src/math/random.ts";
+import type { Membership } from "../../src/membership/membership.ts";
+import { isQuorum } from "../../src/membership/views.ts";
+import {
+  type AnyStrategy,
+  type StrategyOptions,
+  strategyOptions,
+  type View,
+} from "../../src/strategies/strategy.ts";
+
+/** A member at the end of a run, its strategy's state included. */
+export interface LastState<Inner> {
+  readonly membership: Membership;
+  readonly inner: { readonly state: Inner } | null;
+}
+
+/** What a run under faults came to. */
+export interface FaultRun<Inner> {
+  readonly seed: number;
+  readonly faults: readonly Fault[];
+  readonly result: SimulationResult;
+  /** By rank, of the last life. */
+  readonly states: readonly LastState<Inner>[];
+  /** Ranks that ran to the end in the last view. */
+  readonly survivors: readonly number[];
+  /** Whether those that live are a quorum of the last view: else nobody may decide the next. */
+  readonly hasQuorum: boolean;
+}
+
+/** How a run differs from what its seed draws. */
+export interface FaultGiven {
+  readonly workers?: number;
+  readonly options?: Partial<StrategyOptions>;
+  readonly faults?: readonly Fault[];
+  readonly plan?: Partial<SimulationPlan>;
+}
+
+export function faultsOf(seed: number, workers: number): readonly Fault[] {
+  const count = 1 + (seed % 6);
+  return drawFaults({ seed, workers, seconds: 0.6, count });
+}
+
+export function workersOf(seed: number): number {
+  return 3 + nextBelow(randomStream({ seed, purpose: "fault-workers" }), 5);
+}
+
+/** Runs a strategy under the faults of a seed. */
+export function runFaults<Inner>(
+  strategy: AnyStrategy,
+  seed: number,
+  given: FaultGiven = {},
+): FaultRun<Inner> {
+  const workers = given.workers ?? workersOf(seed);
+  const faults = given.faults ?? faultsOf(seed, workers);
+  const states: LastState<Inner>[] = [];
+  const beneath = membered(strategy, { beatSeconds: 0.01, quorum: "majority" });
+  const result = runSimulation({
+    strategy: {
+      ...beneath,
+      init(seat, options) {
+        const state = beneath.init(seat, options);
+        states[seat.rank] = state as unknown as LastState<Inner>;
+        return state;
+      },
+    },
+    options: strategyOptions({ rowsPerUpdate: 2, ...given.options }),
+    task: ledgerTask({ workers, rowsPerWorker: 24 }),
+    workers,
+    seed,
+    epochs: 5,
+    costs: costs({
+      learnSecondsPerRow: 5e-3,
+      learnSpread: { kind: "uniform", width: 0.5 },
+      latencySeconds: 1e-3,
+      latencySpread: { kind: "exponential" },
+    }),
+    duplicates: seed % 3 === 0 ? 0.1 : 0,
+    faults,
+    eventsMax: 400_000,
+    ...given.plan,
+  });
+  const last = lastView(states, result.alive);
+  const survivors = survivorsOf(last, states, result.alive);
+  const hasQuorum = isQuorum({ ...last, left: [] }, new Set(survivors)) || last.left.length > 0;
+  return { seed, faults, result, states, survivors, hasQuorum };
+}
+
+function lastView(states: readonly LastState<unknown>[], alive: readonly boolean[]): View {
+  const views = states.flatMap((state, rank) => {
+    return alive[rank] && state?.inner ? [state.membership.view!] : [];
+  });
+  return views.reduce((last, view) => (view.id > last.id ? view : last));
+}
+
+function survivorsOf(
+  { members, left }: View,
+  states: readonly LastState<unknown>[],
+  alive: readonly boolean[],
+): number[] {
+  return [...members, ...left]
+    .filter(({ rank, incarnation }) => {
+      const state = states[rank];
+      return alive[rank] && state?.inner && state.membership.incarnation === incarnation;
+    })
+    .map(({ rank }) => rank);
+}
+
+/** Fails with the fewest faults that still break it. */
+export function explain(
+  seed: number,
+  faults: readonly Fault[],
+  verdict: (faults: readonly Fault[]) => string | null,
+): string | null {
+  const message = verdict(faults);
+  if (message === null) return null;
+  const fewest = shrinkFaults(faults, (fewer) => verdict(fewer) !== null);
+  return [
+    `seed ${seed}: ${verdict(fewest)}; the fewest faults that do it:`,
+    ...faultLines(fewest),
+  ].join("\n  ");
+}
