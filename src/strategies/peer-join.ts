@@ -9,6 +9,7 @@
  * Invariant: a newcomer misses no update and applies none twice.
  */
 import type { Replica } from "../math/replica.ts";
+import { withoutCarry } from "../wire/carry.ts";
 import { takeClock } from "./intake.ts";
 import {
   type Ask,
@@ -100,7 +101,9 @@ export function answerAsked(state: PeerState, replica: Replica, out: PeerOut): v
   for (const [to, { need }] of state.asked) {
     if (!holds(state, need)) continue;
     state.asked.delete(to);
-    const { rows, values } = replica.snapshot();
+    const { rows, values: own } = replica.snapshot();
+    // What we carry reaches the newcomer when it is sent.
+    const values = state.carry ? withoutCarry(own, state.carry) : own;
     const seen = seenOf(state);
     const body: Copy = { kind: "copy", rows, values, seen, ahead: aheadOf(state) };
     out.push({ kind: "send", to, body });

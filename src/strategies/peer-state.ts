@@ -3,6 +3,7 @@
  * the algorithm and its invariants).
  */
 import type { Delta } from "../math/update.ts";
+import type { Carry } from "../wire/carry.ts";
 import type { Intake } from "./intake.ts";
 import { createIntake } from "./intake.ts";
 import type { Outbox, StrategyOptions, View, ViewMember } from "./strategy.ts";
@@ -12,7 +13,8 @@ export interface PeerUpdate {
   readonly kind: "update";
   readonly clock: number;
   readonly rows: number;
-  readonly delta: Delta;
+  /** Packed where the options thin it out. */
+  readonly delta: Delta | Uint8Array;
   /** Updates the sender had applied when it began to learn this one. */
   readonly version: number;
   /** Now and then: what the sender has of each member, as (rank, incarnation, clock) in a row. */
@@ -126,6 +128,8 @@ export interface PeerState {
   readonly options: StrategyOptions;
   readonly rank: number;
   readonly incarnation: number;
+  /** What was learned and not sent yet, where the options thin updates out. */
+  readonly carry: Carry | null;
   /** Own updates so far. */
   clock: number;
   /** Updates applied so far, and how many that were when the open learn began. */

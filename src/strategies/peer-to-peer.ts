@@ -8,12 +8,17 @@
  *
  * Source: algorithms.md, section 5; Niu et al. 2011, arXiv 1106.5730, for the idea.
  * Invariant: once quiet, every live member has applied every update of every live member exactly once.
+ * Thinning: with `values`, `topK` or `tolerance` a worker sends the largest part of what it has learned and
+ * carries the rest (wire/carry.ts); its last update brings what is still carried, so that all agree once quiet.
+ *
  * Invariant: once quiet, all replicas agree up to rounding.
  * Invariant: no update of a departed member is applied by some members of the view and not by others.
  * Invariant: a newcomer misses no update and applies none twice.
  */
 import type { Replica } from "../math/replica.ts";
-import type { Update } from "../math/update.ts";
+import { type Delta, emptyUpdate, type Update } from "../math/update.ts";
+import { createCarry, draw, produce } from "../wire/carry.ts";
+import { unpackDelta } from "../wire/packed.ts";
 import { absorbOf, absorbPassedOn, absorbSeen, absorbSettled, becomeView } from "./peer-flush.ts";
 import {
   absorbSubscribe,
@@ -67,6 +72,7 @@ function init(seat: Seat, options: StrategyOptions): PeerState {
     options,
     rank,
     incarnation,
+    carry: isThin(options) ? createCarry(seat.width) : null,
     clock: 0,
     version: 0,
     learnVersion: 0,
@@ -126,19 +132,29 @@ function becomeLearning(state: PeerState, out: PeerOut): void {
 
 /** Applies the own update, sends it to all others, goes on at once. */
 function becomeLearned(state: PeerState, replica: Replica, update: Update, out: PeerOut): void {
-  const { rank, learnVersion } = state;
-  const staleness = state.version - learnVersion;
-  const clock = ++state.clock;
   replica.apply(update);
-  state.version++;
+  sendUpdate(state, update, out);
+  becomeLearning(state, out);
+}
+
+/** Counts an own update and sends it, or the part of it that the options choose. */
+function sendUpdate(state: PeerState, { rows, delta }: Update, out: PeerOut): void {
+  const { rank, learnVersion: version, carry, options, exhausted } = state;
+  const staleness = state.version++ - version;
+  const clock = ++state.clock;
   out.push({ kind: "report", report: { kind: "applied", from: rank, clock, staleness } });
-  const { rows, delta } = update;
   const seen = clock % updatesPerSeen === 0 ? seenOf(state) : null;
-  const body: PeerUpdate = { kind: "update", clock, rows, delta, version: learnVersion, seen };
+  if (carry) produce(carry, delta);
+  const everything = { values: "f32", topK: 0, tolerance: 0 } as const;
+  const part = carry ? draw(carry, exhausted ? everything : options) : delta;
+  const body: PeerUpdate = { kind: "update", clock, rows, delta: part, version, seen };
   for (const peer of presentPeers(state)) {
     if (peer.subscribed) out.push({ kind: "send", to: peer.rank, body });
   }
-  becomeLearning(state, out);
+}
+
+function isThin({ values, topK, tolerance }: StrategyOptions): boolean {
+  return values !== "f32" || topK > 0 || tolerance > 0;
 }
 
 function absorb(
@@ -186,7 +202,13 @@ function absorbUpdate(
   if (body.kind === "passed-on") {
     return absorbPassedOn(state, replica, { from: peer.rank, body }, out);
   }
-  absorbOf(state, replica, { peer, body, version: body.version }, out);
+  const { clock, rows, delta: sent, version } = body;
+  const read = sent instanceof Uint8Array ? unpackDelta(sent, replica.values.length) : null;
+  if (read && "fault" in read) {
+    return out.push({ kind: "drop", from: peer.rank, reason: read.fault });
+  }
+  const delta = read?.delta ?? (sent as Delta);
+  absorbOf(state, replica, { peer, body: { clock, rows, delta }, version }, out);
   if (body.seen) absorbSeen(state, peer, body.seen);
 }
 
@@ -196,6 +218,7 @@ function absorbBye(peer: Peer, { clock }: PeerBye): void {
 
 function becomeExhausted(state: PeerState, out: PeerOut): void {
   state.exhausted = true;
+  if (state.carry?.some((x) => x !== 0)) sendUpdate(state, emptyUpdate, out);
   const body: PeerBye = { kind: "bye", clock: state.clock };
   for (const peer of presentPeers(state)) {
     if (peer.subscribed) out.push({ kind: "send", to: peer.rank, body });

@@ -23,6 +23,7 @@ import type { Replica } from "../math/replica.ts";
 import type { KeyRange, Update } from "../math/update.ts";
 import type { TopologyName } from "../topology/topology.ts";
 import type { Role, View } from "../topology/view.ts";
+import type { ValueFormat } from "../wire/packed.ts";
 
 // What a strategy of a user's own needs beside the interface comes from "glissade/strategy" too.
 export type { Model, Replica } from "../math/replica.ts";
@@ -61,6 +62,10 @@ export interface StrategyOptions {
   readonly servers: number;
   readonly topology: TopologyName;
   readonly order: "average-then-adapt" | "adapt-then-average";
+  /** peer-to-peer: how values travel, and what of an update does (wire/carry.ts); 0: everything. */
+  readonly values: ValueFormat;
+  readonly topK: number;
+  readonly tolerance: number;
 }
 
 /** A body that any engine can frame: `kind` and flat fields (see wire/frame.ts). */
@@ -224,6 +229,9 @@ export function strategyOptions(given: Partial<StrategyOptions> = {}): StrategyO
     servers: 1,
     topology: "ring",
     order: "average-then-adapt",
+    values: "f32",
+    topK: 0,
+    tolerance: 0,
     ...given,
   };
 }
