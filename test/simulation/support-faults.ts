@@ -69,7 +69,7 @@ export function runFaults<Inner>(
   const workers = given.workers ?? workersOf(seed);
   const faults = given.faults ?? faultsOf(seed, workers);
   const states: LastState<Inner>[] = [];
-  const beneath = membered(strategy, { beatSeconds: 0.01, quorum: "majority" });
+  const beneath = membered(strategy, { beatSeconds: 0.02, quorum: "majority" });
   const result = runSimulation({
     strategy: {
       ...beneath,
