@@ -16,7 +16,11 @@ import { resolveSettings } from "./settings-origin.ts";
 const folder = mkdtempSync(join(tmpdir(), "glissade-record-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-const resolved = resolveSettings({ flags: { l2: "1e-3" }, environment: {}, config: null });
+const resolved = resolveSettings({
+  flags: { l2: "1e-3", token: "s3cret" },
+  environment: {},
+  config: null,
+});
 
 function open(runs: string) {
   return RunRecord.open({ runs: join(folder, runs), command: "train", version: "0", resolved });
@@ -59,6 +63,7 @@ test("the manifest tells what the run chose, and how it ended is known from it",
   expect(run!.manifest.settings.l2).toEqual({ value: 1e-3, from: "flag", where: "--l2" });
   const path = record.path("manifest.json");
   const text = readFileSync(path, "utf8");
+  expect(text).not.toContain("s3cret");
   // A process number that no system gives: the run was killed.
   writeFileSync(path, JSON.stringify({ ...JSON.parse(text), process: 2 ** 30 }));
   expect(listRuns(join(folder, "manifest"))[0]!.status).toBe("unfinished");

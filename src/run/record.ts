@@ -8,6 +8,7 @@ import { join } from "node:path";
 import type { RunError, RunEvent, TrainResult } from "./events.ts";
 import { checkWritable, FileError, makeFolder, writeFileAtomic } from "./files.ts";
 import { machineFacts } from "./machine.ts";
+import { shownValue } from "./setting-text.ts";
 import type { SettingName } from "./settings.ts";
 import type { Origin, ResolvedSettings } from "./settings-origin.ts";
 
@@ -96,7 +97,7 @@ export class RunRecord {
     const settings = Object.fromEntries(
       Object.entries(resolved.settings).map(([name, value]) => [
         name,
-        { value, ...resolved.origins[name as SettingName] },
+        { value: shownValue(name, value), ...resolved.origins[name as SettingName] },
       ]),
     ) as Manifest["settings"];
     const manifest: Manifest = {

@@ -40,3 +40,12 @@ function itemText(item: StopRule | Requirement | string | number): string {
   if (typeof item !== "object") return String(item);
   return "rule" in item ? writeStopRule(item) : item.text;
 }
+
+/** What stands for a value that only its owner may know. */
+const hidden = "(hidden)";
+const secretSettings: readonly string[] = ["token"];
+
+/** The value as records and `--print-config` may show it. */
+export function shownValue<Value>(name: string, value: Value): Value | typeof hidden {
+  return secretSettings.includes(name) && value !== null ? hidden : value;
+}

@@ -1,5 +1,11 @@
 import { expect, test } from "vitest";
-import { environmentName, kebabCase, resolveSettings, SettingError } from "./settings-origin.ts";
+import {
+  environmentName,
+  kebabCase,
+  printConfig,
+  resolveSettings,
+  SettingError,
+} from "./settings-origin.ts";
 
 const nothing = { flags: {}, environment: {}, config: null };
 
@@ -76,4 +82,12 @@ test("names have one form each in flags, files and environment", () => {
     "GLISSADE_ROWS_PER_UPDATE",
     "GLISSADE_C",
   ]);
+});
+
+test("a secret is used but never shown", () => {
+  const resolved = resolveSettings({ ...nothing, environment: { GLISSADE_TOKEN: "s3cret" } });
+  expect(resolved.settings.token).toBe("s3cret");
+  const shown = printConfig(resolved, ["token"]);
+  expect(shown).toContain("(hidden)");
+  expect(shown).not.toContain("s3cret");
 });

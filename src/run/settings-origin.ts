@@ -4,7 +4,7 @@
  */
 
 import { didYouMean, nearestWord, quote } from "./grammar.ts";
-import { settingText } from "./setting-text.ts";
+import { settingText, shownValue } from "./setting-text.ts";
 import { joinEpochs, type SettingName, type Settings, settingsSchema } from "./settings.ts";
 
 /** Which of the four sources gave a value, and its place there, as in `glissade.yaml:3`. */
@@ -96,7 +96,10 @@ export function printConfig(
   const rows = names.map((name) => {
     const { from, where } = origins[name];
     const place = from === "default" ? "default" : `${from}: ${where}`;
-    return [`${kebabCase(name)}: ${settingText(settings[name])}`, `# ${place}`] as const;
+    return [
+      `${kebabCase(name)}: ${settingText(shownValue(name, settings[name]))}`,
+      `# ${place}`,
+    ] as const;
   });
   const width = Math.min(44, Math.max(...rows.map(([setting]) => setting.length)));
   return rows.map(([setting, place]) => `${setting.padEnd(width)}  ${place}\n`).join("");
