@@ -21,7 +21,14 @@ export interface BlockRows {
 
 /** All rows of a block. */
 export function allRows(block: Block): BlockRows {
-  return { block, rows: Uint32Array.from({ length: block.rows }, (_, row) => row) };
+  return { block, rows: ascending(block.rows) };
+}
+
+/** 0, 1, 2, ...: a plain loop, as `Uint32Array.from` takes ten times as long and leaves garbage. */
+function ascending(length: number): Uint32Array {
+  const numbers = new Uint32Array(length);
+  for (let k = 0; k < length; k++) numbers[k] = k;
+  return numbers;
 }
 
 export function countRows(parts: readonly BlockRows[]): number {
@@ -84,20 +91,14 @@ export function* planEpoch(
   stream: { seed: number; rank?: number; epoch: number },
 ): Generator<WindowPlan> {
   const state = randomStream({ ...stream, purpose: "shuffle" });
-  const order = shuffle(
-    Uint32Array.from({ length: rowsOfParts.length }, (_, k) => k),
-    state,
-  );
+  const order = shuffle(ascending(rowsOfParts.length), state);
   for (let first = 0; first < order.length; first += shape.windowBlocks) {
     const parts = [...order.subarray(first, first + shape.windowBlocks)];
     const runs = parts.reduce((sum, k) => sum + Math.ceil(rowsOfParts[k]! / shape.runRows), 0);
     yield {
       parts,
       rows: parts.reduce((sum, k) => sum + rowsOfParts[k]!, 0),
-      runs: shuffle(
-        Uint32Array.from({ length: runs }, (_, k) => k),
-        state,
-      ),
+      runs: shuffle(ascending(runs), state),
     };
   }
 }

@@ -48,9 +48,12 @@ export function nextUniform(state: RandomState): number {
 
 /** Uniform integer in [0, bound), bound below 2^32, without modulo bias (Lemire's rejection). */
 export function nextBelow(state: RandomState, bound: number): number {
-  const limit = 4294967296 - (4294967296 % bound);
   let word = nextWord(state);
-  while (word >= limit) word = nextWord(state);
+  // The limit is above 2^32 - bound, so that most words need no look at its exact value, a slow remainder.
+  if (word >= 4294967296 - bound) {
+    const limit = 4294967296 - (4294967296 % bound);
+    while (word >= limit) word = nextWord(state);
+  }
   return word % bound;
 }
 

@@ -5,7 +5,7 @@ import { compressionOf } from "./decompress.ts";
 import { resolveNames } from "./names.ts";
 import { type DataSource, isInMemory, type LoadOptions } from "./options.ts";
 
-const headBytes = 256 * 1024;
+const headBytes = 64 * 1024;
 /** The first rows may be shorter than the others. */
 const margin = 1.3;
 /** Blocks of a compressed file take this many times its size, seldom more. */
