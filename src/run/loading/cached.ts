@@ -12,7 +12,7 @@ import { FileError } from "../files.ts";
 import { type BlockFileDataset, loadBlockFile } from "./block-dataset.ts";
 import { BlockFileWriter } from "./block-writer.ts";
 import { type CacheEntry, findCache } from "./cache.ts";
-import { openCacheFolder } from "./cache-folder.ts";
+import { openCacheFolder, spilledStart } from "./cache-folder.ts";
 import type { LoadOptions } from "./options.ts";
 
 export { type CacheEntry, cacheEntry } from "./cache.ts";
@@ -87,7 +87,7 @@ export function writeBlocks(
 /** The file for blocks that do not fit the memory: the cache's, else one with a name of its own. */
 export function spillPath(entry: CacheEntry | null): string {
   const folder = spillFolder();
-  return entry?.path ?? join(folder, `spilled-${randomUUID().slice(0, 8)}.blocks`);
+  return entry?.path ?? join(folder, `${spilledStart}${randomUUID().slice(0, 8)}.blocks`);
 }
 
 /** The folder of the caches is on a disk, which the folder for temporary files often is not. */
