@@ -52,17 +52,21 @@ export function residentBlocks(blocks: readonly Block[]): BlockSource {
   };
 }
 
-/** Blocks one after the other, each in memory while it is looked at; the next ones are read meanwhile. */
+/** Blocks that a pass holds at a time; as many are read meanwhile. */
+const passBlocks = 4;
+
+/** Blocks one after the other, each in memory while it is looked at. */
 export function* eachBlock(source: BlockSource): Generator<{ number: number; block: Block }> {
-  const ahead = 4;
-  for (let number = 0; number < source.summaries.length; number++) {
-    const next = Math.min(ahead, source.summaries.length - number - 1);
-    const [block] = source.acquire([number]);
-    source.expect(Array.from({ length: next }, (_, k) => number + 1 + k));
+  const numbers = [...source.summaries.keys()];
+  const step = Math.max(1, Math.min(passBlocks, source.heldMax));
+  for (let start = 0; start < numbers.length; start += step) {
+    const window = numbers.slice(start, start + step);
+    const blocks = source.acquire(window);
+    source.expect(numbers.slice(start + step, start + 2 * step));
     try {
-      yield { number, block: block! };
+      for (const [k, block] of blocks.entries()) yield { number: window[k]!, block };
     } finally {
-      source.release([number]);
+      source.release(window);
     }
   }
 }

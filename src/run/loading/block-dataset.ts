@@ -20,11 +20,8 @@ export interface BlockFileDataset extends Dataset {
   readonly unseenIds: number;
 }
 
-/** Two windows of a shuffled epoch, and some more for what is looked at beside them. */
-const slotsDefault = 24;
-const slotsMin = 16;
-/** Memory for validation rows and samples, which stay for the whole run. */
-const keptBytes = 64 * 2 ** 20;
+/** Two windows of a shuffled epoch. More would be memory to touch for the first time, and nothing gained. */
+const slots = 16;
 
 /** @throws InputError when the file is damaged or does not fit what it is to be used with. */
 export function loadBlockFile(path: string, options: LoadOptions): BlockFileDataset {
@@ -36,7 +33,7 @@ export function loadBlockFile(path: string, options: LoadOptions): BlockFileData
     const { manifest } = file;
     const streamed = options.residence === "auto" && options.like === undefined;
     const { blocks, source, unseenIds } = streamed
-      ? { blocks: [], source: openSlots(arena, file, options.memoryBytes), unseenIds: 0 }
+      ? { blocks: [], source: openSlots(arena, file), unseenIds: 0 }
       : readAll(arena, file, options);
     const { rows, nonZeros, fingerprint, sources, skippedRows } = manifest;
     return {
@@ -89,15 +86,11 @@ export function* blocksOfFile(
   }
 }
 
-function openSlots(arena: Arena, file: BlockFile, memoryBytes: number | undefined): BlockSource {
+function openSlots(arena: Arena, file: BlockFile): BlockSource {
   const { blocks } = file.manifest;
   // What fits the slots is read once: nothing to read ahead of.
-  const ahead = blocks.length > slotsMin;
-  const open = ahead ? readAhead : plainReader;
-  const reader = open(arena, file.descriptor, blocks);
-  const bytes = (memoryBytes ?? Number.POSITIVE_INFINITY) - keptBytes;
-  const fit = Math.floor(bytes / Math.max(1, slotBytes(file)));
-  return slotSource(arena, file, reader, Math.max(slotsMin, Math.min(slotsDefault, fit)));
+  const open = blocks.length > slots ? readAhead : plainReader;
+  return slotSource(arena, file, open(arena, file.descriptor, blocks), slots);
 }
 
 function readAll(arena: Arena, file: BlockFile, options: LoadOptions) {

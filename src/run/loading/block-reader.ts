@@ -9,11 +9,17 @@ import type { Arena } from "../../kernels/arena.ts";
 import { createBlockChecksum } from "../../kernels/block-checksum.ts";
 import { loadKernels } from "../../kernels/loader.ts";
 
+/** A block, and where it is to be. */
+export interface BlockRequest {
+  readonly number: number;
+  readonly address: number;
+}
+
 export interface BlockReader {
   /** Whether anything happens between `begin` and `wait`. */
   readonly readsAhead: boolean;
-  /** Asks for a block at an address; nobody else may use that place until `wait` returns. */
-  begin(number: number, address: number): void;
+  /** Asks for blocks at addresses; nobody else may use these places until `wait` returns. */
+  begin(requests: readonly BlockRequest[]): void;
   /** Waits until the block is there; a text says what is wrong with it. */
   wait(number: number): string | null;
   /** Reads the row ids of the block at `offset` to an address; returns what they count from. */
@@ -80,7 +86,9 @@ export function plainReader(
   const addresses = new Map<number, number>();
   return {
     readsAhead: false,
-    begin: (number, address) => void addresses.set(number, address),
+    begin(requests) {
+      for (const { number, address } of requests) addresses.set(number, address);
+    },
     wait: (number) => load.read(number, places[number]!, addresses.get(number)!),
     readRowIds: (number, address, offset) => load.readRowIds(places[number]!.rows, address, offset),
     close() {},

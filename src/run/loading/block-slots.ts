@@ -7,7 +7,7 @@ import type { BlockSource } from "../../data/block-source.ts";
 import type { Arena } from "../../kernels/arena.ts";
 import type { BlockFile } from "./block-open.ts";
 import { damagedBlocks } from "./block-open.ts";
-import type { BlockReader } from "./block-reader.ts";
+import type { BlockReader, BlockRequest } from "./block-reader.ts";
 
 interface Slot {
   readonly address: number;
@@ -73,7 +73,11 @@ class SlotSource implements BlockSource {
   acquire(numbers: readonly number[]): Block[] {
     // Those that are here first, so that none of them makes room for another.
     const here = numbers.map((number) => this.#hold(this.#slotOf.get(number)));
-    const slots = here.map((slot, k) => slot ?? this.#hold(this.#load(numbers[k]!, this.#take()))!);
+    const wanted: BlockRequest[] = [];
+    const slots = here.map((slot, k) => {
+      return slot ?? this.#hold(this.#assign(numbers[k]!, this.#take(), wanted))!;
+    });
+    if (wanted.length > 0) this.#reader.begin(wanted);
     for (const number of numbers) this.#expected.delete(number);
     return slots.map((slot, k) => this.#view(slot, numbers[k]!));
   }
@@ -85,12 +89,14 @@ class SlotSource implements BlockSource {
   expect(numbers: readonly number[]): void {
     if (!this.#reader.readsAhead) return;
     this.#expected = new Set(numbers);
+    const wanted: BlockRequest[] = [];
     for (const number of numbers) {
       if (this.#slotOf.has(number)) continue;
       const slot = this.#idle();
-      if (slot === null) return;
-      this.#load(number, slot);
+      if (slot === null) break;
+      this.#assign(number, slot, wanted);
     }
+    if (wanted.length > 0) this.#reader.begin(wanted);
   }
 
   rowIds(number: number) {
@@ -106,7 +112,7 @@ class SlotSource implements BlockSource {
     this.#file.close();
   }
 
-  #load(number: number, slot: Slot): Slot {
+  #assign(number: number, slot: Slot, wanted: BlockRequest[]): Slot {
     if (slot.number !== null) {
       // Nobody waited for what it was being filled with.
       if (slot.loading) this.#reader.wait(slot.number);
@@ -116,7 +122,7 @@ class SlotSource implements BlockSource {
     slot.loading = true;
     slot.usedAt = ++this.#now;
     this.#slotOf.set(number, slot);
-    this.#reader.begin(number, slot.address);
+    wanted.push({ number, address: slot.address });
     return slot;
   }
 

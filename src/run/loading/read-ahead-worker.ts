@@ -26,8 +26,10 @@ const { memory, kernels, descriptor, checked, tickets } = workerData as ReadAhea
 useCompiledKernels(kernels);
 const load = new BlockLoad(new Arena(memory), descriptor, checked);
 
-parentPort?.on("message", ({ at, number, address, place }: ReadAheadRequest) => {
-  if (!claimTicket(tickets, at)) return;
-  const problem = load.read(number, place, address);
-  endTicket(tickets, at, problem === null ? ticket.done : ticket.failed);
+parentPort?.on("message", (requests: readonly ReadAheadRequest[]) => {
+  for (const { at, number, address, place } of requests) {
+    if (!claimTicket(tickets, at)) continue;
+    const problem = load.read(number, place, address);
+    endTicket(tickets, at, problem === null ? ticket.done : ticket.failed);
+  }
 });

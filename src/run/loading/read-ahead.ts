@@ -41,12 +41,14 @@ export function readAhead(
   let last = 0;
   return {
     readsAhead: true,
-    begin(number, address) {
-      const at = last++ % ticketsMax;
-      Atomics.store(tickets, at, ticket.open);
-      asked.set(number, { at, address });
-      const request: ReadAheadRequest = { at, number, address, place: places[number]! };
-      worker.postMessage(request);
+    begin(requests) {
+      const message = requests.map(({ number, address }): ReadAheadRequest => {
+        const at = last++ % ticketsMax;
+        Atomics.store(tickets, at, ticket.open);
+        asked.set(number, { at, address });
+        return { at, number, address, place: places[number]! };
+      });
+      worker.postMessage(message);
     },
     wait(number) {
       const { at, address } = asked.get(number)!;
