@@ -2,7 +2,8 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { blockOf, randomRows } from "../../test/support-blocks.ts";
 import { Arena } from "../kernels/arena.ts";
-import { randomStream } from "../math/random.ts";
+import { nextUniform, randomStream } from "../math/random.ts";
+import { createReplica } from "../math/replica.ts";
 import { createKernelTask, describeKernelTask, ownedParts } from "./kernel-task.ts";
 import { allRows, listRows } from "./rows.ts";
 
@@ -82,4 +83,22 @@ test("two workers have different orders, and the same worker the same one again"
   };
   expect(update(0)).toEqual(update(0));
   expect(update(0)).not.toEqual(update(1));
+});
+
+test("a replica in the arena and a plain one hold the same bits after the same updates", () => {
+  const { task } = makeTask(60);
+  const state = randomStream({ seed: 2, purpose: "kernel replica" });
+  for (const width of [1, 7, 31, 64]) {
+    const [kernel, plain] = [task.createReplica(width), createReplica(width)];
+    for (const weight of [1, 0.5, 1 / 3, 0.1]) {
+      const dense = Float32Array.from({ length: width }, () => nextUniform(state) - 0.5);
+      const sparse = { index: Uint32Array.of(width - 1), value: Float32Array.of(0.3) };
+      for (const delta of [dense, sparse]) {
+        kernel.apply({ rows: 3, delta }, weight);
+        plain.apply({ rows: 3, delta }, weight);
+      }
+    }
+    expect(kernel.rows).toBe(plain.rows);
+    expect([...kernel.values]).toEqual([...plain.values]);
+  }
 });

@@ -6,6 +6,7 @@ import { viewBlock } from "../data/block.ts";
 import { Arena } from "../kernels/arena.ts";
 import { loadKernels } from "../kernels/loader.ts";
 import { type Model, type Replica, replicaOver } from "../math/replica.ts";
+import { isDense, type Update } from "../math/update.ts";
 import type { LossName } from "../model/losses.ts";
 import { createSchedule, type Schedule, type ScheduleSpec } from "../model/schedule.ts";
 import { createContext, type LearnContext } from "./context.ts";
@@ -78,10 +79,27 @@ export function createKernelTask(spec: KernelTaskSpec): Task {
     name: "rows",
     width: spec.width,
     rows: countRows(parts),
-    createReplica: (width) => replicaOver(arena.allocateF32(width).fill(0), scaleAt),
+    createReplica: (width) => kernelReplica(context, width, scaleAt),
     createLearner: (seat) =>
       createPartsLearner({ context, schedule, room }, ownedParts(parts, seat), seat),
     evaluate: (model) => evaluateModel(context, scaleAt, spec, model),
+  };
+}
+
+/** A replica in the arena, to which the kernels add dense updates: the same bits as the plain one's. */
+function kernelReplica(context: LearnContext, width: number, scale: (rows: number) => number) {
+  const { arena, kernels } = context;
+  const plain = replicaOver(arena.allocateF32(width).fill(0), scale);
+  let room: Float32Array | null = null;
+  return {
+    ...plain,
+    apply(this: Replica, update: Update, weight = 1) {
+      if (!isDense(update.delta)) return plain.apply.call(this, update, weight);
+      room ??= arena.allocateF32(width);
+      room.set(update.delta);
+      kernels.addDense(weight, room.byteOffset, this.values.byteOffset, width);
+      this.rows += weight * update.rows;
+    },
   };
 }
 

@@ -3,7 +3,7 @@
  * learned on a private copy; what they changed is handed out as an update, and the replica stays as it was.
  */
 import type { Update } from "../math/update.ts";
-import { addDelta, differenceOf, smallest } from "../math/update.ts";
+import { addDelta, type Delta, listNonZeros } from "../math/update.ts";
 import type { Schedule } from "../model/schedule.ts";
 import { chunkRows, fillChunk, type LearnContext, sgdKernelOf } from "./context.ts";
 import { type Replica, rebase } from "./replica.ts";
@@ -50,8 +50,17 @@ export function learnUpdate(
       frozenAt,
     });
   }
-  const delta = local ? differenceOf(replica.v, copy) : smallest(copy.slice());
-  return { rows: list.count, delta };
+  if (local) {
+    const { byteOffset } = copy;
+    context.kernels.differenceDense(byteOffset, replica.address, byteOffset, replica.width);
+  }
+  return { rows: list.count, delta: deltaIn(context, copy) };
+}
+
+/** The room's content as a delta of its own: every coordinate, or the non-zeros, whichever is smaller. */
+function deltaIn({ kernels }: LearnContext, room: Float32Array): Delta {
+  const nonZeros = kernels.countNonZeros(room.byteOffset, room.length);
+  return 2 * nonZeros >= room.length ? room.slice() : listNonZeros(room, nonZeros);
 }
 
 function learnChunk(

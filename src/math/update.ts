@@ -116,7 +116,11 @@ export function smallest(delta: Float32Array): Delta {
 }
 
 function smallerForm(delta: Float32Array, nonZeros: number): Delta {
-  if (2 * nonZeros >= delta.length) return delta;
+  return 2 * nonZeros >= delta.length ? delta : listNonZeros(delta, nonZeros);
+}
+
+/** A delta that lists the non-zeros of a vector, of which there are so many. */
+export function listNonZeros(delta: Float32Array, nonZeros: number): SparseDelta {
   const index = new Uint32Array(nonZeros);
   const value = new Float32Array(nonZeros);
   for (let i = 0, k = 0; k < nonZeros; i++) {

@@ -16,6 +16,7 @@ export {
   addDense,
   addSparse,
   copyAt,
+  countNonZeros,
   differenceDense,
   gather,
   moveAverage,

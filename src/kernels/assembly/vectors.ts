@@ -38,6 +38,24 @@ export function differenceDense(after: usize, before: usize, out: usize, width: 
   for (; k < end; k += 4) store<f32>(out + k, load<f32>(after + k) - load<f32>(before + k));
 }
 
+/** How many of v's coordinates are not 0: whether an update is smaller as a list. */
+export function countNonZeros(v: usize, width: u32): u32 {
+  const end = <usize>width << 2;
+  const wide = end & ~15;
+  const zero = f32x4.splat(0);
+  // A lane that differs is all ones, -1: subtracting counts it.
+  let counts = i32x4.splat(0);
+  let k: usize = 0;
+  for (; k < wide; k += 16) counts = i32x4.sub(counts, f32x4.ne(v128.load(v + k), zero));
+  let count: u32 =
+    i32x4.extract_lane(counts, 0) +
+    i32x4.extract_lane(counts, 1) +
+    i32x4.extract_lane(counts, 2) +
+    i32x4.extract_lane(counts, 3);
+  for (; k < end; k += 4) if (load<f32>(v + k) != 0) count++;
+  return count;
+}
+
 /** out[k] = v[index[k]]. */
 export function gather(v: usize, index: usize, count: u32, out: usize): void {
   for (let k: usize = 0; k < <usize>count << 2; k += 4) {
