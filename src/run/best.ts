@@ -49,14 +49,20 @@ export function createBest(task: Task, context: LearnContext, solver: Judgeable)
     target.fill(0);
     context.kernels.moveAverage(1, scale, address, target.byteOffset, width);
   };
+  /** Of a classifier it is the same for each row; else the rows must be looked at. */
+  function lossOfNothing(): number {
+    if (context.loss.classifies) return context.loss.value(0, 1);
+    kept.fill(0);
+    return judgeWeights(task, context, { address: kept.byteOffset, scale: 1, width }).loss;
+  }
   return {
     firstLoss() {
-      kept.fill(0);
-      const nothing = judgeWeights(task, context, { address: kept.byteOffset, scale: 1, width });
+      const nothing = lossOfNothing();
       const weights = solver.weights();
       copyTo(lastGood, weights);
       copyTo(kept, weights);
-      return Math.max(nothing.loss, judgeWeights(task, context, weights).loss);
+      if (kept.every((weight) => weight === 0)) return nothing;
+      return Math.max(nothing, judgeWeights(task, context, weights).loss);
     },
     average: (weights) => {
       if (mode !== "never") average.add(weights);

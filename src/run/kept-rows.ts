@@ -42,17 +42,46 @@ export function drawTrainingRows(store: RowStore, count: number, seed: number): 
   const total = store.rows;
   const drawn = Math.min(count, total);
   const picks = new Uint32Array(2 * drawn);
-  // Fisher and Yates' shuffle cut short: only places that differ from their own number are kept.
-  const moved = new Map<number, number>();
+  // Fisher and Yates' shuffle cut short.
+  const places = total <= drawnPlainlyMax * drawn ? plainPlaces(total) : sparsePlaces();
   for (let k = 0; k < drawn; k++) {
-    const other = k + nextBelow(state, total - k);
-    const position = moved.get(other) ?? other;
-    moved.set(other, moved.get(k) ?? k);
-    moved.delete(k);
-    picks[2 * k + 1] = position;
+    picks[2 * k + 1] = places.swap(k, k + nextBelow(state, total - k));
   }
   nameParts(store, picks);
   return picks;
+}
+
+/** Up to so many times the rows drawn, a list of all places is quicker than a map of the changed. */
+const drawnPlainlyMax = 32;
+
+/** What stands at the places of a shuffle; at first each its own number. */
+interface Places {
+  /** Puts what stands at `k`, which is never looked at again, to `other`; returns what stood there. */
+  swap(k: number, other: number): number;
+}
+
+function plainPlaces(total: number): Places {
+  const places = new Uint32Array(total);
+  for (let k = 0; k < total; k++) places[k] = k;
+  return {
+    swap(k, other) {
+      const taken = places[other]!;
+      places[other] = places[k]!;
+      return taken;
+    },
+  };
+}
+
+function sparsePlaces(): Places {
+  const moved = new Map<number, number>();
+  return {
+    swap(k, other) {
+      const taken = moved.get(other) ?? other;
+      moved.set(other, moved.get(k) ?? k);
+      moved.delete(k);
+      return taken;
+    },
+  };
 }
 
 /** Turns positions among all training rows into numbers of parts and of rows in them. */
