@@ -50,5 +50,7 @@ test("a model without what is carried is what others have, up to rounding of f32
     const read = unpackDelta(draw(carry, { values: "f16", topK: 20, tolerance: 0 }), width);
     if ("delta" in read) addDelta(others, read.delta);
   }
-  withoutCarry(own, carry).forEach((x, i) => expect(x).toBeCloseTo(others[i]!, 4));
+  withoutCarry(own, carry).forEach((x, i) => {
+    expect(x).toBeCloseTo(others[i]!, 4);
+  });
 });
