@@ -10,4 +10,5 @@ export interface SharedKernels {
   turnRows: SharedKernel;
   replicaRows: SharedKernel;
   mergeReplicas: SharedKernel;
+  sdcaReplicaRows: SharedKernel;
 }

@@ -4,7 +4,7 @@
  */
 import type { SdcaKernel } from "../kernels/exports.ts";
 import type { LearnContext } from "./context.ts";
-import { createOrder } from "./order.ts";
+import { createOrder, type TakenRows } from "./order.ts";
 import { judgeStore, listsOfStore } from "./row-pass.ts";
 import type { RowStore } from "./row-store.ts";
 import { penaltyOf } from "./sgd.ts";
@@ -27,22 +27,54 @@ export interface SdcaSolver extends Solver {
   certify(): Certificate;
 }
 
+/** What is kept a row and a column: b and ||x||^2 of every row, u = sum of b_i*y_i*x_i. */
+export interface DualVectors {
+  readonly u: Float32Array;
+  readonly norms: Float32Array;
+  readonly dual: Float32Array;
+  readonly lambdaN: number;
+}
+
+/** Who does the steps. */
+export interface DualStepper {
+  /** Where u lies. */
+  readonly u: Float32Array;
+  /** Rows to take at once, of `left` asked for. */
+  rowsOf(left: number): number;
+  /** Takes one step a row, changing u and the rows' duals. */
+  learn(vectors: DualVectors, rows: TakenRows): void;
+  /** u was given other values than `learn` left it with. */
+  replaced(): void;
+}
+
+function serialStepper(context: LearnContext, width: number): DualStepper {
+  const kernel = sdcaKernelOf(context);
+  return {
+    u: context.arena.allocateF32(width).fill(0),
+    rowsOf: (left) => left,
+    learn({ u, norms, dual, lambdaN }, { address, positions, count }) {
+      const addresses = [u.byteOffset, norms.byteOffset, dual.byteOffset] as const;
+      kernel(address, positions, count, ...addresses, lambdaN, context.threshold);
+    },
+    replaced() {},
+  };
+}
+
 export function createSdcaSolver(
   context: LearnContext,
-  options: { store: RowStore; width: number; seed: number },
+  options: { store: RowStore; width: number; seed: number; stepper?: DualStepper },
 ): SdcaSolver {
-  const { arena, kernels, l2, threshold } = context;
+  const { arena, kernels, l2 } = context;
   const { store, width, seed } = options;
   const epochRows = store.rows;
   const order = createOrder(arena, store, { seed, positions: true });
   const norms = arena.allocateF32(store.places);
   const dual = arena.allocateF32(store.places);
-  const u = arena.allocateF32(width);
   dual.fill(0);
-  u.fill(0);
+  const stepper = options.stepper ?? serialStepper(context, width);
+  const { u } = stepper;
   const lambdaN = l2 * epochRows;
-  const kernel = sdcaKernelOf(context);
-  const [uAt, normsAt, dualAt] = [u.byteOffset, norms.byteOffset, dual.byteOffset];
+  const vectors = { u, norms, dual, lambdaN };
   let rows = 0;
   const weights = (): Weights => ({ address: u.byteOffset, scale: 1 / lambdaN, width });
   return {
@@ -53,11 +85,11 @@ export function createSdcaSolver(
     },
     learn(count) {
       for (let left = count; left > 0; ) {
-        const some = order.take(left);
+        const some = order.take(stepper.rowsOf(left));
         const { address, positions } = some;
         // The first epoch meets every row once, when its block is in memory anyway.
-        if (order.epoch === 0) kernels.rowNorms(address, positions, some.count, normsAt);
-        kernel(address, positions, some.count, uAt, normsAt, dualAt, lambdaN, threshold);
+        if (order.epoch === 0) kernels.rowNorms(address, positions, some.count, norms.byteOffset);
+        stepper.learn(vectors, some);
         rows += some.count;
         left -= some.count;
       }
@@ -68,17 +100,22 @@ export function createSdcaSolver(
       const { epoch, taken } = order;
       return { numbers: { rows, epoch, taken }, vectors: { dual: dual.slice(), u: u.slice() } };
     },
-    resume({ numbers, vectors }) {
+    resume({ numbers, vectors: kept }) {
       rows = numbers.rows!;
-      dual.set(vectors.dual!);
-      u.set(vectors.u!);
+      dual.set(kept.dual!);
+      u.set(kept.u!);
+      stepper.replaced();
       fillNorms(context, store, norms);
       order.seek(placeIn(numbers));
     },
     restart() {
       throw new Error("Dual ascent never diverges: this is a bug in glissade");
     },
-    certify: () => certificateOf(context, store, { dual, u, weights }),
+    certify() {
+      const proof = certificateOf(context, store, { dual, u, weights });
+      stepper.replaced();
+      return proof;
+    },
   };
 }
 

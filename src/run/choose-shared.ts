@@ -1,8 +1,10 @@
 /** Solvers of the strategies that share memory, from the settings of a run. */
+import { createDualReplicas } from "../engines/shared/dual-replicas.ts";
 import { createHogwildSolver } from "../engines/shared/hogwild.ts";
 import type { ThreadPool } from "../engines/shared/pool.ts";
 import { createReplicasSolver } from "../engines/shared/replicas.ts";
 import type { LearnContext } from "../learner/context.ts";
+import type { DualStepper } from "../learner/sdca.ts";
 import type { Solver, SteppingOptions } from "../learner/solver.ts";
 import type { RunPort } from "./learn-task.ts";
 import type { TrainSettings } from "./settings.ts";
@@ -27,6 +29,21 @@ export function createSharedSolver(
   });
 }
 
+/** Dual ascent on replicas. */
+export function createAscentSteps(
+  context: LearnContext,
+  pool: ThreadPool,
+  { rowsPerUpdate }: TrainSettings,
+  { width, epochRows }: { width: number; epochRows: number },
+): DualStepper {
+  const roundRows = roundRowsOf(rowsPerUpdate, epochRows, pool.workers);
+  return createDualReplicas(context, pool, { width, roundRows });
+}
+
+function roundRowsOf(rowsPerUpdate: number | "auto", epochRows: number, workers: number): number {
+  return rowsPerUpdate === "auto" ? Math.ceil(epochRows / mergesPerEpoch) : rowsPerUpdate * workers;
+}
+
 function createReplicas(
   context: LearnContext,
   pool: ThreadPool,
@@ -36,8 +53,7 @@ function createReplicas(
   const { rowsPerUpdate } = settings;
   const { epochRows } = options.order;
   const merge = mergeOf(settings, pool.workers, options.port);
-  const roundRows =
-    rowsPerUpdate === "auto" ? Math.ceil(epochRows / mergesPerEpoch) : rowsPerUpdate * pool.workers;
+  const roundRows = roundRowsOf(rowsPerUpdate, epochRows, pool.workers);
   return createReplicasSolver(context, pool, { ...options, merge, roundRows });
 }
 

@@ -39,8 +39,7 @@ export async function chooseSolver(
   const context = task.contextOf(l2);
   const kind = chosen?.solver ?? decideSolver(task, l2, port);
   if (kind === "sdca") {
-    const { store, width, settings } = task;
-    const solver = createSdcaSolver(context, { store, width, seed: settings.seed });
+    const solver = await createAscent(task, context, pool);
     return { context, solver, choice: { l2, solver: kind, rate: null } };
   }
   const question = { start, replica, port, workers: pool?.workers ?? 1 };
@@ -131,6 +130,19 @@ export function decideStep(
     });
   }
   return step;
+}
+
+async function createAscent(
+  task: Task,
+  context: LearnContext,
+  pool: ThreadPool | null,
+): Promise<SdcaSolver> {
+  const { store, width, settings } = task;
+  const { seed } = settings;
+  if (!pool) return createSdcaSolver(context, { store, width, seed });
+  const { createAscentSteps } = await import("./choose-shared.ts");
+  const stepper = createAscentSteps(context, pool, settings, { width, epochRows: store.rows });
+  return createSdcaSolver(context, { store, width, seed, stepper });
 }
 
 interface StepQuestion {

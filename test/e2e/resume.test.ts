@@ -14,6 +14,13 @@ const ways: readonly (readonly [string, readonly string[]])[] = [
   ["updates of 50 rows", ["--rows-per-update", "50", "--l2", "1e-5", "--epochs", "20"]],
   ["two replicas", ["--strategy", "replicas", "--workers", "2", "--l2", "1e-4", "--epochs", "250"]],
   ["dual ascent", ["--solver", "sdca", "--l2", "1e-6", "--epochs", "150", "--validation", "0"]],
+  [
+    "dual ascent on two replicas",
+    [
+      ...["--solver", "sdca", "--strategy", "replicas", "--workers", "2", "--l2", "1e-6"],
+      ...["--epochs", "150", "--validation", "0"],
+    ],
+  ],
 ];
 
 const everyEvaluation = ["--checkpoint-every", "0s", "--verbose"];

@@ -72,8 +72,8 @@ export function createReplicas(
 }
 
 export interface Merge {
-  /** Merges what the threads learned in a round of that many rows. */
-  run(pool: ThreadPool, rows: number): void;
+  /** Merges what the threads learned in a round of that many rows; null: all replicas count alike. */
+  run(pool: ThreadPool, rows: number | null): void;
   /** Copies the first replica to the others, after it was given other weights. */
   spread(): void;
 }
@@ -100,7 +100,7 @@ export function createMerge(
   return {
     run(pool, rows) {
       for (let rank = 0; rank < workers; rank++) {
-        shares[rank] = (partEnd(rows, rank, workers) - partEnd(rows, rank - 1, workers)) / rows;
+        shares[rank] = rows === null ? 1 / workers : shareOf(rows, rank, workers);
       }
       if (wide) pool.run("mergeReplicas", jobs[1].address);
       else pool.runAlone("mergeReplicas", jobs[0].address);
@@ -110,6 +110,11 @@ export function createMerge(
       base?.set(replicas.first.v);
     },
   };
+}
+
+/** Share of a round's rows that a thread learns. */
+function shareOf(rows: number, rank: number, workers: number): number {
+  return (partEnd(rows, rank, workers) - partEnd(rows, rank - 1, workers)) / rows;
 }
 
 /** As partStart in assembly/job.ts. */

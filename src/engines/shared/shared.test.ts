@@ -7,9 +7,11 @@ import {
 } from "../../../test/support-shared.ts";
 import * as twin from "../../kernels/reference/shared.ts";
 import { createOrder } from "../../learner/order.ts";
+import { createSdcaSolver, type SdcaSolver } from "../../learner/sdca.ts";
 import { createSgdSolver, type Solver } from "../../learner/solver.ts";
 import { losses } from "../../model/losses.ts";
 import { constantSchedule, optimalSchedule } from "../../model/schedule.ts";
+import { createDualReplicas } from "./dual-replicas.ts";
 import { createHogwildSolver, type HogwildOptions } from "./hogwild.ts";
 import { ThreadPool } from "./pool.ts";
 import { createReplicasSolver } from "./replicas.ts";
@@ -114,6 +116,55 @@ describe("replicas", () => {
       roundRows: 100,
     });
     expectClose(problem, learnEpochs(one, 2), learnEpochs(serial, 2), 1e-5);
+  });
+});
+
+describe("dual ascent on replicas", () => {
+  const ascent = (problem: SolverProblem, pool: ThreadPool | null, roundRows = 50) => {
+    const { context, store, width } = problem;
+    const stepper = pool && createDualReplicas(context, pool, { width, roundRows });
+    return createSdcaSolver(context, { store, width, seed: 1, ...(stepper && { stepper }) });
+  };
+
+  test.each(["hinge", "squared-hinge", "log"] as const)(
+    "%s: one worker learns what serial dual ascent learns, bit for bit",
+    (loss) => {
+      fc.assert(
+        fc.property(anySize, (size) => {
+          const problem = solverProblem({ ...size, loss });
+          const serial = learnEpochs(ascent(problem, null), 3);
+          const one = learnEpochs(ascent(problem, poolFor(problem, 1)), 3);
+          expect(weightsOfSolver(problem, one)).toEqual(weightsOfSolver(problem, serial));
+        }),
+        { numRuns: 15 },
+      );
+    },
+  );
+
+  test.each([2, 4])("%i workers repeat bit for bit and prove a gap that closes", (workers) => {
+    const problem = solverProblem({ rows: 900, l2: 0.03 });
+    const pool = poolFor(problem, workers);
+    const first = learnEpochs(ascent(problem, pool), 5) as SdcaSolver;
+    const again = learnEpochs(ascent(problem, pool), 5) as SdcaSolver;
+    expect(weightsOfSolver(problem, again)).toEqual(weightsOfSolver(problem, first));
+    const early = first.certify().relative;
+    learnEpochs(first, 60);
+    const late = first.certify();
+    expect(late.relative).toBeGreaterThanOrEqual(0);
+    expect(late.relative).toBeLessThan(early / 10);
+    expect(problem.objectiveOf(first)).toBeCloseTo(late.objective, 10);
+  });
+
+  test("u is the sum of the duals' rows after every merge, within 1e-5 of its largest value", () => {
+    const problem = solverProblem({ rows: 500 });
+    const solver = learnEpochs(ascent(problem, poolFor(problem, 3)), 3) as SdcaSolver;
+    const learned = weightsOfSolver(problem, solver);
+    solver.certify(); // recomputes u from the duals
+    const exact = weightsOfSolver(problem, solver);
+    const largest = Math.max(...exact.map(Math.abs));
+    exact.forEach((x, j) => {
+      expect(Math.abs(x - learned[j]!)).toBeLessThan(1e-5 * largest);
+    });
   });
 });
 

@@ -5,6 +5,7 @@ export {
   rowNorms,
   sdcaHinge,
   sdcaLog,
+  sdcaReplicaRows,
   sdcaSquared,
   sdcaSquaredHinge,
 } from "./sdca";

@@ -4,6 +4,21 @@
 // in b_i alone. q = ||x||^2/(lambda*n) is how far p moves a unit of b. For squared loss b stands alone (y = 1).
 
 import { classOf, HINGE, LOG, SQUARED, SQUARED_HINGE } from "./losses";
+import {
+  jobCount,
+  jobDual,
+  jobLambda,
+  jobLoss,
+  jobNorms,
+  jobPositions,
+  jobReplicaBytes,
+  jobRows,
+  jobStride,
+  jobThreshold,
+  jobVector,
+  jobWorkers,
+  partStart,
+} from "./job";
 import { addScaledRow, dot, indexOf, labelOf, rowStartOf, valueOf } from "./rows";
 
 const NEWTON_STEPS_MAX: i32 = 12;
@@ -53,6 +68,7 @@ function sdcaRows(
   dual: usize,
   lambdaN: f64,
   threshold: f32,
+  sigma: f64,
 ): void {
   const scale = 1.0 / lambdaN;
   for (let k: u32 = 0; k < count; k++) {
@@ -64,35 +80,68 @@ function sdcaRows(
     const value = valueOf(block);
     const start = <usize>load<u32>(rowStart + row) << 2;
     const end = <usize>load<u32>(rowStart + row, 4) << 2;
+    // A row without values loses the same whatever w is: its dual is still best at its own end.
     const norm = <f64>load<f32>(norms + at);
-    if (norm == 0.0) continue;
     const raw = classOf(loss, load<f32>(labelOf(block) + row), threshold);
     const y = loss == SQUARED ? 1.0 : raw;
     const b = <f64>load<f32>(dual + at);
     const m = y * scale * <f64>dot(u, index, value, start, end);
-    const next = <f32>bestDual(loss, b, m, norm * scale, raw);
+    const next = <f32>bestDual(loss, b, m, norm * scale * sigma, raw);
     const change = <f32>(y * (<f64>next - b));
     if (change != 0.0) {
       store<f32>(dual + at, next);
-      addScaledRow(change, index, value, start, end, u);
+      addScaledRow(<f32>(sigma * <f64>change), index, value, start, end, u);
     }
   }
 }
 
 export function sdcaHinge(rows: usize, positions: usize, count: u32, u: usize, norms: usize, dual: usize, lambdaN: f64, threshold: f32): void {
-  sdcaRows(HINGE, rows, positions, count, u, norms, dual, lambdaN, threshold);
+  sdcaRows(HINGE, rows, positions, count, u, norms, dual, lambdaN, threshold, 1.0);
 }
 
 export function sdcaSquaredHinge(rows: usize, positions: usize, count: u32, u: usize, norms: usize, dual: usize, lambdaN: f64, threshold: f32): void {
-  sdcaRows(SQUARED_HINGE, rows, positions, count, u, norms, dual, lambdaN, threshold);
+  sdcaRows(SQUARED_HINGE, rows, positions, count, u, norms, dual, lambdaN, threshold, 1.0);
 }
 
 export function sdcaLog(rows: usize, positions: usize, count: u32, u: usize, norms: usize, dual: usize, lambdaN: f64, threshold: f32): void {
-  sdcaRows(LOG, rows, positions, count, u, norms, dual, lambdaN, threshold);
+  sdcaRows(LOG, rows, positions, count, u, norms, dual, lambdaN, threshold, 1.0);
 }
 
 export function sdcaSquared(rows: usize, positions: usize, count: u32, u: usize, norms: usize, dual: usize, lambdaN: f64, threshold: f32): void {
-  sdcaRows(SQUARED, rows, positions, count, u, norms, dual, lambdaN, threshold);
+  sdcaRows(SQUARED, rows, positions, count, u, norms, dual, lambdaN, threshold, 1.0);
+}
+
+/**
+ * Dual ascent on replicas of u (CoCoA+, Ma et al. 2015, with sigma' = workers): each thread takes the rows of its
+ * part, whose duals no other thread touches in the round. On its private u its own steps count sigma times, and q is
+ * sigma times as large, so the merged steps never overshoot, however many there are; the merge is the mean
+ * of the replicas, u + sum over threads of what they learned. Invariant: u = sum of b_i*y_i*x_i after each merge.
+ */
+export function sdcaReplicaRows(job: usize, rank: u32): void {
+  const loss = jobLoss(job);
+  if (loss == HINGE) sdcaReplicaLoop(HINGE, job, rank);
+  else if (loss == SQUARED_HINGE) sdcaReplicaLoop(SQUARED_HINGE, job, rank);
+  else if (loss == LOG) sdcaReplicaLoop(LOG, job, rank);
+  else sdcaReplicaLoop(SQUARED, job, rank);
+}
+
+// @ts-ignore: decorator
+@inline
+function sdcaReplicaLoop(loss: i32, job: usize, rank: u32): void {
+  const first = <usize>partStart(jobCount(job), rank, jobWorkers(job));
+  const last = <usize>partStart(jobCount(job), rank + 1, jobWorkers(job));
+  sdcaRows(
+    loss,
+    jobRows(job) + (first << 3),
+    jobPositions(job) + (first << 2),
+    <u32>(last - first),
+    jobVector(job) + <usize>rank * jobReplicaBytes(job),
+    jobNorms(job),
+    jobDual(job),
+    jobLambda(job),
+    jobThreshold(job),
+    jobStride(job),
+  );
 }
 
 /** norms[position] = ||x||^2. */
