@@ -20,6 +20,7 @@ import {
   becomeNewLife,
   conclude,
   createMembership,
+  hasLostLease,
   type Membership,
   type MembershipMessage,
   type MembershipOptions,
@@ -74,8 +75,6 @@ type Out = Outbox<Message>;
 const heldMax = 100_000;
 /** A process may be expelled and join again that often: its lives and those of the next share no number. */
 const livesMax = 1 << 10;
-/** A newcomer that nobody answers gives up. */
-const joinBeatsMax = 200;
 
 /** The strategy, with members that come and go. */
 export function membered(
@@ -250,7 +249,7 @@ function absorbWake(context: Context): void {
   if (now >= state.nextBeat) {
     beat(state.membership, now, out);
     state.nextBeat = now + state.membership.options.beatSeconds * 0.999;
-    if (state.membership.waited > joinBeatsMax) return becomeFinished(state, out);
+    if (hasLostLease(state.membership, now)) return becomeFinished(state, out);
   }
   const due = state.innerWakes.filter((at) => at <= now);
   state.innerWakes = state.innerWakes.filter((at) => at > now);

@@ -8,7 +8,7 @@
  * says was accepted before - is accepted by a quorum, then it is installed. So an authority that dies half-way
  * is succeeded by the next, which completes what it began.
  *
- * Who finds itself in no view any more was expelled: it begins a new life and joins. Messages of earlier lives
+ * Who hears of no quorum for long has lost its lease and ends. Who finds itself in no view any more was expelled: it begins a new life and joins. Messages of earlier lives
  * are fenced (engines/membered.ts).
  *
  * Source: algorithms.md, section 10; Lamport 2001, "Paxos made simple".
@@ -100,6 +100,8 @@ export interface Membership {
   /** Our own part is over; and since when we know of anybody's. */
   over: boolean;
   overSince: number;
+  /** Since when we hear of no quorum of our view. */
+  aloneSince: number;
   /** Beats since we began to join. */
   waited: number;
   /** A view that we decided and have yet to install ourselves. */
@@ -124,6 +126,9 @@ type Out = MembershipOut;
 
 const ranksMax = 1 << 16;
 const proposalBeats = 6;
+const leaseBeats = 100;
+/** A newcomer that nobody answers gives up. */
+const joinBeats = 200;
 /** So long the others may take to finish before those that have are counted out. */
 const overBeats = 8;
 
@@ -144,6 +149,7 @@ export function createMembership(
     ballots: 0,
     over: false,
     overSince: Number.POSITIVE_INFINITY,
+    aloneSince: Number.POSITIVE_INFINITY,
     waited: 0,
     decided: null,
   };
@@ -161,7 +167,16 @@ export function beat(state: Membership, now: number, out: Out): void {
   const body = { kind: "m/beat", by, view: view.id, over } as const;
   for (const { rank: to } of view.members) if (to !== rank) out.push({ kind: "send", to, body });
   for (const life of view.members) if (life.rank !== rank) heardOf(state, life.rank, now);
+  const gone = suspected(state, now);
+  const near = new Set(view.members.map((life) => life.rank).filter((other) => !gone.has(other)));
+  const hasQuorum = isQuorum(view, near, state.options.quorum);
+  state.aloneSince = hasQuorum ? Number.POSITIVE_INFINITY : Math.min(state.aloneSince, now);
   lead(state, now, out);
+}
+
+/** A member's lease ends when it has heard of no quorum for long: others may have gone on, and ended, without it. */
+export function hasLostLease({ aloneSince, options, waited }: Membership, now: number): boolean {
+  return waited > joinBeats || now - aloneSince > leaseBeats * options.beatSeconds;
 }
 
 /** Ranks whose beat is late. */
@@ -185,10 +200,13 @@ function heardOf(state: Membership, rank: number, now: number): Heard {
   return fresh;
 }
 
-/** Whether every member of the view has said its part is over. */
+/** Whether every member of the view has said, in this same view, that its part is over. */
 export function allOver({ view, heard, rank, over }: Membership): boolean {
   if (!over || view === null) return false;
-  return view.members.every((life) => life.rank === rank || heard.get(life.rank)?.over === true);
+  return view.members.every((life) => {
+    const known = heard.get(life.rank);
+    return life.rank === rank || (known?.over === true && known.view === view.id);
+  });
 }
 
 function lead(state: Membership, now: number, out: Out): void {

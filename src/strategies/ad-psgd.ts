@@ -239,14 +239,11 @@ function absorbCopy(
   becomeLearning(state, out);
 }
 
-/** Asks the next member by rank for a model; alone there is none to be had. */
+/** Asks the next member by rank for a model; alone there is none to be had, and nothing left to do. */
 function askNext(state: GossipState, out: Out): void {
   const others = state.members.filter(({ rank }) => rank !== state.rank);
   const next = others.find(({ rank }) => rank > state.asked!) ?? others[0];
-  if (next === undefined) {
-    state.asked = null;
-    return becomeLearning(state, out);
-  }
+  if (next === undefined) return out.push({ kind: "finish" });
   state.asked = next.rank;
   out.push({ kind: "send", to: next.rank, body: { kind: "ask" } });
 }
@@ -265,7 +262,7 @@ function becomeView(state: GossipState, view: View, out: Out): void {
   state.members = view.members;
   takePlace(state);
   const asked = before.find((member) => member.rank === state.asked);
-  if (state.asked !== null && !(asked && stays(asked, view.members))) askNext(state, out);
+  if (state.asked !== null && !(asked && stays(asked, view.members))) return askNext(state, out);
   state.told = null;
   concludeDone(state, out);
 }

@@ -16,8 +16,8 @@ import {
   aheadOf,
   type Copy,
   createPeer,
+  type Early,
   lifeOf,
-  type PeerMessage,
   type PeerOut,
   type PeerState,
   presentPeers,
@@ -49,6 +49,8 @@ export function reconsider(state: PeerState, ended: readonly number[], out: Peer
     joining.first.set(rank, Number.POSITIVE_INFINITY);
     out.push({ kind: "send", to: rank, body: { kind: "subscribe" } });
   }
+  // All others have ended: there is no model to be had, and nothing left to do.
+  if (joining.first.size === 0) return out.push({ kind: "finish" });
   ask(state, out);
 }
 
@@ -122,11 +124,7 @@ function holds(state: PeerState, need: Uint32Array): boolean {
 }
 
 /** Takes the snapshot over; returns what came before it and is now to be taken in its turn. */
-export function becomeJoined(
-  state: PeerState,
-  replica: Replica,
-  copy: Copy,
-): readonly { readonly from: number; readonly body: PeerMessage }[] {
+export function becomeJoined(state: PeerState, replica: Replica, copy: Copy): readonly Early[] {
   replica.load({ rows: copy.rows, values: copy.values });
   for (const [life, clock, member] of triplesOf(copy.seen)) {
     if (life === lifeOf(state.rank, state.incarnation)) continue;

@@ -74,6 +74,12 @@ export interface PeerBye {
   readonly clock: number;
 }
 
+/** In this view the sender has applied every update of every member, and will make no more. */
+export interface Quiet {
+  readonly kind: "quiet";
+  readonly view: number;
+}
+
 export type PeerMessage =
   | PeerUpdate
   | PassedOn
@@ -82,7 +88,8 @@ export type PeerMessage =
   | Welcome
   | Ask
   | Copy
-  | PeerBye;
+  | PeerBye
+  | Quiet;
 
 export type PeerOut = Outbox<PeerMessage>;
 
@@ -113,6 +120,12 @@ export interface Flush {
   readonly taken: Map<number, Intake>;
 }
 
+/** An update that waits for a snapshot. */
+export interface Early {
+  readonly life: string;
+  readonly body: PeerUpdate | PassedOn;
+}
+
 /** A newcomer's way in. */
 export interface Joining {
   /** First clock each member sends us itself, by rank; Infinity until it says so. */
@@ -120,8 +133,8 @@ export interface Joining {
   readonly ready: Set<number>;
   /** Whom we asked for a snapshot. */
   asked: number | null;
-  /** What came before the snapshot. */
-  readonly early: { readonly from: number; readonly body: PeerMessage }[];
+  /** What came before the snapshot, by the life that sent it: its rank may have another by then. */
+  readonly early: Early[];
 }
 
 export interface PeerState {
@@ -143,6 +156,9 @@ export interface PeerState {
   /** Snapshots that newcomers wait for. */
   readonly asked: Map<number, Ask>;
   exhausted: boolean;
+  /** The view in which we said that we are quiet; and by rank, in which others last said so. */
+  quietIn: number;
+  readonly quiet: Map<number, number>;
 }
 
 /** The name of one life of one member. */

@@ -3,7 +3,8 @@
  * others and goes on at once; received updates are applied between its own. No coordinator is on the path;
  * n(n-1) messages for n updates. Updates commute, so merging is by sum and their order is free.
  *
- * A worker that has no more rows says how many updates it made, and ends once it has all of everybody's.
+ * A worker that has no more rows says how many updates it made. Once it has all of everybody's it says that it
+ * is quiet, and ends when all are.
  * Newcomers: peer-join.ts. Departures: peer-flush.ts.
  *
  * Source: algorithms.md, section 5; Niu et al. 2011, arXiv 1106.5730, for the idea.
@@ -30,6 +31,7 @@ import {
 import {
   createFlush,
   createPeer,
+  type Early,
   lifeOf,
   type Peer,
   type PeerBye,
@@ -82,6 +84,8 @@ function init(seat: Seat, options: StrategyOptions): PeerState {
     joining: null,
     asked: new Map(),
     exhausted: false,
+    quietIn: 0,
+    quiet: new Map(),
   };
 }
 
@@ -114,12 +118,25 @@ function step(
       event satisfies never;
   }
   answerAsked(state, replica, out);
-  if (isQuiet(state)) out.push({ kind: "finish" });
+  if (isQuiet(state)) becomeQuiet(state, out);
 }
 
-/** A member of the first view learns at once; a later one joins, unless it finds itself alone. */
+/** Tells all others; ends once all are quiet in this view, so that nobody misses what only we have. */
+function becomeQuiet(state: PeerState, out: PeerOut): void {
+  const { view } = state.flush;
+  const others = presentPeers(state);
+  if (state.quietIn !== view) {
+    state.quietIn = view;
+    for (const { rank: to } of others)
+      out.push({ kind: "send", to, body: { kind: "quiet", view } });
+  }
+  if (others.every(({ rank }) => state.quiet.get(rank) === view)) out.push({ kind: "finish" });
+}
+
+/** A member of the first view learns at once; a later one joins, and ends if it finds itself alone. */
 function begin(state: PeerState, out: PeerOut): void {
-  if (state.flush.view === 1 || state.peers.size === 0) return becomeLearning(state, out);
+  if (state.flush.view === 1) return becomeLearning(state, out);
+  if (state.peers.size === 0) return out.push({ kind: "finish" });
   const body: PeerMessage = { kind: "settled", view: state.flush.view, count: 0 };
   for (const { rank: to } of presentPeers(state)) out.push({ kind: "send", to, body });
   becomeJoining(state, out);
@@ -170,7 +187,10 @@ function absorb(
   switch (body.kind) {
     case "update":
     case "passed-on":
-      if (state.joining) return void state.joining.early.push({ from, body });
+      if (state.joining) {
+        const life = lifeOf(peer.rank, peer.incarnation);
+        return void state.joining.early.push({ life, body });
+      }
       return absorbUpdate(state, replica, { peer, body }, out);
     case "settled":
       return absorbSettled(state, from, body);
@@ -182,15 +202,31 @@ function absorb(
       return void state.asked.set(from, body);
     case "copy":
       if (!state.joining) return out.push({ kind: "drop", from, reason: "has joined" });
-      for (const { from: sender, body: early } of becomeJoined(state, replica, body)) {
-        absorb(state, replica, { from: sender, body: early }, out);
+      for (const early of becomeJoined(state, replica, body)) {
+        absorbEarly(state, replica, early, out);
       }
       return becomeLearning(state, out);
     case "bye":
       return absorbBye(peer, body);
+    case "quiet":
+      return void state.quiet.set(from, Math.max(body.view, state.quiet.get(from) ?? 0));
     default:
       body satisfies never;
   }
+}
+
+/** What a sender that is gone by now passed on still counts; what it sent of its own comes by others. */
+function absorbEarly(
+  state: PeerState,
+  replica: Replica,
+  { life, body }: Early,
+  out: PeerOut,
+): void {
+  const peer = state.lives.get(life)!;
+  if (body.kind === "update" && peer.standing === "gone") {
+    return out.push({ kind: "drop", from: peer.rank, reason: "is gone" });
+  }
+  absorbUpdate(state, replica, { peer, body }, out);
 }
 
 function absorbUpdate(

@@ -95,17 +95,22 @@ export function runFaults<Inner>(
     eventsMax: 400_000,
     ...given.plan,
   });
-  const last = lastView(states, result.alive);
+  const last = lastView(states);
   const survivors = survivorsOf(last, states, result.alive);
   const hasQuorum = isQuorum({ ...last, left: [] }, new Set(survivors)) || last.left.length > 0;
   return { seed, faults, result, states, survivors, hasQuorum };
 }
 
-function lastView(states: readonly LastState<unknown>[], alive: readonly boolean[]): View {
-  const views = states.flatMap((state, rank) => {
-    return alive[rank] && state?.inner ? [state.membership.view!] : [];
-  });
+/** The last view that anybody was in, the dead included. */
+function lastView(states: readonly LastState<unknown>[]): View {
+  const views = states.flatMap((state) => (state?.membership.view ? [state.membership.view] : []));
   return views.reduce((last, view) => (view.id > last.id ? view : last));
+}
+
+/** A newcomer that found nobody left to copy from took no part. */
+function hasModel(state: LastState<unknown> | undefined): boolean {
+  const inner = state?.inner?.state as { joining?: unknown; asked?: unknown } | undefined;
+  return inner !== undefined && !inner.joining && typeof inner.asked !== "number";
 }
 
 function survivorsOf(
@@ -116,7 +121,7 @@ function survivorsOf(
   return [...members, ...left]
     .filter(({ rank, incarnation }) => {
       const state = states[rank];
-      return alive[rank] && state?.inner && state.membership.incarnation === incarnation;
+      return alive[rank] && hasModel(state) && state!.membership.incarnation === incarnation;
     })
     .map(({ rank }) => rank);
 }
