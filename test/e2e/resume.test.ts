@@ -5,6 +5,8 @@ import { glissade, lastObject, type Outcome, temporaryFolder } from "./support.t
 
 const data = "synthetic:news:rows=20000,columns=5000,seed=3";
 const killsMax = 3;
+/** Each starts glissade four or five times. */
+const testMs = 240_000;
 
 /** Ways of learning that repeat bit for bit, each long enough to be killed in the middle. */
 const ways: readonly (readonly [string, readonly string[]])[] = [
@@ -26,24 +28,28 @@ const ways: readonly (readonly [string, readonly string[]])[] = [
 const everyEvaluation = ["--checkpoint-every", "0s", "--verbose"];
 
 describe("kill -9 at any moment, then --resume", () => {
-  test.each(ways)("%s: the same model, byte for byte", async (_, way) => {
-    const [whole, cut] = [temporaryFolder(), temporaryFolder()];
-    const args = ["train", data, ...way, ...everyEvaluation];
-    expectDone(await glissade(args, { cwd: whole }));
-    let outcome = await killed(args, cut, 2);
-    expect(outcome.signal).toBe("SIGKILL");
-    // A resumed run may be over before it is killed again.
-    for (let kills = 1; kills < killsMax && outcome.signal !== null; kills++) {
-      outcome = await killed(["train", "--resume", "latest", "--verbose"], cut, 3 * kills);
-    }
-    if (outcome.signal !== null) {
-      outcome = await glissade(["train", "--resume", "latest", "--json"], { cwd: cut });
-      expect(lastObject(outcome.stdout).status).toBe("done");
-    }
-    expectDone(outcome);
-    expect(modelIn(cut).equals(modelIn(whole))).toBe(true);
-    expect(checkpointsIn(cut).length).toBeLessThanOrEqual(2);
-  });
+  test.each(ways)(
+    "%s: the same model, byte for byte",
+    async (_, way) => {
+      const [whole, cut] = [temporaryFolder(), temporaryFolder()];
+      const args = ["train", data, ...way, ...everyEvaluation];
+      expectDone(await glissade(args, { cwd: whole }));
+      let outcome = await killed(args, cut, 2);
+      expect(outcome.signal).toBe("SIGKILL");
+      // A resumed run may be over before it is killed again.
+      for (let kills = 1; kills < killsMax && outcome.signal !== null; kills++) {
+        outcome = await killed(["train", "--resume", "latest", "--verbose"], cut, 3 * kills);
+      }
+      if (outcome.signal !== null) {
+        outcome = await glissade(["train", "--resume", "latest", "--json"], { cwd: cut });
+        expect(lastObject(outcome.stdout).status).toBe("done");
+      }
+      expectDone(outcome);
+      expect(modelIn(cut).equals(modelIn(whole))).toBe(true);
+      expect(checkpointsIn(cut).length).toBeLessThanOrEqual(2);
+    },
+    testMs,
+  );
 
   test("killed before the first checkpoint the run begins anew, and comes to the same model", async () => {
     const [whole, cut] = [temporaryFolder(), temporaryFolder()];
