@@ -97,6 +97,15 @@ describe("peer-to-peer", { timeout: 300_000 }, () => {
   });
 });
 
+describe("membership", { timeout: 300_000 }, () => {
+  test("at most one view of each number is ever installed, in ascending order at every member", () => {
+    holds((seed, faults) => {
+      return runOnce(peerToPeer, seed, { faults, options: thin(seed) }).viewFault;
+    });
+    holds((seed, faults) => runOnce(adPsgd, seed, { faults }).viewFault);
+  });
+});
+
 describe("ad-psgd", { timeout: 300_000 }, () => {
   test("ends without deadlock under faults", () => holds(ends(adPsgd)));
 });

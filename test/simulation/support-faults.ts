@@ -41,6 +41,8 @@ export interface FaultRun<Inner> {
   readonly survivors: readonly number[];
   /** Whether those that live are a quorum of the last view: else nobody may decide the next. */
   readonly hasQuorum: boolean;
+  /** How views broke their order or differed, in words; null when they did neither. */
+  readonly viewFault: string | null;
 }
 
 /** How a run differs from what its seed draws. */
@@ -69,6 +71,7 @@ export function runFaults<Inner>(
   const workers = given.workers ?? workersOf(seed);
   const faults = given.faults ?? faultsOf(seed, workers);
   const states: LastState<Inner>[] = [];
+  const views = watchViews(states);
   const beneath = membered(strategy, { beatSeconds: 0.02, quorum: "majority" });
   const result = runSimulation({
     strategy: {
@@ -93,12 +96,37 @@ export function runFaults<Inner>(
     duplicates: seed % 3 === 0 ? 0.1 : 0,
     faults,
     eventsMax: 400_000,
+    watch: (_now, rank) => views.look(rank),
     ...given.plan,
   });
   const last = lastView(states);
   const survivors = survivorsOf(last, states, result.alive);
   const hasQuorum = isQuorum({ ...last, left: [] }, new Set(survivors)) || last.left.length > 0;
-  return { seed, faults, result, states, survivors, hasQuorum };
+  return { seed, faults, result, states, survivors, hasQuorum, viewFault: views.fault() };
+}
+
+/** Compares every view that any member installs with those of the same number, and with its own before. */
+function watchViews(states: readonly LastState<unknown>[]) {
+  const byId = new Map<number, string>();
+  const last: { life: string; view: View }[] = [];
+  let fault: string | null = null;
+  return {
+    fault: () => fault,
+    look(rank: number) {
+      const { view, incarnation } = states[rank]!.membership;
+      const before = last[rank];
+      if (view === null || before?.view === view) return;
+      const life = `${rank}.${incarnation}`;
+      if (before?.life === life && view.id <= before.view.id) {
+        fault ??= `member ${life} installed view ${view.id} after ${before.view.id}`;
+      }
+      last[rank] = { life, view };
+      const words = JSON.stringify(view);
+      const known = byId.get(view.id) ?? words;
+      if (known !== words) fault ??= `two views ${view.id}: ${known} and ${words}`;
+      byId.set(view.id, known);
+    },
+  };
 }
 
 /** The last view that anybody was in, the dead included. */
