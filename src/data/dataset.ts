@@ -20,6 +20,7 @@ export interface SourceFile {
 
 /** A data set: blocks in the order of their sources, and what is true of all of them together. */
 export interface Dataset {
+  /** Those in memory: empty when blocks are read from a file as they are needed. */
   readonly blocks: readonly Block[];
   readonly rows: number;
   readonly nonZeros: number;

@@ -69,11 +69,13 @@ export async function loadDataset(
 async function loadSomehow(source: DataSource, options: OpenOptions): Promise<LoadedDataset> {
   const converted = blockFileOf(source);
   if (converted !== null) return loadBlockFile(converted, options);
+  refuseBlockFileAmongOthers(source);
   const entry = (options.cache ?? "off") === "off" ? null : await cacheEntry(source, options);
-  const cached = entry && loadFromCache(entry, options);
-  if (cached) return cached;
+  const look = entry && loadFromCache(entry, options);
+  if (look?.loaded) return look.loaded;
   // A cache holds all columns and labels there are.
-  const written = options.cache === "on" && options.like === undefined ? entry : null;
+  const wanted = (options.cache === "on" || look?.renew === true) && options.like === undefined;
+  const written = wanted ? entry : null;
   const { memoryBytes = Number.POSITIVE_INFINITY } = options;
   const fit = await estimateFit(source, options);
   if (fit !== "fits") {
@@ -167,6 +169,21 @@ export function streamBlocks(source: DataSource, options: LoadOptions = {}): Blo
     [Symbol.asyncIterator]: blocks,
     summary: () => likeTraining(collector.finish(), options),
   };
+}
+
+/** A block file has row ids of its own, from 0. */
+function refuseBlockFileAmongOthers(source: DataSource): void {
+  if (typeof source === "string" || isInMemory(source)) return;
+  const names = source as readonly string[];
+  const file = names.find(isBlockFile);
+  if (file === undefined) return;
+  throw new InputError({
+    code: "unreadable-file",
+    file,
+    found: `a block file among ${names.length} sources`,
+    expected: "a block file alone",
+    hint: "convert all sources together into one: glissade convert FILES -o all.blocks",
+  });
 }
 
 /** The name of the block file that the source is, or null. */

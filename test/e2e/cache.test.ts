@@ -119,10 +119,27 @@ describe("train --cache", () => {
     expect((await train("news.svm", "--no-cache")).stderr).not.toContain("from cache");
   });
 
-  test("a block file beside the source is found too", async () => {
-    const { run, train } = inFolder();
+  test("a block file beside the source is found too; damaged, it is named and left alone", async () => {
+    const { run, train, path } = inFolder();
     await run("convert", "news.svm");
     expect((await train("news.svm")).stderr).toContain("from cache");
+    const bytes = readFileSync(path("news.svm.blocks"));
+    bytes[5000]! ^= 1;
+    writeFileSync(path("news.svm.blocks"), bytes);
+    const { code, stderr } = await train("news.svm");
+    expect(code).toBe(0);
+    expect(stderr).toMatch(/news\.svm\.blocks: the cache is damaged .* glissade convert/);
+    expect(readFileSync(path("news.svm.blocks")).equals(bytes)).toBe(true);
+  });
+
+  test("a block file among other sources is refused in words", async () => {
+    const { run, train } = inFolder();
+    await run("convert", "news.svm");
+    const { code, stderr } = await train("news.svm.blocks", "news.svm");
+    expect([code, stderr]).toEqual([
+      1,
+      "glissade: news.svm.blocks: found a block file among 2 sources, expected a block file alone: convert all sources together into one: glissade convert FILES -o all.blocks\n",
+    ]);
   });
 
   test("a source that changed is read anew, and other reading options too", async () => {
@@ -132,7 +149,7 @@ describe("train --cache", () => {
     const before = statSync(path("news.svm"));
     writeFileSync(path("news.svm"), newsText(3000).replace("0.25\n", "0.75\n"));
     utimesSync(path("news.svm"), before.atime, before.mtime);
-    const changed = await train("news.svm", "--cache");
+    const changed = await train("news.svm");
     expect(changed.stderr).not.toContain("from cache");
     expect(caches()).toHaveLength(1);
     expect((await train("news.svm")).stderr).toContain("from cache");
@@ -146,10 +163,10 @@ describe("train --cache", () => {
       const bytes = readFileSync(cache);
       bytes[Math.floor(place * (bytes.length - 1))]! ^= 4;
       writeFileSync(cache, bytes);
-      const again = await train("news.svm", "--cache", "-o", "b.model");
+      const again = await train("news.svm", "-o", "b.model");
       expect(again.code).toBe(0);
       expect(again.stderr, `byte at ${place}`).toMatch(
-        /warning: .*: the cache is damaged \(.*\): it is removed, and the rows are read anew/,
+        /warning: .*: the cache is damaged \(.*\): the rows are read anew, and it is made again/,
       );
       expect(weightsOf(path("a.model")).equals(weightsOf(path("b.model")))).toBe(true);
       expect((await train("news.svm")).stderr).toContain("from cache");

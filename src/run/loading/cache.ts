@@ -29,10 +29,11 @@ export interface CacheEntry {
   readonly path: string;
 }
 
-/** A cache that fits, or the path of one that was found damaged. */
+/** A cache that fits, one that was found damaged, or one of another state of the sources. */
 export type CacheFound =
   | { readonly kind: "fits"; readonly path: string; readonly manifest: BlockFileManifest }
-  | { readonly kind: "damaged"; readonly path: string; readonly problem: string };
+  | { readonly kind: "damaged"; readonly path: string; readonly problem: string }
+  | { readonly kind: "stale"; readonly path: string };
 
 /** The entry of a source; null for what cannot be read twice, or is made rather than read. */
 export async function cacheEntry(
@@ -57,8 +58,9 @@ export function besideOf(name: string): string {
   return `${name}${convertedEnd}`;
 }
 
-/** Looks for a cache that fits; null when there is none, or only of another state of the sources. */
+/** Looks for a cache that fits, else for one that is to be made again; null when there is neither. */
 export function findCache({ origin, paths }: CacheEntry): CacheFound | null {
+  let stale: CacheFound | null = null;
   for (const path of paths) {
     if (statSync(path, { throwIfNoEntry: false })?.isFile() !== true) continue;
     try {
@@ -69,11 +71,12 @@ export function findCache({ origin, paths }: CacheEntry): CacheFound | null {
       if (key === origin.key && fingerprint === origin.fingerprint) {
         return { kind: "fits", path, manifest };
       }
+      stale = { kind: "stale", path };
     } catch (error) {
       if (error instanceof InputError) return { kind: "damaged", path, problem: error.found };
     }
   }
-  return null;
+  return stale;
 }
 
 /** What was asked of the reader, as far as it changes the blocks. */

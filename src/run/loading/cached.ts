@@ -1,6 +1,6 @@
 /** Reading and writing the cache of a source; trouble with it is told, and costs time only. */
 import { randomUUID } from "node:crypto";
-import { accessSync, constants, rmSync } from "node:fs";
+import { accessSync, constants } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { BlockFileManifest, CacheOrigin } from "../../data/block-file.ts";
@@ -10,6 +10,7 @@ import { InputError } from "../../data/input-error.ts";
 import type { Arena } from "../../kernels/arena.ts";
 import { FileError } from "../files.ts";
 import { type BlockFileDataset, loadBlockFile } from "./block-dataset.ts";
+import { damagedBlocks } from "./block-open.ts";
 import { BlockFileWriter } from "./block-writer.ts";
 import { type CacheEntry, findCache } from "./cache.ts";
 import { openCacheFolder, spilledStart } from "./cache-folder.ts";
@@ -17,36 +18,38 @@ import type { LoadOptions } from "./options.ts";
 
 export { type CacheEntry, cacheEntry } from "./cache.ts";
 
-/** The data set from a cache that fits, every block of it checked; null when it has to be read anew. */
-export function loadFromCache(
-  entry: CacheEntry,
-  options: LoadOptions,
-): (Omit<BlockFileDataset, "cache"> & { cache: { path: string; created: string } }) | null {
+type CachedDataset = Omit<BlockFileDataset, "cache"> & {
+  readonly cache: { readonly path: string; readonly created: string };
+};
+
+/** What looking for a cache came to. */
+export interface CacheLook {
+  /** The data set from a cache that fits, every block of it checked. */
+  readonly loaded: CachedDataset | null;
+  /** There was a cache once, of another state or damaged: it is made again unasked. */
+  readonly renew: boolean;
+}
+
+export function loadFromCache(entry: CacheEntry, options: LoadOptions): CacheLook {
   const found = findCache(entry);
-  if (found === null) return null;
+  if (found === null) return { loaded: null, renew: false };
   const { path } = found;
-  if (found.kind === "damaged") return giveUp(path, found.problem, options);
+  const renew = path === entry.path;
+  if (found.kind === "stale") return { loaded: null, renew };
   try {
+    if (found.kind === "damaged") throw damagedBlocks(path, found.problem);
     const { topic: _, topics: __, ...rest } = options;
     const loaded = loadBlockFile(path, rest);
     if (!loaded.source.resident) for (const _ of eachBlock(loaded.source));
-    return { ...loaded, cache: { path, created: found.manifest.created } };
+    return { loaded: { ...loaded, cache: { path, created: found.manifest.created } }, renew };
   } catch (error) {
     if (!(error instanceof InputError && error.code === "damaged-file")) throw error;
-    return giveUp(path, error.found, options);
+    const advice = renew ? "it is made again" : "make it again with glissade convert";
+    options.onWarning?.(
+      `${path}: the cache is damaged (${error.found}): the rows are read anew, and ${advice}`,
+    );
+    return { loaded: null, renew };
   }
-}
-
-function giveUp(path: string, problem: string, { onWarning }: LoadOptions): null {
-  onWarning?.(
-    `${path}: the cache is damaged (${problem}): it is removed, and the rows are read anew`,
-  );
-  try {
-    rmSync(path, { force: true });
-  } catch {
-    // It stays, and will be found damaged again.
-  }
-  return null;
 }
 
 /** Writes what is in memory; a cache that cannot be written is no reason to stop. */
