@@ -9,7 +9,7 @@
  *   npm run bench -- --short       the C loop and the subset only; fails when glissade lost 25 %
  *   npm run bench -- --record      writes the ratios that --short holds, bench/recorded.json
  */
-import { writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { scratch } from "./support/measure.mjs";
@@ -25,6 +25,7 @@ const { values } = parseArgs({
     record: { type: "boolean", default: false },
   },
 });
+const resultsPath = join(scratch, "results.json");
 const say = (text) => process.stderr.write(`${text}\n`);
 if (values.short || values.record) {
   const { recordShort, runShort } = await import("./short.mjs");
@@ -48,18 +49,29 @@ async function runAll() {
       const entries = await benchTraining(options);
       const problem = problems[problemName];
       const where = { setName, problemName, title, problem, optimum: optimum[problemName] };
-      results.push({ ...where, entries });
+      const when = new Date().toISOString().slice(0, 16).replace("T", " ");
+      results.push({ ...where, entries, rounds, date: when });
     }
   }
+  const fresh = new Set(results.map(({ setName, problemName }) => `${setName} ${problemName}`));
+  results.push(
+    ...earlierTables().filter((table) => !fresh.has(`${table.setName} ${table.problemName}`)),
+  );
+  writeFileSync(resultsPath, JSON.stringify({ tables: results }));
   const { measureCells } = await import("./cells.mjs");
   const cells = await measureCells({ results, rounds, say });
   const kernels = await benchKernels(rounds);
   const { describeMachine } = await import("./support/machine.mjs");
   const date = new Date().toISOString().slice(0, 16).replace("T", " ");
   const all = { machine: describeMachine(), date, rounds, tables: results, cells, kernels };
-  writeFileSync(join(scratch, "results.json"), JSON.stringify(all));
+  writeFileSync(resultsPath, JSON.stringify(all));
   if (values.write) (await import("./support/report.mjs")).writePage(all);
   process.stdout.write(`${JSON.stringify(all)}\n`);
+}
+
+/** Tables of earlier runs, so that one set can be measured again by itself. */
+function earlierTables() {
+  return existsSync(resultsPath) ? JSON.parse(readFileSync(resultsPath, "utf8")).tables : [];
 }
 
 async function benchKernels(rounds) {

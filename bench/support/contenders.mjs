@@ -68,8 +68,14 @@ function sharedLoad(measured, out, width) {
   }));
 }
 
-const rates = { hinge: [5e3, 2e4, 8e4], log: [6e4, 2.5e5, 1e6] };
-const epochsOf = (set) => (set.name === "twin" ? [1, 2, 3, 5] : [1, 2, 5, 10, 20, 50]);
+/** First rates that suit rows of unit norm, and rows of some dozen dense values. */
+function ratesOf(set, loss) {
+  if (loss === "log") return [2.5e5, 1e6, 4e6];
+  return set.width < 1000 ? [1e5, 1e6, 1e7] : [5e3, 2e4, 8e4];
+}
+
+const ladderOf = (set, loss) =>
+  set.name === "twin" && loss === "hinge" ? [1, 2, 3, 5, 8] : [1, 2, 5, 10, 20, 50];
 
 /**
  * The C loop, from text or from rows already in CSR form; t0 is part of a rung, as it has no
@@ -79,24 +85,47 @@ function cLoop(name, fileOf) {
   return {
     name,
     ladder: (set, { loss }) =>
-      rates[loss].flatMap((t0) => epochsOf(set).map((epochs) => `t0=${t0} epochs=${epochs}`)),
-    runRungs: (set, { loss, l2 }, rungs) =>
-      rungs.flatMap((rung) => {
-        const [, t0, epochs] = rung.match(/t0=(\S+) epochs=(\S+)/);
+      ratesOf(set, loss).flatMap((t0) =>
+        ladderOf(set, loss).map((epochs) => `t0=${t0} epochs=${epochs}`),
+      ),
+    runRungs: (set, { loss, l2 }, rungs) => {
+      const results = new Map();
+      // One process a first rate: it reads once and goes on from rung to rung.
+      for (const [t0, some] of groupByRate(rungs)) {
+        const epochs = some.map((rung) => rung.match(/epochs=(\S+)/)[1]).join(",");
         const out = join(scratch, "epoch");
         const words = [fileOf(set), loss, l2, t0, epochs, out].map(String);
-        return sharedLoad(run(epoch(), words), out, set.width);
-      }),
+        const lines = sharedLoad(run(epoch(), words), out, set.width);
+        for (const [k, rung] of some.entries()) results.set(rung, lines[k] ?? lines[0]);
+      }
+      return rungs.map((rung) => results.get(rung));
+    },
   };
+}
+
+/** Rungs by their t0, epochs ascending. */
+function groupByRate(rungs) {
+  const epochsOf = (rung) => Number(rung.match(/epochs=(\S+)/)[1]);
+  const groups = new Map();
+  for (const rung of rungs) {
+    const t0 = rung.match(/t0=(\S+)/)[1];
+    groups.set(
+      t0,
+      [...(groups.get(t0) ?? []), rung].sort((a, b) => epochsOf(a) - epochsOf(b)),
+    );
+  }
+  return groups;
 }
 
 const libLinear = {
   name: "LIBLINEAR",
   // Solver 3 is the dual of hinge; 7 and 0 are the dual and the primal of log loss.
-  ladder: (_set, { loss }) =>
-    loss === "hinge"
-      ? ["3:1", "3:0.1", "3:0.01", "3:0.001"]
-      : ["7:1", "7:0.1", "7:0.01", "0:0.01", "0:0.001"],
+  ladder: (set, { loss }) =>
+    set.name === "twin" && loss === "log"
+      ? ["0:0.01", "0:0.001"]
+      : loss === "hinge"
+        ? ["3:1", "3:0.1", "3:0.01", "3:0.001"]
+        : ["7:1", "7:0.1", "7:0.01", "0:0.01", "0:0.001"],
   runRungs: (set, { l2 }, rungs) => {
     const out = join(scratch, "liblinear");
     const measured = run(liblinear(), [set.train, String(l2), rungs.join(","), out]);
@@ -131,11 +160,13 @@ const snap = pythonPeer("Snap ML", "snap", "snap.py", (set) =>
 const wabbit = {
   name: "Vowpal Wabbit",
   ladder: (set, { loss }) =>
-    (loss === "hinge" ? [2e4] : [2.5e5, 1e6]).flatMap((t0) =>
-      epochsOf(set)
-        .slice(0, 5)
-        .map((passes) => `t0=${t0} passes=${passes}`),
-    ),
+    ratesOf(set, loss)
+      .slice(1)
+      .flatMap((t0) =>
+        ladderOf(set, loss)
+          .slice(0, set.name === "twin" ? 4 : 5)
+          .map((passes) => `t0=${t0} passes=${passes}`),
+      ),
   runRungs: (set, { loss, l2 }, rungs) =>
     rungs.map((rung) => {
       const [, t0, passes] = rung.match(/t0=(\S+) passes=(\S+)/);
@@ -171,8 +202,8 @@ const wabbit = {
 
 export const contenders = [
   glissade,
-  cLoop("C loop, text", (set) => set.train),
-  cLoop("C loop, CSR file", (set) => set.trainCsr),
+  cLoop("C loop (text)", (set) => set.train),
+  cLoop("C loop (CSR file)", (set) => set.trainCsr),
   libLinear,
   wabbit,
   snap,

@@ -41,7 +41,7 @@ const columns = [
   "to 0.01 % s",
 ];
 
-function trainingTable({ title, problem, optimum, entries }) {
+function trainingTable({ title, problem, optimum, entries, rounds, date }) {
   const lines = entries.map((entry) =>
     row([
       entry.name,
@@ -57,6 +57,8 @@ function trainingTable({ title, problem, optimum, entries }) {
   );
   return [
     `### ${title}, ${problem.loss} loss, l2 ${problem.l2}, P* = ${optimum}`,
+    "",
+    `${rounds} rounds, ${date}.`,
     "",
     row(columns),
     row(columns.map(() => "---")),
