@@ -51,27 +51,30 @@ async function runAll() {
       const where = { setName, problemName, title, problem, optimum: optimum[problemName] };
       const when = new Date().toISOString().slice(0, 16).replace("T", " ");
       results.push({ ...where, entries, rounds, date: when });
+      keepTables(results);
     }
   }
-  const fresh = new Set(results.map(({ setName, problemName }) => `${setName} ${problemName}`));
-  results.push(
-    ...earlierTables().filter((table) => !fresh.has(`${table.setName} ${table.problemName}`)),
-  );
-  writeFileSync(resultsPath, JSON.stringify({ tables: results }));
+  const tables = keepTables(results);
   const { measureCells } = await import("./cells.mjs");
-  const cells = await measureCells({ results, rounds, say });
+  const cells = await measureCells({ results: tables, rounds, say });
   const kernels = await benchKernels(rounds);
   const { describeMachine } = await import("./support/machine.mjs");
   const date = new Date().toISOString().slice(0, 16).replace("T", " ");
-  const all = { machine: describeMachine(), date, rounds, tables: results, cells, kernels };
+  const all = { machine: describeMachine(), date, rounds, tables, cells, kernels };
   writeFileSync(resultsPath, JSON.stringify(all));
   if (values.write) (await import("./support/report.mjs")).writePage(all);
   process.stdout.write(`${JSON.stringify(all)}\n`);
 }
 
-/** Tables of earlier runs, so that one set can be measured again by itself. */
-function earlierTables() {
-  return existsSync(resultsPath) ? JSON.parse(readFileSync(resultsPath, "utf8")).tables : [];
+/** Keeps tables with those of earlier runs, so that one set can be measured again by itself. */
+function keepTables(fresh) {
+  const nameOf = ({ setName, problemName }) => `${setName} ${problemName}`;
+  const names = new Set(fresh.map(nameOf));
+  const file = existsSync(resultsPath) ? JSON.parse(readFileSync(resultsPath, "utf8")) : {};
+  const tables = [...fresh, ...(file.tables ?? []).filter((table) => !names.has(nameOf(table)))];
+  tables.sort((a, b) => nameOf(a).localeCompare(nameOf(b)));
+  writeFileSync(resultsPath, JSON.stringify({ ...file, tables }));
+  return tables;
 }
 
 async function benchKernels(rounds) {

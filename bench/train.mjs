@@ -45,7 +45,14 @@ export async function benchTraining({ setName, problemName, rounds, names, say }
 /** Tries every rung once; keeps the quickest that reaches each goal, and the most exact one. */
 function climb(contender, { set, problem, above, say }) {
   const ladder = contender.ladder(set, problem);
-  const results = contender.runRungs(set, problem, ladder);
+  let results;
+  try {
+    results = contender.runRungs(set, problem, ladder);
+  } catch (error) {
+    // A peer that cannot be installed here is left out, aloud.
+    say(`${contender.name} is left out: ${error.message}`);
+    return null;
+  }
   const probe = [];
   for (const [k, result] of results.entries()) {
     if (result.ok) probe.push({ rung: ladder[k], ...result, above: above(result.weights) });
