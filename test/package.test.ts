@@ -61,8 +61,19 @@ describe("the packed package", () => {
       expect(scripts).not.toHaveProperty(name);
     }
     const scripted = runtime.filter(([, { hasInstallScript }]) => hasInstallScript);
-    // Part of grpc-js; its script compares version numbers and downloads nothing.
-    expect(scripted.map(([path]) => path)).toEqual(["node_modules/protobufjs"]);
+    expect(scripted.map(([path]) => path)).toEqual([]);
+  });
+
+  test("without the package that clusters need, a cluster is refused with what to install", async () => {
+    const args = ["worker", "--join", "127.0.0.1:9"];
+    const { code, stderr } = await runProcess(
+      process.execPath,
+      [join(own, "dist/cli/main.js"), ...args],
+      { cwd: folder },
+    );
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/npm install @grpc\/grpc-js/);
+    expect(stderr).not.toMatch(/bug of glissade/);
   });
 
   test("no tests and no sources of kernels are in it, but the kernels are", () => {

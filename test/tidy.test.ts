@@ -102,7 +102,8 @@ describe("imports", () => {
   });
 
   test("what is imported from packages is in package.json", () => {
-    const { dependencies, devDependencies } = packageJson();
+    const { dependencies, devDependencies, peerDependencies } = packageJson();
+    const needed = { ...dependencies, ...peerDependencies };
     const packages = (names: readonly string[]) =>
       names
         .filter((name) => !name.startsWith(".") && !name.startsWith("node:"))
@@ -110,7 +111,7 @@ describe("imports", () => {
         // Text that a user's program will hold names the package itself.
         .filter((name) => name !== "glissade");
     for (const { path, imports } of shipped) {
-      for (const name of packages(imports)) expect(dependencies, path).toHaveProperty([name]);
+      for (const name of packages(imports)) expect(needed, path).toHaveProperty([name]);
     }
     for (const { path, imports } of typescript.filter((source) => isTest(source.path))) {
       for (const name of packages(imports)) {
@@ -264,6 +265,7 @@ function onlyInComments(text: string): boolean {
 interface PackageJson {
   readonly dependencies: Record<string, string>;
   readonly devDependencies: Record<string, string>;
+  readonly peerDependencies: Record<string, string>;
   readonly exports: Record<string, string | { default: string }>;
   readonly bin: Record<string, string>;
 }

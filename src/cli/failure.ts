@@ -47,8 +47,17 @@ export function describeError(error: unknown): RunError {
   };
 }
 
+/** The cluster's package is not installed with ours, as it runs a script when it is (docs/decisions.md). */
+function lacksCluster(error: unknown): boolean {
+  const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown };
+  return code === "ERR_MODULE_NOT_FOUND" && String(message).includes("'@grpc/grpc-js'");
+}
+
 function describeFailure(error: unknown): string {
   const { message } = describeError(error);
+  if (lacksCluster(error)) {
+    return "a cluster needs the package @grpc/grpc-js, which is not installed: npm install @grpc/grpc-js@1.14.7";
+  }
   if (!isBug(error)) return message;
   return `unexpected error: ${message} (a bug of glissade; please report it with the lines below)`;
 }
@@ -56,6 +65,7 @@ function describeFailure(error: unknown): string {
 /** Whether this is our mistake and not the user's. */
 export function isBug(error: unknown): boolean {
   if (!(error instanceof Error)) return true;
+  if (lacksCluster(error)) return false;
   if (error instanceof RangeError) return !error.message.startsWith("Cannot ");
   return !Object.hasOwn(expected, error.name);
 }
