@@ -51,9 +51,25 @@ const commands: Readonly<Record<string, CommandEntry>> = {
     summary: "write a strategy of your own to begin with",
     load: async () => (await import("./new.ts")).newCommand,
   },
+  coordinator: {
+    summary: "coordinate a run whose members join from anywhere",
+    load: async () => (await import("./coordinator.ts")).coordinatorCommand,
+  },
   worker: {
     summary: "join a run as one of its members",
     load: async () => (await import("./worker.ts")).workerCommand,
+  },
+  status: {
+    summary: "say how a run of a cluster goes",
+    load: async () => (await import("./cluster-calls.ts")).statusCommand,
+  },
+  stop: {
+    summary: "end a run of a cluster in good order",
+    load: async () => (await import("./cluster-calls.ts")).stopCommand,
+  },
+  doctor: {
+    summary: "find out whether this machine can join a run",
+    load: async () => (await import("./doctor.ts")).doctorCommand,
   },
   runs: {
     summary: "list the records of runs, or show one",

@@ -76,15 +76,19 @@ function residenceFor(settings: Settings): Pick<LoadOptions, "residence" | "memo
 }
 
 /** Starts learning on what was read. */
-export function startRun(job: Job, data: TrainingData): Run {
+export async function startRun(job: Job, data: TrainingData): Promise<Run> {
   const { settings } = job.context;
   const { workers, reason } = chooseWorkers(settings);
   const { training, validation, test, init } = data;
+  const cluster =
+    settings.engine === "cluster"
+      ? (await import("./cluster-place.ts")).clusterPlace(job, training)
+      : null;
   return train(
     training,
     { ...trainSettingsOf(settings), workers },
     {
-      ...{ validation, test, init, run: job.record.id, workersReason: reason },
+      ...{ validation, test, init, run: job.record.id, workersReason: reason, cluster },
       checkpointing: {
         everySeconds: settings.checkpointEvery,
         save: (state) => saveCheckpoint(job.record.folder, state),

@@ -48,11 +48,11 @@ export const trainCommand: CommandDefinition = {
     "glissade train vectors.dat.gz --topics topics.qrels --topic CCAT",
     "glissade train news.svm --stop time:60s,patience:3 --json | tail -1",
   ],
-  run: trainFromFiles,
+  run: (context) => trainFromFiles(context),
 };
 
 /** A training that goes on, with all that has to be ended whatever happens. */
-export interface Job {
+export interface Job extends TrainVariant {
   readonly context: CommandContext;
   readonly record: RunRecord;
   readonly progress: Progress;
@@ -67,12 +67,22 @@ export interface Job {
   readonly seconds: () => number;
 }
 
-async function trainFromFiles(context: CommandContext): Promise<number> {
+/** How a command differs from `train`. */
+export interface TrainVariant {
+  /** Members of the cluster are started by others. */
+  readonly waitsForMembers: boolean;
+}
+
+export async function trainFromFiles(
+  given: CommandContext,
+  variant: TrainVariant = { waitsForMembers: false },
+): Promise<number> {
+  const context = withClusterStrategy(given);
   try {
     const resumed = context.settings.resume === null ? null : await resumeRun(context);
     if (resumed) return await runJob(await prepareJob(resumed.context, resumed), resumed.files);
     const files = inputFiles(context.arguments, "train");
-    return await runJob(await prepareJob(context, null), files);
+    return await runJob(await prepareJob(context, null, variant), files);
   } catch (error) {
     // Nothing was begun: no record, but the same object as for every other end.
     const ended = { run: null, status: "failed", error: describeError(error) } as const;
@@ -81,8 +91,20 @@ async function trainFromFiles(context: CommandContext): Promise<number> {
   }
 }
 
+/** The default strategy has one worker: where processes are asked for, another is the default. */
+function withClusterStrategy(context: CommandContext): CommandContext {
+  const { settings, resolved, output } = context;
+  if (settings.engine !== "cluster" || resolved.origins.strategy.from !== "default") return context;
+  output.note("strategy bsp, as engine cluster needs one that exchanges messages");
+  return { ...context, settings: { ...settings, strategy: "bsp" } };
+}
+
 /** Finds out what cannot work before anything is read, and opens the record. */
-async function prepareJob(context: CommandContext, resumed: ResumedRun | null): Promise<Job> {
+async function prepareJob(
+  context: CommandContext,
+  resumed: ResumedRun | null,
+  variant: TrainVariant = { waitsForMembers: false },
+): Promise<Job> {
   const { settings, resolved, output } = context;
   checkSettings(settings);
   warnAboutSettings(context);
@@ -92,12 +114,9 @@ async function prepareJob(context: CommandContext, resumed: ResumedRun | null): 
   const record = resumed
     ? await RunRecord.reopen(resumed.folder, resumed.manifest)
     : await RunRecord.open({ runs, command: "train", version, resolved, inputs });
-  const job = createJob(
-    context,
-    record,
-    await createProgress(output),
-    resumed?.from?.state ?? null,
-  );
+  const progress = await createProgress(output);
+  const state = resumed?.from?.state ?? null;
+  const job = createJob(context, { record, progress, state, ...variant });
   if (resumed) {
     const { from } = resumed;
     const rows = from?.state.solver.numbers.rows ?? 0;
@@ -127,10 +146,9 @@ async function runJob(job: Job, files: readonly string[]): Promise<number> {
 
 function createJob(
   context: CommandContext,
-  record: RunRecord,
-  progress: Progress,
-  state: RunState | null,
+  parts: Pick<Job, "record" | "progress" | "state" | "waitsForMembers">,
 ): Job {
+  const { record, progress } = parts;
   const started = performance.now();
   const seconds = () => (performance.now() - started) / 1000;
   const { settings, output } = context;
@@ -143,12 +161,10 @@ function createJob(
     },
   });
   const job: Job = {
+    ...parts,
     context,
-    record,
-    progress,
     signals,
     run: null,
-    state,
     seconds,
     emit: (body, time = seconds()) => {
       const event: RunEvent = { v: eventsVersion, time, ...body };
@@ -167,7 +183,7 @@ async function trainAndSave(job: Job, files: readonly string[]): Promise<number>
     data: manifestData(data.training),
     split: valid === null && validation > 0 ? { validation, seed: splitSeed } : null,
   });
-  job.run = startRun(job, data);
+  job.run = await startRun(job, data);
   // A signal may have come while the run was being made.
   if (signals.received !== null) job.run.stop();
   const { result, model } = await follow(job, job.run);

@@ -137,6 +137,18 @@ export function begin(host: MemberHost, updates: number): void {
   deliver(host, { kind: "start", now: host.port.now() });
 }
 
+/** Another learner, over other rows: the place in the epoch stays, as nearly as updates allow. */
+export function giveLearner(host: MemberHost, learner: Learner): void {
+  const { cursor, seat, strategy } = host;
+  host.learner = learner;
+  if (!cursor) return;
+  const { rowsPerUpdate } = seat.options;
+  const lockstep = strategy.pace === "lockstep" ? { updates: cursor.updates } : {};
+  const next = createCursor({ rows: learner.rows, rowsPerUpdate, ...lockstep });
+  next.taken = Math.round((cursor.taken / cursor.updates) * next.updates);
+  host.cursor = next;
+}
+
 /** Gives the strategy an event and carries out what it answers with. */
 export function deliver(host: MemberHost, event: NodeEvent<unknown>): void {
   if (host.finished) return;

@@ -6,7 +6,6 @@ import type { EngineResult } from "../engines/engine.ts";
 import { loadStrategy, strategySource } from "../engines/strategy-source.ts";
 import type { Telemetry } from "../engines/telemetry.ts";
 import type { Snapshot } from "../engines/threads/threads.ts";
-import { runThreads } from "../engines/threads/threads.ts";
 import type { LearnContext } from "../learner/context.ts";
 import { describeKernelTask } from "../learner/kernel-task.ts";
 import { createReplica } from "../learner/replica.ts";
@@ -20,6 +19,7 @@ import type { MembersSummary } from "./events.ts";
 import type { Ending, RunPort, Timing } from "./learn-task.ts";
 import { chooseMerge } from "./merge-rule.ts";
 import { outcomeOf } from "./outcome.ts";
+import { type ClusterPlace, runOnEngine } from "./run-on-engine.ts";
 import type { TrainSettings } from "./settings.ts";
 import { autoStopOfSteps, createHistory, judgeStop, type Verdict } from "./stopping.ts";
 import type { Task } from "./task.ts";
@@ -30,7 +30,7 @@ const epochsMax = 1e6;
 export async function learnByStrategy(
   task: Task,
   start: Float32Array | null,
-  workers: number,
+  { workers, place }: { workers: number; place: ClusterPlace | null },
   port: RunPort,
 ): Promise<TrainOutcome> {
   const { settings } = task;
@@ -54,14 +54,14 @@ export async function learnByStrategy(
   const watcher = createWatcher(task, context, step.scheduleOf(1), timing, port);
   const abort = new AbortController();
   const asked = setInterval(() => port.stopping.requested && abort.abort(), 50);
-  const result = await runThreads({
+  const plan = {
     strategy: source,
     options,
     workers,
     seed: settings.seed,
     epochs: epochsOf(settings),
     task: {
-      kind: "rows",
+      kind: "rows" as const,
       spec: describeKernelTask(task.dataset.arena, {
         width: task.width,
         loss: settings.loss,
@@ -73,9 +73,16 @@ export async function learnByStrategy(
       }),
     },
     ...(start ? { initial: { rows: 0, values: start } } : {}),
-    observe: { everyEpochs: everyEpochs(task), at: (snapshot) => watcher.judge(snapshot) },
+    observe: {
+      everyEpochs: everyEpochs(task),
+      at: (snapshot: Snapshot) => watcher.judge(snapshot),
+    },
     signal: abort.signal,
-  }).finally(() => clearInterval(asked));
+  };
+  const { engine } = settings;
+  const result = await runOnEngine(plan, { engine, place }, port.emit).finally(() =>
+    clearInterval(asked),
+  );
   timing.train += result.seconds;
   const ending = watcher.end(result);
   port.emit({ kind: "stopped", rule: ending.rule, detail: ending.detail });

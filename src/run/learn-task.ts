@@ -113,7 +113,7 @@ async function learnWith(
   if (exchangesMessages(settings)) {
     // Engines and strategies are thirty files, which serial learning does not wait for.
     const { learnByStrategy } = await import("./learn-by-strategy.ts");
-    return learnByStrategy(task, start, workers, port);
+    return learnByStrategy(task, start, { workers, place: extras.cluster ?? null }, port);
   }
   const { checkpointing = null } = extras;
   const state = checkpointing?.resume ?? null;

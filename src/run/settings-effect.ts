@@ -108,7 +108,9 @@ export function settingsWithoutEffect(
 }
 
 /** What the schema knows and this version cannot do: it must not be taken for something else. */
-const availableEngines: readonly string[] = ["threads"];
+const availableEngines: readonly string[] = ["threads", "cluster"];
+/** Strategies whose workers share one memory, or that have one worker only. */
+const ofOneProcess: readonly string[] = ["serial", "hogwild", "round-robin", "replicas"];
 
 /**
  * Refuses settings that would otherwise be passed over in silence.
@@ -121,6 +123,11 @@ export function refuseUnavailable(settings: AnySettings): void {
     );
   }
   refuseOther("engine", settings.engine, availableEngines);
+  if (settings.engine === "cluster" && ofOneProcess.includes(settings.strategy)) {
+    throw new RangeError(
+      `Cannot train on engine cluster as its members exchange messages and strategy ${settings.strategy} does not: give --strategy bsp, or another of those that do`,
+    );
+  }
 }
 
 function refuseOther(setting: string, value: string, available: readonly string[]): void {

@@ -7,6 +7,7 @@ import { createEventLog } from "./event-queue.ts";
 import type { RunEvent, RunEventBody, TrainResult } from "./events.ts";
 import { learnTask } from "./learn-task.ts";
 import type { LoadedDataset } from "./load.ts";
+import type { ClusterPlace } from "./run-on-engine.ts";
 import type { Checkpointing } from "./run-state.ts";
 import { parseTrainSettings, type TrainOptions, type TrainSettings } from "./settings.ts";
 import { refuseUnavailable } from "./settings-effect.ts";
@@ -25,6 +26,8 @@ export interface TrainExtras {
   readonly workersReason?: string;
   /** Where its state is kept, and taken up from. */
   readonly checkpointing?: Checkpointing | null;
+  /** Where the members of engine `cluster` are, and who starts them. */
+  readonly cluster?: ClusterPlace | null;
 }
 
 export interface TrainOutcome {

@@ -6,7 +6,7 @@ import { encodeFrame } from "../../wire/frame.ts";
 import type { EngineResult, RunPlan } from "../engine.ts";
 import { createTelemetry } from "../telemetry.ts";
 import { coordinatorStatus } from "./coordinator-status.ts";
-import type { ClusterEvent, ClusterSnapshot } from "./events.ts";
+import type { ClusterEvent } from "./events.ts";
 import type {
   JoinRequest,
   RowsRequest,
@@ -14,19 +14,13 @@ import type {
 } from "./generated/glissade/cluster/v1/cluster_pb.ts";
 import { ownHandshake, type RunIdentity, refuseHandshake } from "./handshake.ts";
 import { type ClusterJob, decodeNote, encodeNote, type Order, type Tale } from "./job.ts";
+import { Judge, type Observer } from "./judge.ts";
 import { reconnectSecondsMax } from "./limits.ts";
 import { coordinatorRank, Links } from "./links.ts";
 import { dialBack, fetchModels, reachable } from "./member-calls.ts";
-import {
-  advanceGrants,
-  createGrants,
-  createPool,
-  type Grants,
-  type Pool,
-  takeRows,
-} from "./paces.ts";
+import { createGrants, createPool, type Grants, type Pool, takeRows } from "./paces.ts";
 import { Refusal } from "./refusal.ts";
-import { addTelemetry, type HeldModel, resultOf, snapshotModel } from "./results.ts";
+import { addTelemetry, countGone, resultOf } from "./results.ts";
 import {
   addressed,
   createRoster,
@@ -35,11 +29,13 @@ import {
   liveEntries,
   nameOf,
   nextView,
+  passSegments,
   type Roster,
   type RosterEntry,
   silenceMax,
 } from "./roster.ts";
 import { type ClusterHandlers, ClusterServer } from "./server.ts";
+import { survivalOf } from "./survival.ts";
 
 /** How a coordinator runs a plan. */
 export interface CoordinatorOptions {
@@ -52,10 +48,7 @@ export interface CoordinatorOptions {
   readonly segments: number;
   readonly jobFor: (roster: Roster, rank: number) => ClusterJob;
   readonly rowsFor: ClusterHandlers["rows"];
-  readonly observe?: {
-    readonly everyEpochs: number;
-    readonly at: (snapshot: ClusterSnapshot) => boolean | Promise<boolean>;
-  };
+  readonly observe?: Observer;
   readonly onEvent: (event: ClusterEvent) => void;
 }
 
@@ -73,7 +66,7 @@ export class Coordinator {
   #pool: Pool | null = null;
   #updates = 0;
   #stopping = false;
-  #judged = 0;
+  readonly #judge: Judge | null;
   #judging: Promise<void> = Promise.resolve();
   #began = performance.now();
   #watch: NodeJS.Timeout | undefined;
@@ -87,7 +80,17 @@ export class Coordinator {
       this.#reject = reject;
     });
     this.#finished.catch(() => {});
-    const { identity, token } = options;
+    const { identity, token, plan, observe } = options;
+    this.#judge = observe
+      ? new Judge(
+          { plan, observe, token, roster: this.#roster },
+          {
+            running: () => this.#phase === "running",
+            now: () => this.#now(),
+            fail: (error) => this.fail(error),
+          },
+        )
+      : null;
     this.#links = new Links(
       { run: identity.run, token, rank: coordinatorRank, incarnation: 1 },
       {
@@ -96,6 +99,7 @@ export class Coordinator {
         connected: (rank) => this.#found(rank),
         broken: (rank, reason) => this.#suspect(rank, reason),
         overrun: (rank, reason) => this.declareLost(rank, reason),
+        fenced: () => {},
       },
     );
   }
@@ -139,6 +143,7 @@ export class Coordinator {
     for (const { rank } of liveEntries(this.#roster)) this.#order(rank, { kind: "close" });
     const telemetry = createTelemetry(this.#roster.seats.map(({ role }) => role));
     for (const { telemetry: json } of held) addTelemetry(telemetry, json);
+    countGone(telemetry, this.#roster);
     const { seats } = this.#roster;
     return resultOf(this.#options.plan, held, { seats, telemetry, seconds });
   }
@@ -166,7 +171,9 @@ export class Coordinator {
     if (!entry || entry.state === "dead" || entry.state === "left") return;
     if (this.#phase === "ending") return;
     const name = nameOf(rank, this.#roster.seats);
-    this.#say({ kind: "lost", rank, name, reason });
+    const end = this.#phase === "gathering" || !this.#survives(entry);
+    const action = end ? "the run ends" : "the others go on, and take over its rows";
+    this.#say({ kind: "lost", rank, name, reason, action });
     entry.state = "dead";
     this.#links.remove(rank);
     if (this.#phase === "gathering") {
@@ -266,7 +273,7 @@ export class Coordinator {
       case "progress": {
         const { kind, ...counts } = tale;
         Object.assign(entry, counts);
-        return this.#judgeFreePace();
+        return this.#judgePool();
       }
       case "lease":
         entry.rows = tale.rows;
@@ -279,6 +286,7 @@ export class Coordinator {
       case "leaving":
         return this.#leave(entry);
       case "finished":
+        if (entry.leaving) return this.#becomeLeft(entry);
         entry.state = "finished";
         return this.#endIfAllFinished();
       case "failed":
@@ -330,7 +338,13 @@ export class Coordinator {
     if (strategy.pace === "lockstep") {
       this.#grants = createGrants({ updates: this.#updates, epochs, snapshotEpochs });
       this.#grantAll();
-      if (observe) this.#judging = this.#judgeRounds();
+      const judge = this.#judge;
+      if (judge)
+        this.#judging = judge.rounds(
+          this.#grants,
+          this.#updates,
+          () => !this.#stopping && this.#grantAll(),
+        );
       return;
     }
     const { rowsPerUpdate } = options;
@@ -348,7 +362,7 @@ export class Coordinator {
     const { rows, last } = takeRows(this.#pool);
     entry.leased += rows;
     this.#order(entry.rank, { kind: "lease", rows, last });
-    this.#judgeFreePace();
+    this.#judgePool();
   }
 
   #endPool(): void {
@@ -367,59 +381,8 @@ export class Coordinator {
     this.#grantAll();
   }
 
-  /** Fetches and judges the snapshots of a lockstep run in their order. */
-  async #judgeRounds(): Promise<void> {
-    const { token } = this.#options;
-    const grants = this.#grants!;
-    for (let number = 1; number * grants.every <= grants.granted; number++) {
-      const after = number * grants.every;
-      const held = await fetchModels(this.#judgedMembers(), { after, token }).catch(() => null);
-      if (held === null || this.#phase !== "running") return;
-      const rows = Math.round((after / this.#updates) * this.#options.plan.task.rows);
-      const stop = await this.#judge(number, rows, held);
-      advanceGrants(grants, number, stop);
-      if (!this.#stopping) this.#grantAll();
-    }
-  }
-
-  /** Free pace: whenever another so many rows were learned, the model as it is then. */
-  #judgeFreePace(): void {
-    const { observe, plan, token } = this.#options;
-    if (!observe || !this.#pool || this.#phase !== "running") return;
-    const rows = liveEntries(this.#roster).reduce((sum, entry) => sum + entry.rows, 0);
-    const number = Math.floor(rows / (observe.everyEpochs * plan.task.rows));
-    if (number <= this.#judged) return;
-    this.#judged = number;
-    this.#judging = this.#judging.then(async () => {
-      const held = await fetchModels(this.#judgedMembers(), { after: 0, token }).catch(() => null);
-      if (held === null || this.#phase !== "running") return;
-      if (await this.#judge(number, rows, held)) this.stop();
-    });
-    this.#judging.catch((error) => this.fail(error));
-  }
-
-  async #judge(number: number, rows: number, held: readonly HeldModel[]): Promise<boolean> {
-    try {
-      const model = snapshotModel(this.#options.plan, held);
-      return await this.#options.observe!.at({ number, rows, seconds: this.#now(), model });
-    } catch (error) {
-      this.fail(error instanceof Error ? error : new Error(String(error)));
-      return true;
-    }
-  }
-
-  /** Whose models make the model of the run: the servers', all workers', or that of one. */
-  #judgedMembers(): RosterEntry[] {
-    const { strategy, options } = this.#options.plan;
-    const live = liveEntries(this.#roster);
-    const workers = live.filter(({ seat }) => seat.role === "worker");
-    const servers = live.filter(({ seat }) => seat.role === "server");
-    if (strategy.owns === "columns") return workers;
-    // In lockstep a worker's replica is the model all agreed on after that round.
-    if (servers.length > 0 && strategy.pace === "free") return servers;
-    return servers.length === 0 && strategy.conserves(options) === "mean"
-      ? workers
-      : workers.slice(0, 1);
+  #judgePool(): void {
+    if (this.#pool) this.#judging = this.#judge?.pool(() => this.stop()) ?? this.#judging;
   }
 
   #collect() {
@@ -465,18 +428,51 @@ export class Coordinator {
     }
   }
 
-  #leave(entry: RosterEntry): void {
-    this.declareLost(entry.rank, "it was asked to leave");
+  /** The others can go on without it. */
+  #survives({ rank, seat }: RosterEntry): boolean {
+    const others = this.#learners().filter((one) => one.rank !== rank);
+    return others.length > 0 && survivalOf(this.#options.plan.strategy, seat.role) !== null;
   }
 
-  #expel({ rank, seat }: RosterEntry, reason: string): void {
-    const { strategy } = this.#options.plan;
+  /** A member asked to leave: it makes no further updates, hands out what it has, and goes. */
+  #leave(entry: RosterEntry): void {
+    if (!this.#survives(entry)) return this.declareLost(entry.rank, "it was asked to leave");
+    entry.leaving = true;
+    const exhaust = survivalOf(this.#options.plan.strategy, entry.seat.role) === "counts-out";
+    this.#order(entry.rank, { kind: "depart", exhaust });
+  }
+
+  #becomeLeft(entry: RosterEntry): void {
+    const { rank } = entry;
+    entry.state = "left";
+    this.#say({ kind: "left", rank, name: nameOf(rank, this.#roster.seats) });
+    this.#order(rank, { kind: "close" });
+    this.#goOnWithout(entry, []);
+  }
+
+  #expel(entry: RosterEntry, reason: string): void {
+    const { rank, seat } = entry;
+    if (this.#survives(entry)) return this.#goOnWithout(entry, [rank]);
     const name = nameOf(rank, this.#roster.seats);
+    const { strategy } = this.#options.plan;
     this.fail(
       new Error(
-        `${name} was lost: ${reason}. ${strategy.name} ${seat.role}s do not go on without it`,
+        `${name} was lost: ${reason}. Strategy ${strategy.name} can't go on without this ${seat.role}`,
       ),
     );
+  }
+
+  /** A new view; rows and unspent leases of the member that is gone pass to the others. */
+  #goOnWithout(gone: RosterEntry, lost: readonly number[]): void {
+    if (this.#pool && !this.#stopping) this.#pool.left += Math.max(0, gone.leased - gone.rows);
+    passSegments(this.#roster, gone.rank);
+    this.#announceView();
+    const view = addressed(this.#roster);
+    for (const { rank } of liveEntries(this.#roster)) {
+      this.#order(rank, { kind: "view", view, lost });
+    }
+    if (this.#stopping) this.#endHeld();
+    this.#endIfAllFinished();
   }
 
   #stopCall({ reason }: StopRequest): { state: string } {

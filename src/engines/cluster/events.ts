@@ -23,5 +23,11 @@ export type ClusterEvent =
       readonly id: number;
       readonly members: readonly { readonly rank: number; readonly incarnation: number }[];
     }
-  | { readonly kind: "lost"; readonly rank: number; readonly name: string; readonly reason: string }
+  | {
+      readonly kind: "lost";
+      readonly rank: number;
+      readonly name: string;
+      readonly reason: string;
+      readonly action: string;
+    }
   | { readonly kind: "left"; readonly rank: number; readonly name: string };

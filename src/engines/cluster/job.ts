@@ -55,6 +55,8 @@ export type Order =
   /** Learn nothing further, and say how far you are. */
   | { readonly kind: "hold" }
   | { readonly kind: "view"; readonly view: AddressedView; readonly lost: readonly number[] }
+  /** Make no further updates, hand out what there is, and say when you have; `exhaust`: say goodbye too. */
+  | { readonly kind: "depart"; readonly exhaust: boolean }
   | { readonly kind: "close" };
 
 /** What a member waits for. */

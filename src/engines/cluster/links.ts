@@ -36,6 +36,8 @@ export interface LinksEvents {
   connected(rank: number): void;
   broken(rank: number, reason: string): void;
   overrun(rank: number, reason: string): void;
+  /** The peer says that this life is over. */
+  fenced(rank: number, reason: string): void;
 }
 
 interface Peer extends PeerAddress {
@@ -52,6 +54,8 @@ export class Links {
   readonly #identity: Identity;
   readonly #events: LinksEvents;
   readonly #peers = new Map<number, Peer>();
+  /** The last life of each rank that is over here. */
+  readonly #over = new Map<number, number>();
 
   constructor(identity: Identity, events: LinksEvents) {
     this.#identity = identity;
@@ -105,6 +109,7 @@ export class Links {
     const peer = this.#peers.get(rank);
     if (!peer) return;
     this.#peers.delete(rank);
+    this.#over.set(rank, peer.incarnation);
     clearTimeout(peer.retry);
     peer.link.close();
     peer.client?.close();
@@ -131,6 +136,9 @@ export class Links {
   accept(call: ServerDuplexStream<FramesMessage, FramesMessage>): void {
     const { rank, incarnation } = this.#callerOf(call.metadata);
     const peer = this.#peers.get(rank);
+    if (incarnation <= (this.#over.get(rank) ?? 0)) {
+      throw new Refusal(`life ${incarnation} of member ${rank} is over: it was expelled`, "fenced");
+    }
     if (!peer || peer.incarnation < incarnation) {
       throw new Refusal(`member ${rank} is not in the view of this process yet`, "unavailable");
     }
@@ -213,7 +221,8 @@ export class Links {
       peer.attempts = 0;
       this.#events.connected(peer.rank);
     });
-    call.on("status", ({ code }) => {
+    call.on("status", ({ code, details }) => {
+      if (code === status.ABORTED) this.#events.fenced(peer.rank, details);
       // The other side keeps the stream it has: it will be accepted here, or was.
       if (code === status.ALREADY_EXISTS) peer.attempts = Math.max(peer.attempts, 3);
     });

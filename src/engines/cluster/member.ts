@@ -11,6 +11,7 @@ import {
   createHost,
   deliver,
   deliverMessage,
+  giveLearner,
   type MemberHost,
   nextRows,
   ownUpdates,
@@ -29,7 +30,7 @@ import {
   type Order,
   type Tale,
 } from "./job.ts";
-import { coordinatorSecondsMax, progressMsMax } from "./limits.ts";
+import { acknowledgeMsMax, coordinatorSecondsMax, progressMsMax } from "./limits.ts";
 import { coordinatorRank, Links } from "./links.ts";
 import { Refusal } from "./refusal.ts";
 import { createRemoteRows, type RemoteRows } from "./remote-rows.ts";
@@ -169,6 +170,9 @@ export class ClusterMember {
         connected: (from) => from === coordinatorRank && this.#coordinatorFound(),
         broken: (from, reason) => this.#broken(from, reason),
         overrun: (from, reason) => this.#tell({ kind: "suspect", rank: from, reason }),
+        fenced: (from, reason) => {
+          if (from === coordinatorRank) this.#end({ kind: "failed", message: reason });
+        },
       },
     );
     links.admit({ rank: coordinatorRank, incarnation: 1, address: join });
@@ -224,9 +228,11 @@ export class ClusterMember {
         return this.#tell({ kind: "held", taken: this.#host!.cursor?.taken ?? 0 });
       case "view":
         return this.#changeView(order.view, order.lost);
+      case "depart":
+        return this.#depart(order.exhaust);
       case "close":
-        this.#become("closed");
-        return this.#end(this.#state === "leaving" ? { kind: "left" } : { kind: "done" });
+        this.#end(this.#state === "leaving" ? { kind: "left" } : { kind: "done" });
+        return this.#become("closed");
       default:
         return order satisfies never;
     }
@@ -261,10 +267,43 @@ export class ClusterMember {
     this.#options.log(
       `view ${view.view.id}: members ${view.view.members.map(({ rank }) => rank).join(", ")}`,
     );
+    this.#takeOver(view.owners).catch((error) => {
+      this.#options.log(`could not take over rows, goes on with its own: ${error.message}`);
+    });
     for (const member of lost) deliver(host, { kind: "lost", now: this.#now(), member });
     deliver(host, { kind: "view", now: this.#now(), view: view.view });
     this.#stepped();
   }
+
+  /** Leaves in good order: by goodbye where the strategy has one, else once all it sent has arrived. */
+  #depart(exhaust: boolean): void {
+    this.#departing = exhaust ? "exhaust" : "hold";
+    this.#learnNext();
+    if (!exhaust) this.#departWhenFlushed();
+  }
+
+  #departWhenFlushed(): void {
+    if (this.#links!.isFlushed) return this.#tell({ kind: "finished" });
+    this.#after(acknowledgeMsMax / 1000, () => this.#departWhenFlushed());
+  }
+
+  /** Takes over rows that were somebody else's, once they are here; until then learns from what it has. */
+  async #takeOver(owners: readonly number[]): Promise<void> {
+    const { rank, incarnation, job } = this.#seated!;
+    const rows = this.#rows;
+    const host = this.#host!;
+    if (!rows || job.task.kind !== "rows" || !host.learner) return;
+    const owned = new Set([...owners.keys()].filter((segment) => owners[segment] === rank));
+    const missing = [...owned].filter((segment) => !rows.segments.has(segment));
+    if (missing.length === 0) return;
+    const wanted = { rank, incarnation, segments: missing };
+    await fetchRows(this.#client, this.#options, wanted, (part) => rows.add(part));
+    const { workers, seed } = job;
+    giveLearner(host, rows.createLearner({ rank, workers, seed }, owned));
+    this.#options.log(`took over ${missing.length} segments: ${host.learner.rows} rows now`);
+  }
+
+  #departing: "no" | "exhaust" | "hold" = "no";
 
   #wake(): void {
     this.#guard(() => {
@@ -315,6 +354,8 @@ export class ClusterMember {
       return this.#waitFor(`members ${this.#links!.fullRanks.join(", ")} to take what was sent`);
     }
     if (host.request!.kind === "adjust") return "learn";
+    if (this.#departing === "exhaust") return "exhausted";
+    if (this.#departing === "hold") return this.#waitFor("leave to go");
     if (host.strategy.pace === "lockstep") {
       const { taken } = host.cursor!;
       this.#shelf!.offer(taken, () => host.replica.snapshot());

@@ -9,6 +9,7 @@ import {
   mergeTelemetry,
   type Telemetry,
 } from "../telemetry.ts";
+import type { Roster } from "./roster.ts";
 
 /** A member's model. */
 export interface HeldModel {
@@ -72,4 +73,16 @@ export function addTelemetry(total: Telemetry, json: string): void {
   };
   for (const [bar, count] of sent.staleness) part.staleness[bar] = count;
   mergeTelemetry(total, part);
+}
+
+/** Members that are gone hand in nothing: what they told last is counted. */
+export function countGone({ members }: Telemetry, { entries }: Roster): void {
+  for (const { rank, state, updates, rows, bytes, messages } of entries.values()) {
+    if (state !== "dead" && state !== "left") continue;
+    const counts = members[rank]!;
+    counts.updates += updates;
+    counts.rows += rows;
+    counts.bytesSent += bytes;
+    counts.messagesSent += messages;
+  }
 }

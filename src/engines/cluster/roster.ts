@@ -29,6 +29,8 @@ export interface RosterEntry {
   longestUpdate: number;
   wait: MemberWait | null;
   taken: number | null;
+  /** It asked to leave, and finishes before the others. */
+  leaving: boolean;
 }
 
 /** The book. */
@@ -71,7 +73,7 @@ export function giveSeat(
   const entry: RosterEntry = {
     ...{ rank, incarnation: ++roster.incarnations[rank]!, seat: roster.seats[rank]!, ...place },
     ...{ state: "seated", heardAt: now, updates: 0, rows: 0, bytes: 0, messages: 0, leased: 0 },
-    ...{ ownUpdates: null, longestUpdate: 0, wait: null, taken: null },
+    ...{ ownUpdates: null, longestUpdate: 0, wait: null, taken: null, leaving: false },
   };
   roster.entries.set(rank, entry);
   return entry;
@@ -87,6 +89,20 @@ export function liveEntries({ entries }: Roster): RosterEntry[] {
 /** The segments a member owns. */
 export function segmentsOf({ owners }: Roster, rank: number): number[] {
   return [...owners.keys()].filter((segment) => owners[segment] === rank);
+}
+
+/** Deals out the segments of a member that is gone, each to the worker that then owns least. */
+export function passSegments(roster: Roster, gone: number): void {
+  const owned = new Map<number, number>();
+  for (const { rank, seat, leaving } of liveEntries(roster)) {
+    if (seat.role === "worker" && !leaving) owned.set(rank, segmentsOf(roster, rank).length);
+  }
+  if (owned.size === 0) return;
+  for (const segment of segmentsOf(roster, gone)) {
+    const [least] = [...owned].reduce((a, b) => (b[1] < a[1] ? b : a));
+    roster.owners[segment] = least;
+    owned.set(least, owned.get(least)! + 1);
+  }
 }
 
 /** Issues the next view: everybody who is live and not only just seated. */

@@ -1,0 +1,71 @@
+/** `glissade status` and `glissade stop`: calls to the coordinator, or a member, of a run. */
+import type { MemberStatus, StatusReply, Wait } from "../engines/cluster/public.ts";
+import { type CommandContext, type CommandDefinition, exitCode, UsageError } from "./command.ts";
+import { formatTable } from "./table.ts";
+
+const common = ["join", "token", "json", "quiet", "verbose", "color"] as const;
+
+export const statusCommand: CommandDefinition = {
+  name: "status",
+  description:
+    "Say how a run goes: its members, what each does, and for whom, since when and until when it waits.",
+  arguments: [],
+  settings: common,
+  examples: ["GLISSADE_TOKEN=WORD glissade status --join 10.0.0.5:7650"],
+  run: showStatus,
+};
+
+export const stopCommand: CommandDefinition = {
+  name: "stop",
+  description:
+    "End a run in good order (join: its coordinator), or have one member leave it (join: that member).",
+  arguments: [],
+  settings: common,
+  examples: ["GLISSADE_TOKEN=WORD glissade stop --join 10.0.0.5:7650"],
+  run: stopRun,
+};
+
+async function showStatus({ settings, output }: CommandContext): Promise<number> {
+  const { askStatus } = await import("../engines/cluster/public.ts");
+  const status = await askStatus(targetOf(settings, "status"));
+  if (output.json) output.result(JSON.stringify(status, plainNumbers));
+  else for (const line of statusLines(status)) output.result(line);
+  return exitCode.done;
+}
+
+async function stopRun({ settings, output }: CommandContext): Promise<number> {
+  const { askStop } = await import("../engines/cluster/public.ts");
+  const { state } = await askStop(targetOf(settings, "stop"), "asked by glissade stop");
+  if (output.json) output.result(JSON.stringify({ glissade: "1", command: "stop", state }));
+  else output.result(state);
+  return exitCode.done;
+}
+
+function targetOf({ join, token }: CommandContext["settings"], command: string) {
+  if (join !== null) return { address: join, token: token ?? "" };
+  throw new UsageError(`${command}: expected --join HOST:PORT of the run, found none`);
+}
+
+function statusLines({ role, state, view, seconds, members, waits }: StatusReply): string[] {
+  const head = `${role}: ${state}, view ${view}, ${seconds.toFixed(1)} s`;
+  const rows = members.map((member) => [
+    `${member.role} ${member.rank}`,
+    ...[member.state, `${member.updates} updates`, `${member.rows} rows`, member.address],
+    waitText(member),
+  ]);
+  return [head, ...formatTable(rows), ...waits.map((wait) => `waits for ${describeWait(wait)}`)];
+}
+
+function waitText({ wait }: MemberStatus): string {
+  return wait ? `waits for ${describeWait(wait)}` : "";
+}
+
+function describeWait({ whom, since, until }: Wait): string {
+  const end = Number.isFinite(until) ? `until ${until.toFixed(1)} s at most` : "until told to stop";
+  return `${whom}, since ${since.toFixed(1)} s, ${end}`;
+}
+
+function plainNumbers(key: string, value: unknown): unknown {
+  if (key.startsWith("$")) return undefined;
+  return typeof value === "bigint" ? Number(value) : value;
+}

@@ -1,0 +1,20 @@
+/** `glissade coordinator`: the run of `glissade train --engine cluster`, whose members join from anywhere. */
+import type { CommandDefinition } from "./command.ts";
+import { trainCommand, trainFromFiles } from "./train.ts";
+
+export const coordinatorCommand: CommandDefinition = {
+  ...trainCommand,
+  name: "coordinator",
+  description:
+    "Coordinate a run whose members join from anywhere: reads the rows, waits for the members, hands out rows, judges, saves. Prints how to join.",
+  settings: trainCommand.settings.filter((name) => name !== "engine"),
+  examples: [
+    "glissade coordinator news.svm.gz --strategy ssp --workers 4",
+    "glissade coordinator news.svm --workers 16 --listen 0.0.0.0:7650 --token WORD",
+  ],
+  run: (context) =>
+    trainFromFiles(
+      { ...context, settings: { ...context.settings, engine: "cluster" } },
+      { waitsForMembers: true },
+    ),
+};

@@ -1,0 +1,105 @@
+/** Fetches snapshots of a run and has them judged, one after the other, off the members' path. */
+import type { RunPlan } from "../engine.ts";
+import type { ClusterSnapshot } from "./events.ts";
+import { reconnectMsMax } from "./limits.ts";
+import { fetchModels } from "./member-calls.ts";
+import { advanceGrants, type Grants } from "./paces.ts";
+import { type HeldModel, snapshotModel } from "./results.ts";
+import { liveEntries, type Roster, type RosterEntry } from "./roster.ts";
+
+/** Called with a model every so many epochs; true stops the run. */
+export interface Observer {
+  readonly everyEpochs: number;
+  readonly at: (snapshot: ClusterSnapshot) => boolean | Promise<boolean>;
+}
+
+interface JudgeCase {
+  readonly plan: RunPlan;
+  readonly observe: Observer;
+  readonly token: string;
+  readonly roster: Roster;
+}
+
+interface JudgePort {
+  running(): boolean;
+  now(): number;
+  fail(error: Error): void;
+}
+
+/** Owns the queue of judgements of a run. */
+export class Judge {
+  readonly #case: JudgeCase;
+  readonly #port: JudgePort;
+  #judged = 0;
+  #queue: Promise<void> = Promise.resolve();
+
+  constructor(of: JudgeCase, port: JudgePort) {
+    this.#case = of;
+    this.#port = port;
+  }
+
+  /** Judges the snapshots of a lockstep run in their order; each verdict allows the next updates. */
+  async rounds(grants: Grants, updates: number, grant: () => void): Promise<void> {
+    for (let number = 1; number * grants.every <= grants.granted; number++) {
+      const after = number * grants.every;
+      const held = await this.#round(after);
+      if (held === null) return;
+      const rows = Math.round((after / updates) * this.#case.plan.task.rows);
+      advanceGrants(grants, number, await this.#judge(number, rows, held));
+      grant();
+    }
+  }
+
+  /** Free pace: whenever another so many rows were learned, the model as it is then. */
+  pool(stop: () => void): Promise<void> {
+    const { plan, observe, roster, token } = this.#case;
+    const rows = [...roster.entries.values()].reduce((sum, entry) => sum + entry.rows, 0);
+    const number = Math.floor(rows / (observe.everyEpochs * plan.task.rows));
+    if (number <= this.#judged || !this.#port.running()) return this.#queue;
+    this.#judged = number;
+    this.#queue = this.#queue.then(async () => {
+      const held = await fetchModels(this.#members(), { after: 0, token }).catch(() => null);
+      if (held === null || !this.#port.running()) return;
+      if (await this.#judge(number, rows, held)) stop();
+    });
+    return this.#queue;
+  }
+
+  /** Models after a round; who dies meanwhile is left out at the next try. Null when the run is over. */
+  async #round(after: number): Promise<readonly HeldModel[] | null> {
+    const { token } = this.#case;
+    while (this.#port.running()) {
+      try {
+        return await fetchModels(this.#members(), { after, token });
+      } catch {
+        await new Promise((resume) => setTimeout(resume, reconnectMsMax));
+      }
+    }
+    return null;
+  }
+
+  async #judge(number: number, rows: number, held: readonly HeldModel[]): Promise<boolean> {
+    try {
+      const model = snapshotModel(this.#case.plan, held);
+      return await this.#case.observe.at({ number, rows, seconds: this.#port.now(), model });
+    } catch (error) {
+      this.#port.fail(error instanceof Error ? error : new Error(String(error)));
+      return true;
+    }
+  }
+
+  /** Whose models make the model of the run: the servers', all workers', or that of one. */
+  #members(): RosterEntry[] {
+    const { plan, roster } = this.#case;
+    const { strategy, options } = plan;
+    const live = liveEntries(roster).filter(({ state }) => state !== "seated");
+    const workers = live.filter(({ seat }) => seat.role === "worker");
+    const servers = live.filter(({ seat }) => seat.role === "server");
+    if (strategy.owns === "columns") return workers;
+    // In lockstep a worker's replica is the model all agreed on after that round.
+    if (servers.length > 0 && strategy.pace === "free") return servers;
+    return servers.length === 0 && strategy.conserves(options) === "mean"
+      ? workers
+      : workers.slice(0, 1);
+  }
+}

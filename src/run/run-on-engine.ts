@@ -1,0 +1,58 @@
+/** The engine a run asks for, loaded on first use; all take the same plan and give the same result. */
+import type { ClusterPlan, ClusterSetting } from "../engines/cluster/cluster.ts";
+import type { ClusterEvent } from "../engines/cluster/events.ts";
+import type { EngineResult } from "../engines/engine.ts";
+import type { RunEventBody } from "./events.ts";
+
+/** Where the members of a cluster are to be: what commands know and settings of a run do not say. */
+export type ClusterPlace = ClusterSetting;
+
+/** Runs the plan on threads of this process, or on processes. */
+export async function runOnEngine(
+  plan: Omit<ClusterPlan, "cluster">,
+  { engine, place }: { engine: string; place: ClusterPlace | null },
+  emit: (body: RunEventBody) => void,
+): Promise<EngineResult> {
+  if (engine !== "cluster") {
+    const { runThreads } = await import("../engines/threads/threads.ts");
+    const { observe, ...rest } = plan;
+    return runThreads(observe ? { ...rest, observe } : rest);
+  }
+  if (place === null) {
+    throw new RangeError(
+      "Cannot train on engine cluster as nothing says where its members are: use glissade train or glissade coordinator, or give the run a `cluster`",
+    );
+  }
+  const { runCluster } = await import("../engines/cluster/cluster.ts");
+  return runCluster({
+    ...plan,
+    cluster: {
+      ...place,
+      onEvent: (event) => {
+        place.onEvent?.(event);
+        tellEvent(event, emit);
+      },
+    },
+  });
+}
+
+function tellEvent(event: ClusterEvent, emit: (body: RunEventBody) => void): void {
+  switch (event.kind) {
+    case "view":
+      return emit({ kind: "view", id: event.id, members: event.members });
+    case "lost":
+      return emit({
+        kind: "fault",
+        fault: "member-lost",
+        rank: event.rank,
+        message: `${event.name} was lost: ${event.reason}`,
+        action: event.action,
+      });
+    case "joined":
+    case "left":
+    case "listening":
+      return;
+    default:
+      return event satisfies never;
+  }
+}
