@@ -3,9 +3,11 @@
  * its parent: it holds a channel to it, and leaves when that closes, however the parent ended.
  */
 import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
 import { createWriteStream, type WriteStream } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import type { Launch, Launched, MemberOrder, ProcessEnd } from "../engines/cluster/launcher.ts";
 import { endSecondsMax } from "../engines/cluster/limits.ts";
 
@@ -20,6 +22,8 @@ export interface LocalOptions {
 /** Lines of a process kept to be shown when it fails, and their length. */
 const tailLinesMax = 20;
 const lineLengthMax = 500;
+/** What a process said last arrives within this time of its end. */
+const lastLinesMsMax = 200;
 
 interface Started {
   readonly rank: number;
@@ -76,7 +80,10 @@ function startMember(
       onEnd({ rank, reason: `could not be started: ${error.message}` });
       resolve();
     });
-    child.once("close", (code, signal) => {
+    // Not "close": that never comes where the channel was closed before the process had opened it.
+    child.once("exit", async (code, signal) => {
+      await Promise.race([once(child.stderr!, "close"), setTimeout(lastLinesMsMax)]);
+      child.stderr!.destroy();
       log?.end();
       if (code !== 0) onEnd({ rank, reason: reasonOf({ code, signal, tail }) });
       resolve();
@@ -99,12 +106,10 @@ function reasonOf(end: {
 /** Asks those that still run to leave, and ends them when they do not. */
 async function endAll(started: readonly Started[], ended: Promise<void>): Promise<void> {
   for (const { child } of started) if (child.connected) child.disconnect();
-  let timer: NodeJS.Timeout | undefined;
-  const patience = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, 1000 * endSecondsMax);
-  });
-  await Promise.race([ended, patience]);
-  clearTimeout(timer);
+  const patience = new AbortController();
+  const { signal } = patience;
+  await Promise.race([ended, setTimeout(1000 * endSecondsMax, null, { signal }).catch(() => {})]);
+  patience.abort();
   for (const { child } of started) {
     if (child.exitCode === null && child.signalCode === null) child.kill("SIGKILL");
   }
