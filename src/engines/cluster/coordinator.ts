@@ -444,7 +444,9 @@ export class Coordinator {
 
   #becomeLeft(entry: RosterEntry): void {
     const { rank } = entry;
-    entry.state = "left";
+    // Where there is no goodbye, nobody may wait for one: to the others the member is simply gone.
+    const said = survivalOf(this.#options.plan.strategy, entry.seat.role) === "counts-out";
+    entry.state = said ? "left" : "dead";
     this.#say({ kind: "left", rank, name: nameOf(rank, this.#roster.seats) });
     this.#order(rank, { kind: "close" });
     this.#goOnWithout(entry, []);
