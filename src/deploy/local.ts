@@ -45,6 +45,7 @@ export function launchLocal({ program, logs }: LocalOptions): Launch {
     );
     const ended = Promise.all(started.map((one) => one.ended)).then(() => {});
     return {
+      processes: started.map(({ child }) => child.pid),
       ended,
       async [Symbol.asyncDispose]() {
         stopping = true;

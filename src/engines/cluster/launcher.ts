@@ -10,6 +10,8 @@ export interface MemberOrder {
 
 /** Processes that were started. */
 export interface Launched extends AsyncDisposable {
+  /** Their process ids, by rank; undefined for one that could not be started. */
+  readonly processes: readonly (number | undefined)[];
   /** Resolves when all have ended by themselves. */
   readonly ended: Promise<void>;
 }

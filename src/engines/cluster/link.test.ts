@@ -1,0 +1,105 @@
+import { EventEmitter } from "node:events";
+import { fromBinary, toBinary } from "@bufbuild/protobuf";
+import fc from "fast-check";
+import { afterEach, describe, expect, test, vi } from "vitest";
+import { type FramesMessage, readFrames, writeFrames } from "./frames.ts";
+import { FramesSchema } from "./generated/glissade/cluster/v1/cluster_pb.ts";
+import { type FrameStream, Link } from "./link.ts";
+
+/** One end of a connection in memory; what is written waits until it is passed on, or is lost. */
+class Pipe extends EventEmitter {
+  readonly sent: FramesMessage[] = [];
+  write(message: FramesMessage): boolean {
+    this.sent.push(readFrames(writeFrames(message)));
+    return true;
+  }
+  end(): void {}
+  destroy(): void {}
+}
+
+function recorder(): { link: Link; received: number[] } {
+  const received: number[] = [];
+  const ignore = () => {};
+  const frame = (bytes: Uint8Array) => void received.push(bytes[0]! + 256 * bytes[1]!);
+  const link = new Link({ frame, room: ignore, broken: ignore, overrun: ignore });
+  return { link, received };
+}
+
+afterEach(() => void vi.useRealTimers());
+
+describe("link", () => {
+  test("every frame sent is received exactly once and in order, however often the stream breaks", () => {
+    vi.useFakeTimers();
+    const actions = fc.array(fc.constantFrom("send", "pass", "back", "break"), { maxLength: 200 });
+    fc.assert(
+      fc.property(actions, (steps) => {
+        const [a, b] = [recorder(), recorder()];
+        let [left, right] = connect(a.link, b.link);
+        let sent = 0;
+        for (const step of steps) {
+          if (step === "send") {
+            a.link.send(Uint8Array.of(sent % 256, sent >> 8));
+            sent++;
+          } else if (step === "pass") passOne(left, right);
+          else if (step === "back") passOne(right, left);
+          else [left, right] = connect(a.link, b.link);
+        }
+        [left, right] = connect(a.link, b.link);
+        while (left.sent.length > 0 || right.sent.length > 0) {
+          passOne(left, right);
+          passOne(right, left);
+          vi.advanceTimersByTime(100);
+        }
+        expect(b.received).toEqual(Array.from({ length: sent }, (_, k) => k));
+        expect(a.link.frames).toBe(0);
+        a.link.close();
+        b.link.close();
+      }),
+    );
+  });
+});
+
+function connect(a: Link, b: Link): [Pipe, Pipe] {
+  const [left, right] = [new Pipe(), new Pipe()];
+  a.attach(left as unknown as FrameStream);
+  b.attach(right as unknown as FrameStream);
+  return [left, right];
+}
+
+function passOne(from: Pipe, to: Pipe): void {
+  const message = from.sent.shift();
+  if (message) to.emit("data", message);
+}
+
+describe("frames", () => {
+  const message = fc.record({
+    first: fc.nat(2 ** 31 - 1).map((n) => n * 1000),
+    received: fc.nat(),
+    frame: fc.array(fc.uint8Array({ maxLength: 300 }), { maxLength: 5 }),
+  });
+
+  test("are the bytes that the generated code writes and reads", () => {
+    fc.assert(
+      fc.property(message, ({ first, received, frame }) => {
+        const bytes = writeFrames({ first, received, frame });
+        const read = fromBinary(FramesSchema, bytes);
+        expect([Number(read.first), Number(read.received)]).toEqual([first, received]);
+        expect(read.frame.map((one) => [...one])).toEqual(frame.map((one) => [...one]));
+        expect([...toBinary(FramesSchema, read)]).toEqual([...bytes]);
+        expect(readFrames(bytes).frame.map((one) => [...one])).toEqual(frame.map((f) => [...f]));
+      }),
+    );
+  });
+
+  test("cut or random bytes are refused with a RangeError, or read", () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 60 }), (bytes) => {
+        try {
+          readFrames(bytes);
+        } catch (error) {
+          expect(error).toBeInstanceOf(RangeError);
+        }
+      }),
+    );
+  });
+});
