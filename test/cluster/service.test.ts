@@ -60,6 +60,7 @@ describe("service", () => {
       ServerReflection.method.serverReflectionInfo,
     );
     const call = client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize);
+    call.on("error", () => {});
     const answer = () =>
       new Promise<ServerReflectionResponse>((resolve) => call.once("data", resolve));
     const ask = (messageRequest: object) => {
