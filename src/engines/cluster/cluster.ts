@@ -3,6 +3,7 @@
  * process coordinates: it is not on the path of messages, and judges snapshots off the members' path.
  */
 import { createHash, randomUUID } from "node:crypto";
+import { setTimeout as delay } from "node:timers/promises";
 import { viewBlock } from "../../data/block.ts";
 import { Arena } from "../../kernels/arena.ts";
 import { type KernelTaskSpec, ownedParts, segmentsPerWorker } from "../../learner/kernel-task.ts";
@@ -15,7 +16,7 @@ import type { ClusterEvent } from "./events.ts";
 import type { RunIdentity } from "./handshake.ts";
 import type { ClusterJob, RemoteTask } from "./job.ts";
 import type { Launch } from "./launcher.ts";
-import { launchSecondsMax } from "./limits.ts";
+import { endSecondsMax, launchSecondsMax } from "./limits.ts";
 import { type Roster, segmentsOf } from "./roster.ts";
 import { rowParts } from "./row-parts.ts";
 
@@ -90,7 +91,8 @@ async function runLaunched(
       coordinator.processEnded(rank, reason),
     );
     const result = await coordinator.result();
-    await launched.ended;
+    // One that is stopped never ends by itself: it is ended when this scope is left.
+    await Promise.race([launched.ended, delay(1000 * endSecondsMax, null, { ref: false })]);
     return result;
   } finally {
     clearTimeout(timer);
