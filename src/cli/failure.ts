@@ -5,6 +5,10 @@ import type { Output } from "./output.ts";
 
 /** Errors whose message is meant for the user, by name, with the exit code they lead to. */
 const expected: Readonly<Record<string, number>> = {
+  // Of a cluster: another process could not be reached, or said no; a member was lost.
+  CallError: exitCode.failed,
+  Refusal: exitCode.failed,
+  ClusterError: exitCode.failed,
   UsageError: exitCode.wrongUse,
   SettingError: exitCode.wrongUse,
   InputError: exitCode.failed,

@@ -11,6 +11,7 @@ import { shuffleShape } from "../../learner/rows.ts";
 import { type EngineResult, type RunPlan, refusalOf, seatsOf } from "../engine.ts";
 import { loadStrategy, type StrategySource } from "../strategy-source.ts";
 import { createTask, type TaskSpec } from "../task-spec.ts";
+import { ClusterError } from "./cluster-error.ts";
 import { Coordinator, type CoordinatorOptions } from "./coordinator.ts";
 import type { ClusterEvent } from "./events.ts";
 import type { RunIdentity } from "./handshake.ts";
@@ -83,7 +84,9 @@ async function runLaunched(
     if (missing.length === 0) return;
     const ranks = missing.join(", ");
     coordinator.fail(
-      new Error(`Members ${ranks} did not join within ${launchSecondsMax} s: see their log files`),
+      new ClusterError(
+        `Members ${ranks} did not join within ${launchSecondsMax} s: see their log files`,
+      ),
     );
   }, 1000 * launchSecondsMax);
   try {

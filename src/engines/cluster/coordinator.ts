@@ -5,6 +5,7 @@
 import { encodeFrame } from "../../wire/frame.ts";
 import type { EngineResult, RunPlan } from "../engine.ts";
 import { createTelemetry } from "../telemetry.ts";
+import { ClusterError } from "./cluster-error.ts";
 import { coordinatorStatus } from "./coordinator-status.ts";
 import type { ClusterEvent } from "./events.ts";
 import type {
@@ -177,7 +178,7 @@ export class Coordinator {
     entry.state = "dead";
     this.#links.remove(rank);
     if (this.#phase === "gathering") {
-      return this.fail(new Error(`${name} was lost before the run began: ${reason}`));
+      return this.fail(new ClusterError(`${name} was lost before the run began: ${reason}`));
     }
     this.#expel(entry, reason);
   }
@@ -186,7 +187,7 @@ export class Coordinator {
   processEnded(rank: number, reason: string): void {
     const name = nameOf(rank, this.#roster.seats);
     if (this.#roster.entries.has(rank)) this.declareLost(rank, reason);
-    else this.fail(new Error(`${name} ended before it joined: ${reason}`));
+    else this.fail(new ClusterError(`${name} ended before it joined: ${reason}`));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -458,7 +459,7 @@ export class Coordinator {
     const name = nameOf(rank, this.#roster.seats);
     const { strategy } = this.#options.plan;
     this.fail(
-      new Error(
+      new ClusterError(
         `${name} was lost: ${reason}. Strategy ${strategy.name} can't go on without this ${seat.role}`,
       ),
     );
