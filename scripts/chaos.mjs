@@ -19,7 +19,7 @@ const local = launchLocal({
   program: new URL("../dist/cli/main.js", import.meta.url).pathname,
   logs: null,
 });
-const strategies = ["asp", "ssp", "dssp", "bsp", "peer-to-peer", "ad-psgd"];
+const strategies = ["asp", "ssp", "dssp", "bsp"];
 const harms = ["SIGKILL", "SIGTERM", "SIGSTOP", "pause"];
 const workers = 3;
 let failures = 0;
@@ -59,8 +59,6 @@ async function disturb({ strategy, harm, rank, afterMs, seed }) {
   });
   const left = processes.filter(isAlive);
   if (left.length > 0) return `processes ${left.join(", ")} are left`;
-  // Averaging shares what a member that died had; what sums must have each survivor's updates once.
-  if (strategy === "ad-psgd") return null;
   for (let own = 0; own < workers; own++) {
     const { updates } = telemetry.members[own];
     const applied = model.values[own];
