@@ -67,7 +67,7 @@ function mergeOf({ merge }: TrainSettings, workers: number, port: RunPort): "sum
   return "mean";
 }
 
-function checkShared({ strategy, step, learn, merge }: TrainSettings): void {
+function checkShared({ strategy, step, learn }: TrainSettings): void {
   if (step.name === "adagrad") {
     throw new RangeError(
       `Cannot use --step adagrad with strategy ${strategy} as it keeps a rate for every coordinate: use --strategy serial`,
@@ -77,8 +77,5 @@ function checkShared({ strategy, step, learn, merge }: TrainSettings): void {
     throw new RangeError(
       `Cannot use --learn gradient with strategy ${strategy} as its threads step after every row: use bsp or serial`,
     );
-  }
-  if (strategy === "replicas" && merge === "anticipate") {
-    throw new RangeError("Cannot use --merge anticipate with strategy replicas: use sum or mean");
   }
 }

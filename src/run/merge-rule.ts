@@ -47,7 +47,7 @@ export function chooseMerge(
 
 /** The rule itself, on numbers alone. */
 export function ruleFor(question: {
-  given: { rowsPerUpdate: number | "auto"; merge: "auto" | "sum" | "mean" | "anticipate" };
+  given: { rowsPerUpdate: number | "auto"; merge: "auto" | "sum" | "mean" };
   critical: number;
   workers: number;
   trainRows: number;
@@ -56,7 +56,7 @@ export function ruleFor(question: {
   const { given, critical, workers, trainRows, meanAllowed } = question;
   const few = Math.max(1, Math.ceil(trainRows / (roundsPerEpoch * workers)));
   const safe = Math.max(1, Math.floor(critical / workers));
-  const merge = given.merge === "sum" || given.merge === "mean" ? given.merge : null;
+  const merge = given.merge === "auto" ? null : given.merge;
   if (given.rowsPerUpdate !== "auto") {
     const { rowsPerUpdate } = given;
     return {
