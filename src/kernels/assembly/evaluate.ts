@@ -1,19 +1,14 @@
 // Predictions, loss sums and error counts over rows of a block. Sums are in f64, in row order.
 
 import { classOf, HINGE, LOG, lossValue, SQUARED, SQUARED_HINGE } from "./losses";
-import { dot, indexOf, labelOf, rowStartOf, valueOf } from "./rows";
+import { blockAt, dotRow, labelOf, rowAt } from "./rows";
 
 /** predictions[k] = scale * v.x for the k-th row of the list (f32). */
 export function predictRows(rows: usize, count: u32, v: usize, scale: f64, predictions: usize): void {
   for (let k: u32 = 0; k < count; k++) {
-    const block = <usize>load<u32>(rows + (<usize>k << 3));
-    const row = <usize>load<u32>(rows + (<usize>k << 3), 4) << 2;
-    const rowStart = rowStartOf(block);
-    const index = indexOf(block);
-    const value = valueOf(block);
-    const start = <usize>load<u32>(rowStart + row) << 2;
-    const end = <usize>load<u32>(rowStart + row, 4) << 2;
-    store<f32>(predictions + (<usize>k << 2), <f32>(scale * <f64>dot(v, index, value, start, end)));
+    const block = blockAt(rows, k);
+    const row = rowAt(rows, k);
+    store<f32>(predictions + (<usize>k << 2), <f32>(scale * <f64>dotRow(v, block, row)));
   }
 }
 
@@ -27,15 +22,10 @@ function evaluateRows(loss: i32, rows: usize, count: u32, v: usize, scale: f64, 
   let sum: f64 = 0;
   let errors: f64 = 0;
   for (let k: u32 = 0; k < count; k++) {
-    const block = <usize>load<u32>(rows + (<usize>k << 3));
-    const row = <usize>load<u32>(rows + (<usize>k << 3), 4) << 2;
-    const rowStart = rowStartOf(block);
-    const index = indexOf(block);
-    const value = valueOf(block);
-    const start = <usize>load<u32>(rowStart + row) << 2;
-    const end = <usize>load<u32>(rowStart + row, 4) << 2;
-    const y = classOf(loss, load<f32>(labelOf(block) + row), threshold);
-    const p = scale * <f64>dot(v, index, value, start, end);
+    const block = blockAt(rows, k);
+    const row = rowAt(rows, k);
+    const y = classOf(loss, labelOf(block, row), threshold);
+    const p = scale * <f64>dotRow(v, block, row);
     sum += lossValue(loss, p, y);
     errors += p > 0.0 == y > 0.0 ? 0.0 : 1.0;
   }

@@ -5,7 +5,7 @@
 // A row that does not violate writes nothing, so it takes no cache line from another thread.
 
 import { anyClass, anySlope, classOf, HINGE, LOG, lossSlope, SQUARED, SQUARED_HINGE } from "./losses";
-import { addScaledRow, dot, indexOf, labelOf, rowStartOf, valueOf } from "./rows";
+import { addScaledRow, blockAt, dotRow, endOf, indexOf, labelOf, rowAt, startOf, valueOf } from "./rows";
 import {
   coefficientAt,
   jobCells,
@@ -80,22 +80,20 @@ function hogwildLoop(loss: i32, job: usize, rank: u32): void {
       let at = rowsOfAll(cells, workers);
       const end = min(last, batch + BATCH);
       for (let k = batch; k < end; k++, at++) {
-        const block = <usize>load<u32>(rows + (<usize>k << 3));
-        const row = <usize>load<u32>(rows + (<usize>k << 3), 4) << 2;
-        const rowStart = rowStartOf(block);
+        const block = blockAt(rows, k);
+        const row = rowAt(rows, k);
         const index = indexOf(block);
-        const value = valueOf(block);
-        const from = <usize>load<u32>(rowStart + row) << 2;
-        const to = <usize>load<u32>(rowStart + row, 4) << 2;
+        const from = startOf(block, row);
+        const to = endOf(block, row);
         const watched = k == batch ? min(to, from + (WATCHED_MAX << 2)) : from;
         if (k == batch) watch(v, index, from, watched, scratch);
-        const y = classOf(loss, load<f32>(labelOf(block) + row), threshold);
+        const y = classOf(loss, labelOf(block, row), threshold);
         const scale = scaleAt(t0, jobScaleTable(job), jobT(job) + <f64>at, at);
-        const slope = lossSlope(loss, scale * <f64>dot(v, index, value, from, to), y);
+        const slope = lossSlope(loss, scale * <f64>dotRow(v, block, row), y);
         if (slope == 0.0) continue;
         if (k == batch) countCollision(v, index, from, watched, scratch, cell);
         const step = -slope * coefficientAt(t0, jobCoefficient(job), jobCoefficientTable(job), at);
-        addScaledRow(<f32>step, index, value, from, to, v);
+        addScaledRow(<f32>step, block, row, v);
       }
       own += end - batch;
       atomic.store<u32>(cell, own);
@@ -133,14 +131,14 @@ export function touchedRows(job: usize, rank: u32): void {
       let at = rowsOfAll(cells, jobWorkers(job));
       const end = min(last, batch + BATCH);
       for (let k = batch; k < end; k++, at++) {
-        const block = <usize>load<u32>(rows + (<usize>k << 3));
-        const row = <usize>load<u32>(rows + (<usize>k << 3), 4) << 2;
+        const block = blockAt(rows, k);
+        const row = rowAt(rows, k);
         const index = indexOf(block);
         const value = valueOf(block);
-        const from = <usize>load<u32>(rowStartOf(block) + row) << 2;
-        const to = <usize>load<u32>(rowStartOf(block) + row, 4) << 2;
-        const y = anyClass(loss, load<f32>(labelOf(block) + row), jobThreshold(job));
-        const slope = anySlope(loss, <f64>dot(w, index, value, from, to), y);
+        const from = startOf(block, row);
+        const to = endOf(block, row);
+        const y = anyClass(loss, labelOf(block, row), jobThreshold(job));
+        const slope = anySlope(loss, <f64>dotRow(w, block, row), y);
         const eta = load<f64>(jobCoefficientTable(job) + (<usize>at << 3));
         for (let e = from; e < to; e += 4) {
           const u = <usize>load<u32>(index + e) << 2;

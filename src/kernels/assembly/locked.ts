@@ -5,7 +5,7 @@
 // 2 taken and perhaps waited for (Drepper, "Futexes are tricky", mutex 2); waiting threads sleep.
 
 import { anyClass, anySlope } from "./losses";
-import { addScaledRow, dot, indexOf, labelOf, rowStartOf, valueOf } from "./rows";
+import { addScaledRow, blockAt, dotRow, endOf, indexOf, labelOf, rowAt, startOf } from "./rows";
 import {
   coefficientAt,
   jobCells,
@@ -64,21 +64,20 @@ export function lockedRows(job: usize, rank: u32): void {
     if (first >= count) return;
     const last = min(count, first + jobChunk(job));
     for (let k = first; k < last; k++) {
-      const block = <usize>load<u32>(rows + (<usize>k << 3));
-      const row = <usize>load<u32>(rows + (<usize>k << 3), 4) << 2;
+      const block = blockAt(rows, k);
+      const row = rowAt(rows, k);
       const index = indexOf(block);
-      const value = valueOf(block);
-      const from = <usize>load<u32>(rowStartOf(block) + row) << 2;
-      const to = <usize>load<u32>(rowStartOf(block) + row, 4) << 2;
-      const y = anyClass(loss, load<f32>(labelOf(block) + row), jobThreshold(job));
+      const from = startOf(block, row);
+      const to = endOf(block, row);
+      const y = anyClass(loss, labelOf(block, row), jobThreshold(job));
       acquireRow(locks, each, index, from, to);
       let at: u32 = 0;
       for (let r: u32 = 0; r < jobWorkers(job); r++) at += atomic.load<u32>(cells + (<usize>r << 6));
       const scale = scaleAt(t0, jobScaleTable(job), jobT(job) + <f64>at, at);
-      const slope = anySlope(loss, scale * <f64>dot(v, index, value, from, to), y);
+      const slope = anySlope(loss, scale * <f64>dotRow(v, block, row), y);
       if (slope != 0.0) {
         const step = -slope * coefficientAt(t0, jobCoefficient(job), jobCoefficientTable(job), at);
-        addScaledRow(<f32>step, index, value, from, to, v);
+        addScaledRow(<f32>step, block, row, v);
       }
       atomic.store<u32>(cells + (<usize>rank << 6), ++own);
       releaseRow(locks, each, index, from, to);
@@ -108,18 +107,14 @@ export function turnRows(job: usize, rank: u32): void {
   const t0 = jobT0(job);
   const locks = jobLocks(job);
   for (let k = rank; k < count; k += jobWorkers(job)) {
-    const block = <usize>load<u32>(rows + (<usize>k << 3));
-    const row = <usize>load<u32>(rows + (<usize>k << 3), 4) << 2;
-    const index = indexOf(block);
-    const value = valueOf(block);
-    const from = <usize>load<u32>(rowStartOf(block) + row) << 2;
-    const to = <usize>load<u32>(rowStartOf(block) + row, 4) << 2;
-    const y = anyClass(loss, load<f32>(labelOf(block) + row), jobThreshold(job));
+    const block = blockAt(rows, k);
+    const row = rowAt(rows, k);
+    const y = anyClass(loss, labelOf(block, row), jobThreshold(job));
     const scale = scaleAt(t0, jobScaleTable(job), jobT(job) + <f64>k, k);
-    const slope = anySlope(loss, scale * <f64>dot(v, index, value, from, to), y);
+    const slope = anySlope(loss, scale * <f64>dotRow(v, block, row), y);
     const step = -slope * coefficientAt(t0, jobCoefficient(job), jobCoefficientTable(job), k);
     awaitTurn(locks, k);
-    if (slope != 0.0) addScaledRow(<f32>step, index, value, from, to, v);
+    if (slope != 0.0) addScaledRow(<f32>step, block, row, v);
     atomic.store<u32>(locks, k + 1);
     if (atomic.load<u32>(locks + 4) != 0) atomic.notify(locks, -1);
   }

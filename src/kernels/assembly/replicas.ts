@@ -3,7 +3,7 @@
 // learned depends on the rows, the seed and the number of workers only. Invariant: one replica learns as serial does.
 
 import { HINGE, LOG, lossSlope, classOf, SQUARED, SQUARED_HINGE } from "./losses";
-import { addScaledRow, dot, indexOf, labelOf, rowStartOf, valueOf } from "./rows";
+import { addScaledRow, blockAt, dotRow, labelOf, rowAt } from "./rows";
 import {
   coefficientAt,
   jobBase,
@@ -44,20 +44,15 @@ function replicaLoop(loss: i32, job: usize, rank: u32): void {
   const first = partStart(count, rank, workers);
   const last = partStart(count, rank + 1, workers);
   for (let k = first; k < last; k++) {
-    const block = <usize>load<u32>(rows + (<usize>k << 3));
-    const row = <usize>load<u32>(rows + (<usize>k << 3), 4) << 2;
-    const rowStart = rowStartOf(block);
-    const index = indexOf(block);
-    const value = valueOf(block);
-    const from = <usize>load<u32>(rowStart + row) << 2;
-    const to = <usize>load<u32>(rowStart + row, 4) << 2;
-    const y = classOf(loss, load<f32>(labelOf(block) + row), threshold);
+    const block = blockAt(rows, k);
+    const row = rowAt(rows, k);
+    const y = classOf(loss, labelOf(block, row), threshold);
     const at = k - first;
     const scale = scaleAt(t0, scales, t + <f64>at * stride, at);
-    const slope = lossSlope(loss, scale * <f64>dot(v, index, value, from, to), y);
+    const slope = lossSlope(loss, scale * <f64>dotRow(v, block, row), y);
     if (slope == 0.0) continue;
     const step = -slope * coefficientAt(t0, constant, coefficients, at);
-    addScaledRow(<f32>step, index, value, from, to, v);
+    addScaledRow(<f32>step, block, row, v);
   }
 }
 

@@ -1,17 +1,40 @@
 // Rows of a block, as the kernels see them. Layout: docs/block-format.md, src/data/block.ts.
 // A list of rows is a list of pairs (u32 address of a block, u32 number of a row in it), so one call may cross
 // blocks in any order.
-// v: weight vector (f32), x: a row's values, j: its indices, p = v.x its prediction before scaling.
+// v: weight vector (f32), x: a row's values, p = v.x its prediction before scaling. A row is named by its block and
+// its place in it: every function finds what it needs from these, which costs nothing that could be measured.
 
 const ROW_START: usize = 64;
 const INDEX: usize = 68;
 const VALUE: usize = 72;
 const LABEL: usize = 76;
 
+/** Address of the block of the k-th row of a list. */
 // @ts-ignore: decorator
 @inline
-export function rowStartOf(block: usize): usize {
-  return block + load<u32>(block + ROW_START);
+export function blockAt(rows: usize, k: u32): usize {
+  return <usize>load<u32>(rows + (<usize>k << 3));
+}
+
+/** Where the k-th row of a list stands in the columns of its block that have one entry a row, in bytes. */
+// @ts-ignore: decorator
+@inline
+export function rowAt(rows: usize, k: u32): usize {
+  return <usize>load<u32>(rows + (<usize>k << 3), 4) << 2;
+}
+
+/** Where a row's non-zeros start in index and value, in bytes. */
+// @ts-ignore: decorator
+@inline
+export function startOf(block: usize, row: usize): usize {
+  return <usize>load<u32>(block + load<u32>(block + ROW_START) + row) << 2;
+}
+
+/** Where they end. */
+// @ts-ignore: decorator
+@inline
+export function endOf(block: usize, row: usize): usize {
+  return <usize>load<u32>(block + load<u32>(block + ROW_START) + row, 4) << 2;
 }
 
 // @ts-ignore: decorator
@@ -28,23 +51,25 @@ export function valueOf(block: usize): usize {
 
 // @ts-ignore: decorator
 @inline
-export function labelOf(block: usize): usize {
-  return block + load<u32>(block + LABEL);
+export function labelOf(block: usize, row: usize): f32 {
+  return load<f32>(block + load<u32>(block + LABEL) + row);
 }
 
 /**
- * v.x over non-zeros [start, end), byte offsets into index and value: four partial sums in f32, one a
- * lane, added in lane order, then the last up to three terms in order. The order is part of the contract:
- * reference/rows.ts adds in the same one.
+ * v.x: four partial sums in f32, one a lane, added in lane order, then the last up to three terms in order.
+ * The order is part of the contract: reference/rows.ts adds in the same one.
  */
 // @ts-ignore: decorator
 @inline
-export function dot(v: usize, index: usize, value: usize, start: usize, end: usize): f32 {
+export function dotRow(v: usize, block: usize, row: usize): f32 {
+  const index = indexOf(block);
+  const value = valueOf(block);
+  const end = endOf(block, row);
   let sum0: f32 = 0;
   let sum1: f32 = 0;
   let sum2: f32 = 0;
   let sum3: f32 = 0;
-  let k = start;
+  let k = startOf(block, row);
   for (; k + 16 <= end; k += 16) {
     sum0 += load<f32>(v + (<usize>load<u32>(index + k) << 2)) * load<f32>(value + k);
     sum1 += load<f32>(v + (<usize>load<u32>(index + k, 4) << 2)) * load<f32>(value + k, 4);
@@ -58,18 +83,14 @@ export function dot(v: usize, index: usize, value: usize, start: usize, end: usi
   return sum;
 }
 
-/** v += factor * x over non-zeros [start, end). */
+/** v += factor * x. */
 // @ts-ignore: decorator
 @inline
-export function addScaledRow(
-  factor: f32,
-  index: usize,
-  value: usize,
-  start: usize,
-  end: usize,
-  v: usize,
-): void {
-  let k = start;
+export function addScaledRow(factor: f32, block: usize, row: usize, v: usize): void {
+  const index = indexOf(block);
+  const value = valueOf(block);
+  const end = endOf(block, row);
+  let k = startOf(block, row);
   for (; k + 16 <= end; k += 16) {
     const at0 = v + (<usize>load<u32>(index + k) << 2);
     const at1 = v + (<usize>load<u32>(index + k, 4) << 2);

@@ -19,7 +19,7 @@ import {
   jobWorkers,
   partStart,
 } from "./job";
-import { addScaledRow, dot, indexOf, labelOf, rowStartOf, valueOf } from "./rows";
+import { addScaledRow, blockAt, dotRow, endOf, indexOf, labelOf, rowAt, startOf, valueOf } from "./rows";
 
 const NEWTON_STEPS_MAX: i32 = 12;
 
@@ -72,25 +72,20 @@ function sdcaRows(
 ): void {
   const scale = 1.0 / lambdaN;
   for (let k: u32 = 0; k < count; k++) {
-    const block = <usize>load<u32>(rows + (<usize>k << 3));
-    const row = <usize>load<u32>(rows + (<usize>k << 3), 4) << 2;
+    const block = blockAt(rows, k);
+    const row = rowAt(rows, k);
     const at = <usize>load<u32>(positions + (<usize>k << 2)) << 2;
-    const rowStart = rowStartOf(block);
-    const index = indexOf(block);
-    const value = valueOf(block);
-    const start = <usize>load<u32>(rowStart + row) << 2;
-    const end = <usize>load<u32>(rowStart + row, 4) << 2;
     // A row without values loses the same whatever w is: its dual is still best at its own end.
     const norm = <f64>load<f32>(norms + at);
-    const raw = classOf(loss, load<f32>(labelOf(block) + row), threshold);
+    const raw = classOf(loss, labelOf(block, row), threshold);
     const y = loss == SQUARED ? 1.0 : raw;
     const b = <f64>load<f32>(dual + at);
-    const m = y * scale * <f64>dot(u, index, value, start, end);
+    const m = y * scale * <f64>dotRow(u, block, row);
     const next = <f32>bestDual(loss, b, m, norm * scale * sigma, raw);
     const change = <f32>(y * (<f64>next - b));
     if (change != 0.0) {
       store<f32>(dual + at, next);
-      addScaledRow(<f32>(sigma * <f64>change), index, value, start, end, u);
+      addScaledRow(<f32>(sigma * <f64>change), block, row, u);
     }
   }
 }
@@ -147,11 +142,11 @@ function sdcaReplicaLoop(loss: i32, job: usize, rank: u32): void {
 /** norms[position] = ||x||^2. */
 export function rowNorms(rows: usize, positions: usize, count: u32, norms: usize): void {
   for (let k: u32 = 0; k < count; k++) {
-    const block = <usize>load<u32>(rows + (<usize>k << 3));
-    const row = <usize>load<u32>(rows + (<usize>k << 3), 4) << 2;
+    const block = blockAt(rows, k);
+    const row = rowAt(rows, k);
     const value = valueOf(block);
-    const start = <usize>load<u32>(rowStartOf(block) + row) << 2;
-    const end = <usize>load<u32>(rowStartOf(block) + row, 4) << 2;
+    const start = startOf(block, row);
+    const end = endOf(block, row);
     let sum: f64 = 0;
     for (let e = start; e < end; e += 4) sum += <f64>load<f32>(value + e) * <f64>load<f32>(value + e);
     store<f32>(norms + (<usize>load<u32>(positions + (<usize>k << 2)) << 2), <f32>sum);
@@ -165,16 +160,16 @@ export function rowNorms(rows: usize, positions: usize, count: u32, norms: usize
 export function dualRows(loss: i32, rows: usize, positions: usize, count: u32, u: usize, dual: usize, threshold: f32): f64 {
   let sum: f64 = 0;
   for (let k: u32 = 0; k < count; k++) {
-    const block = <usize>load<u32>(rows + (<usize>k << 3));
-    const row = <usize>load<u32>(rows + (<usize>k << 3), 4) << 2;
+    const block = blockAt(rows, k);
+    const row = rowAt(rows, k);
     const b = <f64>load<f32>(dual + (<usize>load<u32>(positions + (<usize>k << 2)) << 2));
     if (b == 0.0) continue;
-    const label = load<f32>(labelOf(block) + row);
+    const label = labelOf(block, row);
     const y = loss == SQUARED ? 1.0 : classOf(HINGE, label, threshold);
     const index = indexOf(block);
     const value = valueOf(block);
-    const start = <usize>load<u32>(rowStartOf(block) + row) << 2;
-    const end = <usize>load<u32>(rowStartOf(block) + row, 4) << 2;
+    const start = startOf(block, row);
+    const end = endOf(block, row);
     for (let e = start; e < end; e += 4) {
       const at = u + (<usize>load<u32>(index + e) << 3);
       store<f64>(at, load<f64>(at) + b * y * <f64>load<f32>(value + e));

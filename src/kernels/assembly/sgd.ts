@@ -4,7 +4,7 @@
 // read a frozen vector they add up one mini-batch gradient (learn gradient).
 
 import { anyClass, anySlope, classOf, HINGE, LOG, lossSlope, SQUARED, SQUARED_HINGE } from "./losses";
-import { addScaledRow, dot, indexOf, labelOf, rowStartOf, valueOf } from "./rows";
+import { addScaledRow, blockAt, dotRow, endOf, indexOf, labelOf, rowAt, startOf, valueOf } from "./rows";
 
 // @ts-ignore: decorator
 @inline
@@ -19,19 +19,14 @@ function sgdRows(
   threshold: f32,
 ): void {
   for (let k: u32 = 0; k < count; k++) {
-    const block = <usize>load<u32>(rows + (<usize>k << 3));
-    const row = <usize>load<u32>(rows + (<usize>k << 3), 4) << 2;
-    const rowStart = rowStartOf(block);
-    const index = indexOf(block);
-    const value = valueOf(block);
-    const start = <usize>load<u32>(rowStart + row) << 2;
-    const end = <usize>load<u32>(rowStart + row, 4) << 2;
-    const y = classOf(loss, load<f32>(labelOf(block) + row), threshold);
-    const p = load<f64>(scale + (<usize>k << 3)) * <f64>dot(read, index, value, start, end);
+    const block = blockAt(rows, k);
+    const row = rowAt(rows, k);
+    const y = classOf(loss, labelOf(block, row), threshold);
+    const p = load<f64>(scale + (<usize>k << 3)) * <f64>dotRow(read, block, row);
     const slope = lossSlope(loss, p, y);
     if (slope != 0.0) {
       const factor = <f32>(-slope * load<f64>(coefficient + (<usize>k << 3)));
-      addScaledRow(factor, index, value, start, end, write);
+      addScaledRow(factor, block, row, write);
     }
   }
 }
@@ -82,19 +77,18 @@ export function adagradRows(
   threshold: f32,
 ): void {
   for (let k: u32 = 0; k < count; k++) {
-    const block = <usize>load<u32>(rows + (<usize>k << 3));
-    const row = <usize>load<u32>(rows + (<usize>k << 3), 4) << 2;
-    const rowStart = rowStartOf(block);
+    const block = blockAt(rows, k);
+    const row = rowAt(rows, k);
     const index = indexOf(block);
     const value = valueOf(block);
-    const start = <usize>load<u32>(rowStart + row) << 2;
-    const end = <usize>load<u32>(rowStart + row, 4) << 2;
+    const start = startOf(block, row);
+    const end = endOf(block, row);
     const now = rowsBefore + k;
     for (let e = start; e < end; e += 4) {
       catchUp(<usize>load<u32>(index + e) << 2, w, squares, seen, now, rate, l2);
     }
-    const p = <f64>dot(w, index, value, start, end);
-    const slope = anySlope(loss, p, anyClass(loss, load<f32>(labelOf(block) + row), threshold));
+    const p = <f64>dotRow(w, block, row);
+    const slope = anySlope(loss, p, anyClass(loss, labelOf(block, row), threshold));
     if (slope == 0.0) continue;
     for (let e = start; e < end; e += 4) {
       const at = <usize>load<u32>(index + e) << 2;
