@@ -7,13 +7,17 @@
 import { spawnSync } from "node:child_process";
 import { copyFileSync, existsSync, mkdirSync, readdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { bundleProgram } from "./bundle.mjs";
 
 const root = new URL("..", import.meta.url).pathname;
 const wasm = join(root, "src/kernels/kernels.wasm");
 const stamp = join(root, "dist/index.js");
 
 if (newest("src/kernels/assembly") > modified(wasm)) buildKernels();
-if (newest("src") > modified(stamp) || newest("tsconfig.json") > modified(stamp)) buildLibrary();
+if (newest("src") > modified(stamp) || newest("tsconfig.json") > modified(stamp)) {
+  buildLibrary();
+  await bundleProgram(join(root, "dist"));
+}
 mkdirSync(join(root, "dist/kernels"), { recursive: true });
 copyFileSync(wasm, join(root, "dist/kernels/kernels.wasm"));
 
