@@ -78,12 +78,10 @@ function residenceFor(settings: Settings): Pick<LoadOptions, "residence" | "memo
 /** Starts learning on what was read. */
 export async function startRun(job: Job, data: TrainingData): Promise<Run> {
   const { settings } = job.context;
-  const { workers, reason } = chooseWorkers(settings);
+  const place = settings.engine === "cluster" ? await import("./cluster-place.ts") : null;
+  const { workers, reason } = place?.workersOfPlace(settings) ?? chooseWorkers(settings);
   const { training, validation, test, init } = data;
-  const cluster =
-    settings.engine === "cluster"
-      ? (await import("./cluster-place.ts")).clusterPlace(job, training)
-      : null;
+  const cluster = (await place?.clusterPlace(job, training, workers)) ?? null;
   return train(
     training,
     { ...trainSettingsOf(settings), workers },

@@ -25,7 +25,7 @@ const settingsOfOtherCommands: readonly string[] = [
   "top",
   "blocks",
   ...Object.keys(contestShape),
-  ...["join", "advertise", "rank"],
+  ...["join", "rank"],
 ];
 
 export const trainCommand: CommandDefinition = {
@@ -79,6 +79,8 @@ export async function trainFromFiles(
 ): Promise<number> {
   const context = withClusterStrategy(given);
   try {
+    const join = variant.waitsForMembers ? null : await joinAsTask(context);
+    if (join !== null) return await (await import("./worker.ts")).workFor(join, context);
     const resumed = context.settings.resume === null ? null : await resumeRun(context);
     if (resumed) return await runJob(await prepareJob(resumed.context, resumed), resumed.files);
     const files = inputFiles(context.arguments, "train");
@@ -91,10 +93,20 @@ export async function trainFromFiles(
   }
 }
 
-/** The default strategy has one worker: where processes are asked for, another is the default. */
+/** Where to join, when a scheduler started several of these and another one coordinates. */
+async function joinAsTask(context: CommandContext): Promise<string | null> {
+  if (context.settings.engine !== "cluster") return null;
+  return (await import("./cluster-place.ts")).joinAsTask(context);
+}
+
+/** Hosts mean a cluster; and where processes are asked for, the default strategy, which has one worker, is another. */
 function withClusterStrategy(context: CommandContext): CommandContext {
-  const { settings, resolved, output } = context;
-  if (settings.engine !== "cluster" || resolved.origins.strategy.from !== "default") return context;
+  const { settings: given, resolved, output } = context;
+  const isMeant = given.hosts !== null && resolved.origins.engine.from === "default";
+  const settings: Settings = isMeant ? { ...given, engine: "cluster" } : given;
+  if (settings.engine !== "cluster" || resolved.origins.strategy.from !== "default") {
+    return { ...context, settings };
+  }
   output.note("strategy bsp, as engine cluster needs one that exchanges messages");
   return { ...context, settings: { ...settings, strategy: "bsp" } };
 }

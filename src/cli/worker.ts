@@ -8,7 +8,16 @@ export const workerCommand: CommandDefinition = {
     "Join a run as one of its members. Settings, strategy and rows come with the seat: where to join is all that is needed.",
   arguments: [],
   settings: [
-    ...(["join", "token", "listen", "advertise", "portRange", "rank", "grace"] as const),
+    ...([
+      "join",
+      "token",
+      "listen",
+      "advertise",
+      "portRange",
+      "interface",
+      "rank",
+      "grace",
+    ] as const),
     ...(["quiet", "verbose", "color"] as const),
   ],
   examples: [
@@ -18,17 +27,37 @@ export const workerCommand: CommandDefinition = {
   run: work,
 };
 
-async function work({ settings, output }: CommandContext): Promise<number> {
-  const { join, token, grace } = settings;
-  if (join === null) {
-    throw new UsageError("worker: expected --join HOST:PORT of the coordinator, found none");
-  }
-  const { ClusterMember } = await import("../engines/cluster/member.ts");
+async function work(context: CommandContext): Promise<number> {
+  const join = context.settings.join ?? (await joinFromOutside());
+  if (join !== null) return workFor(join, context);
+  throw new UsageError("worker: expected --join HOST:PORT of the coordinator, found none");
+}
+
+/** Where the process of rank 0 is, among tasks that were started together. */
+async function joinFromOutside(): Promise<string | null> {
+  const { joinOf, taskOf } = await import("../deploy/scheduler.ts");
+  const task = taskOf(process.env);
+  return task && joinOf(task);
+}
+
+/** Joins there, and learns until its part is over; returns the exit code. */
+export async function workFor(
+  join: string,
+  { settings, output }: Pick<CommandContext, "settings" | "output">,
+): Promise<number> {
+  const { grace } = settings;
+  const [{ ClusterMember }, { findRun }, { placeFor }] = await Promise.all([
+    import("../engines/cluster/member.ts"),
+    import("../engines/cluster/find.ts"),
+    import("./listen-place.ts"),
+  ]);
+  const token = settings.token ?? "";
+  const log = (line: string) => output.note(`${new Date().toISOString()} ${line}`);
   const options: MemberOptions = {
-    ...{ join, token: token ?? "", portRange: settings.portRange, advertise: settings.advertise },
-    listen: settings.listen ?? "0.0.0.0:0",
+    ...{ token, portRange: settings.portRange, log },
+    ...placeFor(settings, 0),
+    join: await findRun({ join, token, log }),
     rankHint: settings.rank ?? rankFromOutside(process.env),
-    log: (line) => output.note(`${new Date().toISOString()} ${line}`),
   };
   await using member = new ClusterMember(options);
   using _ = new Ends(member, grace);
@@ -44,7 +73,9 @@ function codeOf(end: MemberEnd, say: (line: string) => void): number {
 
 /** Ranks from outside are hints for a seat, never an identity. */
 function rankFromOutside(environment: NodeJS.ProcessEnv): number {
-  const names = ["RANK", "SLURM_PROCID", "OMPI_COMM_WORLD_RANK", "JOB_COMPLETION_INDEX"];
+  const names = [
+    ...["RANK", "SLURM_PROCID", "OMPI_COMM_WORLD_RANK", "PMI_RANK", "JOB_COMPLETION_INDEX"],
+  ];
   const found = names.map((name) => environment[name]).find((value) => /^\d+$/.test(value ?? ""));
   return found === undefined ? -1 : Number(found);
 }

@@ -1,13 +1,24 @@
 /** Settings of the processes of a cluster: where they listen, where they join, and what they show. */
 import { readNumber, readRange } from "./grammar.ts";
+import { readHosts } from "./hosts.ts";
 import { grammar, scalar, text } from "./setting-fields.ts";
+
+function hostList(input: unknown): readonly string[] {
+  const items = Array.isArray(input)
+    ? input.map(String)
+    : String(scalar(input as string)).split(",");
+  const trimmed = items.map((item) => item.trim());
+  readHosts(trimmed);
+  return trimmed;
+}
 
 /** Settings that only the commands of a cluster have. */
 export const clusterShape = {
   join: text(null).meta({
     group: "cluster",
-    syntax: "HOST:PORT",
-    description: "the coordinator: a worker needs nothing else",
+    syntax: "[dns:]HOST:PORT",
+    description:
+      "the coordinator: a worker needs nothing else; with dns: all addresses of the name are tried; several with commas",
   }),
   listen: text(null).meta({
     group: "cluster",
@@ -41,5 +52,27 @@ export const clusterShape = {
     syntax: "N",
     defaultText: "the next free seat",
     description: "the seat to ask for; a wish, no right",
+  }),
+  interface: text(null).meta({
+    group: "cluster",
+    syntax: "NAME",
+    defaultText: "all",
+    description:
+      "listen at the address of this network interface only, and tell others that address",
+  }),
+  hosts: grammar<readonly string[] | null, string | readonly string[]>(null, hostList).meta({
+    group: "cluster",
+    syntax: "HOST:N,...",
+    description: "start so many workers at each of these hosts, over ssh",
+  }),
+  ssh: text("ssh").meta({
+    group: "cluster",
+    syntax: "COMMAND",
+    description: "how hosts are reached, with options: ssh -p 2222",
+  }),
+  remoteCommand: text("glissade").meta({
+    group: "cluster",
+    syntax: "COMMAND",
+    description: "what glissade is called at the hosts: npx glissade",
   }),
 };

@@ -38,6 +38,8 @@ export interface ClusterSetting {
   readonly portRange?: { readonly low: number; readonly high: number } | null;
   /** Members show it; made up where it is not given. */
   readonly token: string;
+  /** Hosts at which members that are started reach this process; this machine where none is given. */
+  readonly reachedAt?: readonly string[];
   /** Starts the members; null: others do, and the run waits for them. */
   readonly launch: Launch | null;
   /** What members may check that they mean the same data. */
@@ -75,9 +77,9 @@ async function runLaunched(
   coordinator: Coordinator,
   full: RunPlan,
   port: number,
-  { launch, token }: LaunchSetting,
+  { launch, token, reachedAt = ["127.0.0.1"] }: LaunchSetting,
 ): Promise<EngineResult> {
-  const join = `127.0.0.1:${port}`;
+  const join = reachedAt.map((host) => `${host}:${port}`).join(",");
   const orders = seatsOf(full).map((_, rank) => ({ join, token, rank }));
   const timer = setTimeout(() => {
     const { missing } = coordinator;
@@ -85,7 +87,7 @@ async function runLaunched(
     const ranks = missing.join(", ");
     coordinator.fail(
       new ClusterError(
-        `Members ${ranks} did not join within ${launchSecondsMax} s: see their log files`,
+        `Members ${ranks} did not join within ${launchSecondsMax} s: see their log files, and that their hosts reach ${join}`,
       ),
     );
   }, 1000 * launchSecondsMax);

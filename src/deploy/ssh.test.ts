@@ -1,0 +1,62 @@
+import { execFileSync } from "node:child_process";
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { readHosts } from "../run/hosts.ts";
+import { remoteLine, shellWord, splitWords } from "./ssh.ts";
+
+test("a word comes out of a shell as it went in, whatever is in it", () => {
+  const word = fc.string({ unit: "binary", maxLength: 30 }).filter((text) => !text.includes("\0"));
+  fc.assert(
+    fc.property(fc.array(word, { minLength: 1, maxLength: 40 }), (words) => {
+      const line = `printf '%s\\0' ${words.map(shellWord).join(" ")}`;
+      const printed = execFileSync("sh", ["-c", line], { encoding: "utf8" });
+      const shown = words.map((text) => Buffer.from(text).toString("utf8"));
+      expect(printed.split("\0").slice(0, -1)).toEqual(shown);
+    }),
+    { numRuns: 5 },
+  );
+});
+
+test("commands are split at blanks, quotes hold words together", () => {
+  expect(splitWords("ssh -p 2222")).toEqual(["ssh", "-p", "2222"]);
+  expect(splitWords(`ssh -F 'a b/c' -o "X=y z"`)).toEqual(["ssh", "-F", "a b/c", "-o", "X=y z"]);
+  expect(() => splitWords("")).toThrow(/must have words/);
+  expect(() => splitWords(`ssh "a`)).toThrow(/an end for each quote/);
+});
+
+/** Runs a host's line the way sshd does, with a program in place of glissade. */
+function runRemote(program: string, input: string): { code: number; printed: string } {
+  const folded = remoteLine({ join: "h:1", rank: 3 }, { remoteCommand: program });
+  try {
+    return { code: 0, printed: execFileSync("sh", ["-c", folded], { encoding: "utf8", input }) };
+  } catch (error) {
+    const { status, stdout } = error as { status: number; stdout: string };
+    return { code: status, printed: stdout };
+  }
+}
+
+test("the line of a host gives the member its words and the token, and ends with its code", () => {
+  const program = `sh -c 'echo "$GLISSADE_TOKEN $*"; exit 7' name`;
+  const { code, printed } = runRemote(program, "se$cret '\n");
+  expect(printed).toBe("se$cret ' worker --join h:1 --rank 3\n");
+  expect(code).toBe(7);
+});
+
+test("the member of a host ends when its connection does", () => {
+  // Standard input is at its end after the token: the member, which would sleep for an hour, is ended.
+  const began = performance.now();
+  const { code } = runRemote(`sh -c 'exec sleep 3600' name`, "token\n");
+  expect(code).toBe(143);
+  expect(performance.now() - began).toBeLessThan(60_000);
+});
+
+test("hosts are read with their shares, and nothing that ssh would take for an option", () => {
+  expect(readHosts("a:2,me@b:4, [::1]")).toEqual([
+    { host: "a", workers: 2 },
+    { host: "me@b", workers: 4 },
+    { host: "[::1]", workers: 1 },
+  ]);
+  for (const wrong of ["-oProxyCommand=x:1", "a:0", "a:b", "a b:1", "", "a:1,,b:1"]) {
+    expect(() => readHosts(wrong), wrong).toThrow(/expected/);
+  }
+});
