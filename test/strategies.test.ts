@@ -34,11 +34,10 @@ async function heldOutScore(options: TrainOptions) {
   return { result, held: result.test! };
 }
 
-/** How far above the serial loss, as a share. Of ad-psgd's members each learns from an average two exchanges old. */
-const bounds: Readonly<Record<string, number>> = { "ad-psgd": 0.03 };
+/** How far above the serial loss, as a share. */
+const bound = 0.01;
 
 for (const strategy of strategies) {
-  const bound = bounds[strategy] ?? 0.01;
   test(`${strategy} with 4 workers reaches the serial loss on held-out rows within ${100 * bound} %, and its accuracy within 0.3 points`, async () => {
     const serial = await heldOutScore({});
     const { held, result } = await heldOutScore({ strategy, workers: 4 });

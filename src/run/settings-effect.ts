@@ -31,8 +31,8 @@ const noEffects: readonly NoEffect[] = [
   },
   {
     setting: "staleness",
-    reason: "only strategies ssp and dssp have it",
-    when: (s) => only(["ssp", "dssp"], s),
+    reason: "only strategies ssp, dssp and ad-psgd have it",
+    when: (s) => only(["ssp", "dssp", "ad-psgd"], s),
   },
   {
     setting: "servers",

@@ -127,7 +127,7 @@ test("a setting without effect is named with the reason, but only if the user se
   const settings = parseTrainSettings({ staleness: 3, validation: 0.2, valid: "v.svm" });
   const given = new Set(["staleness", "valid", "validation"] as const);
   expect(settingsWithoutEffect(settings, given)).toEqual([
-    { setting: "staleness", reason: "only strategies ssp and dssp have it" },
+    { setting: "staleness", reason: "only strategies ssp, dssp and ad-psgd have it" },
     { setting: "validation", reason: "--valid names the validation rows" },
   ]);
   expect(settingsWithoutEffect(settings, new Set())).toEqual([]);

@@ -206,8 +206,9 @@ const workersShape = {
   ).meta({
     group: "workers",
     syntax: "N|N:N",
-    defaultText: "3 for ssp, 3:15 for dssp",
-    description: "clocks a worker may be ahead of the slowest",
+    defaultText: "3, for dssp 3:15",
+    description:
+      "clocks a worker may be ahead of the slowest; ad-psgd: updates it learns before it waits for an average",
   }),
   uncapped: flag(false).meta({
     group: "workers",

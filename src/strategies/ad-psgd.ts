@@ -3,6 +3,11 @@
  * with a random partner. Learning and averaging overlap, so a busy learner never makes its partner wait.
  * Fast workers read more rows.
  *
+ * Bounded solitude: a member that has learned `staleness` updates which no exchange has taken up yet waits for
+ * one; a passive member invites a partner to begin it. The published algorithm averages once a gradient; left
+ * alone, a member whose partners do not run just then (fewer cores than members, a far link) learns dozens of
+ * updates by itself, and the replicas drift apart. Partners without rows answer that they rest, and bind nobody.
+ *
  * The topology is bipartite (topology/bipartite.ts): active members begin exchanges, passive ones answer;
  * exchange.ts has the exchange. x is (v, T): averaging in v-space is linear in updates, so what an exchange
  * moves and what is learned meanwhile commute.
@@ -64,7 +69,17 @@ interface Over {
   readonly kind: "over";
 }
 
-type GossipMessage = ExchangeMessage | Ask | Copy | Done | Over;
+/** A passive member has learned as much alone as it may: the receiver is to begin an exchange with it. */
+interface Invite {
+  readonly kind: "invite";
+}
+
+/** The sender has no more rows and begins no exchange. */
+interface Resting {
+  readonly kind: "resting";
+}
+
+type GossipMessage = ExchangeMessage | Ask | Copy | Done | Over | Invite | Resting;
 type Out = Outbox<GossipMessage>;
 
 interface GossipState {
@@ -72,9 +87,18 @@ interface GossipState {
   readonly rank: number;
   readonly random: RandomState;
   members: readonly ViewMember[];
-  /** Ranks we may begin an exchange with; empty for passive members. */
+  /** Ranks we exchange models with, and whether it is we who begin. */
   partners: readonly number[];
+  active: boolean;
   readonly exchanges: Exchanges;
+  learning: boolean;
+  /** Own updates that no exchange has taken up yet. */
+  alone: number;
+  /** A passive member that waits has invited a partner. */
+  inviting: boolean;
+  /** Ranks that invited us, and partners that rest. */
+  readonly invited: Set<number>;
+  readonly resting: Set<number>;
   /** Own updates, exchanges applied, and how many those were when the open learn began. */
   clock: number;
   exchanged: number;
@@ -111,6 +135,12 @@ function init(seat: Seat, options: StrategyOptions): GossipState {
     random: randomStream({ seed, purpose: "partners", rank, epoch: incarnation }),
     members: view.members,
     partners: [],
+    active: false,
+    learning: false,
+    alone: 0,
+    inviting: false,
+    invited: new Set(),
+    resting: new Set(),
     exchanges: { k: 0, open: null, answered: new Map(), durations: createDurations() },
     clock: 0,
     exchanged: 0,
@@ -138,12 +168,11 @@ function step(
     case "message":
       return absorb(state, replica, event, out);
     case "view":
-      return becomeView(state, event.view, out);
+      return becomeView(state, replica, event, out);
     case "wake":
       return retryLate(state.exchanges, event.now, out);
     case "exhausted":
-      state.exhausted = true;
-      return concludeDone(state, out);
+      return becomeExhausted(state, out);
     case "lost":
     case "predicted":
       return;
@@ -156,20 +185,22 @@ function step(
 function takePlace(state: GossipState): void {
   const { members, rank, options } = state;
   const place = members.findIndex((member) => member.rank === rank);
-  if (!isBipartite(options.topology) || place < 0 || !isActive(place)) {
+  if (!isBipartite(options.topology) || place < 0) {
     state.partners = [];
     return;
   }
   const places = partnersOf(options.topology, place, members.length);
   state.partners = places.map((other) => members[other]!.rank);
+  state.active = isActive(place);
 }
 
 function becomeLearning(state: GossipState, out: Out): void {
+  state.learning = true;
   state.learnExchanged = state.exchanged;
   out.push(learnEffect(state.options, state.members.length, "mean"));
 }
 
-/** Applies what was learned to x as it now is, begins an exchange unless one is open, goes on at once. */
+/** Applies what was learned to x as it now is, and goes on. */
 function absorbLearned(
   state: GossipState,
   replica: Replica,
@@ -177,14 +208,47 @@ function absorbLearned(
   out: Out,
 ): void {
   replica.apply(update);
+  state.learning = false;
+  state.alone++;
   const staleness = state.exchanged - state.learnExchanged;
   const clock = ++state.clock;
   out.push({ kind: "report", report: { kind: "applied", from: state.rank, clock, staleness } });
-  const { partners, exchanges, random } = state;
-  if (partners.length > 0 && exchanges.open === null) {
-    begin(exchanges, replica, { to: partners[nextBelow(random, partners.length)]!, now }, out);
+  proceed(state, replica, now, out);
+}
+
+/** Begins an exchange if one is due and none is open; learns on at once, unless alone for too long. */
+function proceed(state: GossipState, replica: Replica, now: number, out: Out): void {
+  const { active, exchanges, options } = state;
+  if (state.learning || state.exhausted || state.asked !== null) return;
+  if (active && state.alone > 0 && exchanges.open === null && state.partners.length > 0) {
+    begin(exchanges, replica, { to: nextPartner(state), now }, out);
+    state.alone = 0;
   }
-  becomeLearning(state, out);
+  const company = state.partners.filter((rank) => !state.resting.has(rank));
+  if (state.alone < Math.max(1, options.staleness) || company.length === 0) {
+    return becomeLearning(state, out);
+  }
+  if (active || state.inviting) return;
+  state.inviting = true;
+  const to = company[nextBelow(state.random, company.length)]!;
+  out.push({ kind: "send", to, body: { kind: "invite" } });
+}
+
+/** One that waits for us, else any. */
+function nextPartner({ partners, invited, random }: GossipState): number {
+  const waiting = partners.find((rank) => invited.has(rank));
+  if (waiting === undefined) return partners[nextBelow(random, partners.length)]!;
+  invited.delete(waiting);
+  return waiting;
+}
+
+/** No more rows: tells those that wait for us. */
+function becomeExhausted(state: GossipState, out: Out): void {
+  state.exhausted = true;
+  state.learning = false;
+  for (const to of state.invited) out.push({ kind: "send", to, body: { kind: "resting" } });
+  state.invited.clear();
+  concludeDone(state, out);
 }
 
 function absorb(
@@ -197,15 +261,25 @@ function absorb(
     case "offer":
       // Without a model there is nothing to average with: the partner asks again.
       if (state.asked !== null) return out.push({ kind: "drop", from, reason: "has no model yet" });
-      absorbOffer(state.exchanges, replica, { from, body }, out);
+      if (!absorbOffer(state.exchanges, replica, { from, body }, out)) return;
       state.exchanged++;
-      return;
+      state.alone = 0;
+      state.inviting = false;
+      return proceed(state, replica, now, out);
     case "difference":
       if (!absorbDifference(state.exchanges, replica, { from, body, now }, out)) return;
       state.exchanged++;
+      proceed(state, replica, now, out);
       return concludeDone(state, out);
     case "received":
       return absorbReceived(state.exchanges, from, body);
+    case "invite":
+      if (state.exhausted) return out.push({ kind: "send", to: from, body: { kind: "resting" } });
+      return void state.invited.add(from);
+    case "resting":
+      state.resting.add(from);
+      state.inviting = false;
+      return proceed(state, replica, now, out);
     case "ask":
       return answer(state, replica, from, out);
     case "copy":
@@ -249,7 +323,12 @@ function askNext(state: GossipState, out: Out): void {
 }
 
 /** Settles exchanges with lives that are gone and takes the own place among those that are there. */
-function becomeView(state: GossipState, view: View, out: Out): void {
+function becomeView(
+  state: GossipState,
+  replica: Replica,
+  { view, now }: { view: View; now: number },
+  out: Out,
+): void {
   const stays = (known: ViewMember, list: readonly ViewMember[]) =>
     list.some(({ rank, incarnation }) => rank === known.rank && incarnation === known.incarnation);
   const { rank } = state;
@@ -261,9 +340,14 @@ function becomeView(state: GossipState, view: View, out: Out): void {
   const before = state.members;
   state.members = view.members;
   takePlace(state);
+  // Whoever waited may have other partners now: they ask again.
+  state.inviting = false;
+  state.invited.clear();
+  state.resting.clear();
   const asked = before.find((member) => member.rank === state.asked);
   if (state.asked !== null && !(asked && stays(asked, view.members))) return askNext(state, out);
   state.told = null;
+  proceed(state, replica, now, out);
   concludeDone(state, out);
 }
 

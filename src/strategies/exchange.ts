@@ -98,19 +98,21 @@ function offerAgain({ open, durations }: Exchanges, now: number, out: Out): void
   out.push({ kind: "wake", after });
 }
 
-/** Answers an exchange: averages once per k, repeats what it answered, drops what is past. */
+/** Answers an exchange: averages once per k, repeats what it answered, drops what is past; true when it averaged. */
 export function absorbOffer(
   { answered }: Exchanges,
   replica: Replica,
   { from, body }: { from: number; body: Offer },
   out: Out,
-): void {
+): boolean {
   const last = answered.get(from);
   if (last && (body.k < last.k || (body.k === last.k && last.difference === null))) {
-    return out.push({ kind: "drop", from, reason: "stale exchange" });
+    out.push({ kind: "drop", from, reason: "stale exchange" });
+    return false;
   }
   if (last?.difference && last.k === body.k) {
-    return out.push({ kind: "send", to: from, body: last.difference });
+    out.push({ kind: "send", to: from, body: last.difference });
+    return false;
   }
   const values = halfDifference(body.values, replica.values);
   const rows = (body.rows - replica.rows) / 2;
@@ -118,6 +120,7 @@ export function absorbOffer(
   const difference: Difference = { kind: "difference", k: body.k, rows, values };
   answered.set(from, { k: body.k, difference });
   out.push({ kind: "send", to: from, body: difference });
+  return true;
 }
 
 function halfDifference(theirs: Float32Array, own: Float32Array): Float32Array {

@@ -53,7 +53,7 @@ export interface StrategyOptions {
   /** How concurrent updates merge; `auto` is resolved before a strategy sees it. */
   readonly merge: "sum" | "mean";
   readonly learn: "local" | "gradient";
-  /** ssp: the threshold s. dssp: sL. */
+  /** ssp: the threshold s. dssp: sL. ad-psgd: own updates after which a member waits for an exchange. */
   readonly staleness: number;
   /** dssp: sU. */
   readonly stalenessMax: number;

@@ -179,7 +179,7 @@ test("a setting without effect is named in a warning, with the reason", async ()
     cwd: temporaryFolder(),
   });
   expect(stderr).toContain(
-    "warning: --staleness has no effect here: only strategies ssp and dssp have it",
+    "warning: --staleness has no effect here: only strategies ssp, dssp and ad-psgd have it",
   );
 });
 
