@@ -288,18 +288,40 @@ describe("what a row may look like", () => {
 
   test("ids and values of every length are read, wherever they stand in a row", () => {
     for (let idDigits = 1; idDigits <= 8; idDigits++) {
-      for (let fraction = 1; fraction <= 9; fraction++) {
+      for (let fraction = 0; fraction <= 9; fraction++) {
         for (const whole of ["0", "7", "-0", "12"]) {
           const id = 10 ** (idDigits - 1) + 1;
           const entries = Array.from(
             { length: 9 },
-            (_, i) => `${id + i}:${whole}.${"987654321".slice(0, fraction)}`,
+            (_, i) =>
+              `${id + i}:${whole}${fraction > 0 ? "." : ""}${"987654321".slice(0, fraction)}`,
           );
           const { columns, report } = expectSame(`1 ${entries.join(" ")}\n-1 ${entries[0]}\n`);
           expect(report).toMatchObject({ rows: 2, nonZeros: 10, faultCount: 0 });
           expect(columns.index).toEqual([...entries.map((_, i) => id + i), id]);
         }
       }
+    }
+  });
+
+  test("line feeds and colons are counted, however many stand together", () => {
+    for (const length of [1, 63, 64, 65, 4031, 4032, 4096, 20_000, 65_537]) {
+      const address = arena.allocate(length + textPaddingBytes);
+      const bytes = new Uint8Array(arena.buffer, address, length + textPaddingBytes);
+      for (const [byte, other] of [
+        [0x3a, 0x0a],
+        [0x0a, 0x3a],
+        [0x20, 0x3a],
+      ] as const) {
+        bytes.fill(0x3a);
+        bytes.fill(byte, 0, length);
+        for (let at = 5; at < length; at += 7) bytes[at] = other;
+        const counted = (wanted: number) =>
+          bytes.subarray(0, length).filter((b) => b === wanted).length;
+        const expected = { newlines: counted(0x0a), colons: counted(0x3a) };
+        expect(kernel.count({ address, byteLength: length })).toEqual(expected);
+      }
+      arena.release(address, length + textPaddingBytes);
     }
   });
 

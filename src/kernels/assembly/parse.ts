@@ -8,7 +8,7 @@
  */
 import { numberBad, numberEnd, numberNotFinite, numberOk, numberStatus, scanNumber } from "./number";
 import { smallPowers } from "./powers";
-import { entryShuffles } from "./shuffles";
+import { entryConstants, entryShuffles } from "./shuffles";
 
 // The job, in u32 words at one address: what to do, then what was found. data/parser.ts has the same list.
 const jobText = 0;
@@ -54,6 +54,8 @@ const faultValueBad: u32 = 11;
 const faultDocumentBad: u32 = 14;
 const faultQueryBad: u32 = 15;
 
+/** A bit for each of tab, line feed, carriage return, blank and #. */
+const delimiters: u64 = (1 << 0x09) | (1 << 0x0a) | (1 << 0x0d) | (1 << 0x20) | (1 << 0x23);
 const zeros: u64 = 0x3030_3030_3030_3030;
 
 /** Where the row ends, its last stored entry's end, and what is wrong with it (0: nothing). */
@@ -138,54 +140,61 @@ function parseRow(at: usize, indexOut: usize, valueShift: usize, widthLimit: u32
   if (fault != 0) return indexOut;
   let out = indexOut;
   let previous: i32 = -1;
+  // Loaded, because the compiler would make constants anew for every entry.
+  const zeroDigits = v128.load(entryConstants);
+  const toTop = v128.load(entryConstants, 16);
+  const joinPairs = v128.load(entryConstants, 32);
+  const joinFours = v128.load(entryConstants, 48);
+  const joinEights = v128.load(entryConstants, 64);
   while (true) {
     let c: u32 = load<u8>(p);
     if (c == 0x20) c = load<u8>(++p);
 
     // Usual entries, as long as they come: where bytes other than digits stand is found for 64 bytes at
     // once, so that the next entry does not wait for the loads of the one before.
-    let used: u32 = 64;
     let others: u64 = 0;
     while (true) {
-      if (used > 48) {
-        others = otherThanDigits(p);
-        used = 0;
+      let behindColon = others & (others - 1);
+      let behindPoint = behindColon & (behindColon - 1);
+      if (behindPoint == 0) {
+        others = otherThanDigits(p, zeroDigits, toTop);
+        behindColon = others & (others - 1);
+        behindPoint = behindColon & (behindColon - 1);
+        if (behindPoint == 0) break;
       }
       const idDigits = <u32>ctz(others);
-      const behindColon = others & (others - 1);
       const point = <u32>ctz(behindColon);
+      if (idDigits - 1 >= 8) break;
+      if (point != idDigits + 2) break;
       const marks = load<u32>(p + idDigits) & 0xff00ff;
-      if (idDigits - 1 >= 8 || point != idDigits + 2) break;
-      let id: u32 = 0;
-      let value: f32 = 0;
-      let end: u32 = 0;
+      // One digit without a point, as for features that are there or not, ends where the point would be.
+      let end = point;
+      let fraction: u32 = 0;
       if (marks == 0x2e003a) {
-        end = <u32>ctz(behindColon & (behindColon - 1));
-        const fraction = end - point - 1;
-        if (end > 15 || fraction - 1 >= 7) break;
-        const places = v128.load(entryShuffles + <usize>(((idDigits - 1) * 7 + fraction - 1) << 4));
-        const digits = i8x16.swizzle(i8x16.sub(v128.load(p), i8x16.splat(0x30)), places);
-        const tens = i16x8.mul(v128.and(digits, i16x8.splat(0xff)), i16x8.splat(10));
-        const pairs = i16x8.add(tens, i16x8.shr_u(digits, 8));
-        const fours = i32x4.dot_i16x8_s(pairs, i32x4.splat(0x1_0064));
-        const idFours = i64x2.extract_lane(fours, 0);
-        const valueFours = i64x2.extract_lane(fours, 1);
-        id = <u32>idFours * 10_000 + <u32>(idFours >> 32);
-        const mantissa = <u32>valueFours * 10_000 + <u32>(valueFours >> 32);
-        // Above, its f32 would be rounded before the division rounds.
-        if (mantissa > 0x100_0000) break;
-        value = <f32>mantissa / load<f32>(smallPowers + (<usize>fraction << 2));
-      } else if ((marks & 0xff) == 0x3a) {
-        // One digit, as for features that are there or not.
-        const bytes = load<u64>(p) ^ zeros;
-        id = joinDigits(bytes << (64 - (idDigits << 3)));
-        value = <f32>(<u32>load<u8>(p + idDigits + 1) - 0x30);
-        end = point;
-      } else {
+        end = <u32>ctz(behindPoint);
+        fraction = end - point - 1;
+        if (fraction - 1 >= 7) break;
+        if (end > 16) break;
+      } else if ((marks & 0xff) != 0x3a) {
         break;
       }
+      const places = v128.load(entryShuffles + <usize>(((idDigits << 3) + fraction) << 4));
+      const digits = i8x16.swizzle(i8x16.sub(v128.load(p), zeroDigits), places);
+      // A lane holds a + 256*b; times 2561 its upper byte is 10*a + b, as 2560*256 vanishes.
+      const pairs = i16x8.shr_u(i16x8.mul(digits, joinPairs), 8);
+      const fours = i32x4.dot_i16x8_s(pairs, joinFours);
+      const eights = i32x4.dot_i16x8_s(i16x8.narrow_i32x4_s(fours, fours), joinEights);
+      const both = i64x2.extract_lane(eights, 0);
+      const id = <u32>both;
+      const mantissa = <i32>(both >> 32);
+      // Above, its f32 would be rounded before the division rounds.
+      if (mantissa > 0x100_0000) break;
+      if (<i32>id <= previous) break;
       const next = <u32>load<u8>(p + end);
-      if (!isDelimiter(next) || <i32>id <= previous) break;
+      if (next != 0x20) {
+        if (!isDelimiter(next)) break;
+      }
+      const value = <f32>mantissa / load<f32>(smallPowers + (<usize>fraction << 2));
       previous = <i32>id;
       p += end;
       if (id >= widthLimit) {
@@ -198,7 +207,6 @@ function parseRow(at: usize, indexOut: usize, valueShift: usize, widthLimit: u32
       if (next != 0x20) break;
       p++;
       others >>= end + 1;
-      used += end + 1;
     }
     c = load<u8>(p);
 
@@ -322,16 +330,17 @@ function fail(code: u32, at: usize, result: usize): usize {
 /** A bit for each of the 64 bytes at `p` that is no digit. */
 // @ts-ignore: decorator
 @inline
-function otherThanDigits(p: usize): u64 {
-  return otherOf16(p) | (otherOf16(p + 16) << 16) | (otherOf16(p + 32) << 32) | (otherOf16(p + 48) << 48);
+function otherThanDigits(p: usize, zeroDigits: v128, toTop: v128): u64 {
+  const low = otherOf16(p, zeroDigits, toTop) | (otherOf16(p + 16, zeroDigits, toTop) << 16);
+  return low | (otherOf16(p + 32, zeroDigits, toTop) << 32) | (otherOf16(p + 48, zeroDigits, toTop) << 48);
 }
 
 // @ts-ignore: decorator
 @inline
-function otherOf16(p: usize): u64 {
-  const offsets = i8x16.sub(v128.load(p), i8x16.splat(0x30));
+function otherOf16(p: usize, zeroDigits: v128, toTop: v128): u64 {
+  const offsets = i8x16.sub(v128.load(p), zeroDigits);
   // Saturating: only 0 to 9 stay below 128, and the bit mask takes the top bits.
-  return <u64>(<u32>i8x16.bitmask(i8x16.add_sat_u(offsets, i8x16.splat(0x76))));
+  return <u64>(<u32>i8x16.bitmask(i8x16.add_sat_u(offsets, toTop)));
 }
 
 /** Up to eight digits, right-aligned (first digit in the lowest byte that is used), as a number. */
@@ -347,7 +356,7 @@ function joinDigits(bytes: u64): u32 {
 // @ts-ignore: decorator
 @inline
 function isDelimiter(c: u32): bool {
-  return c == 0x20 || c == 0x0a || c == 0x09 || c == 0x0d || c == 0x23;
+  return c < 64 && ((delimiters >> c) & 1) != 0;
 }
 
 function skipBlanks(at: usize): usize {
@@ -386,7 +395,7 @@ function noteLabel(job: usize, value: f32): void {
   store<u32>(job + jobLabels, count + 1);
 }
 
-/** Counts line feeds and colons, 16 bytes at a time: the upper bounds of rows and entries. */
+/** Counts line feeds and colons, 64 bytes at a time: the upper bounds of rows and entries. */
 export function countText(job: usize): void {
   let p: usize = load<u32>(job + jobText);
   const end: usize = load<u32>(job + jobEnd);
@@ -394,16 +403,21 @@ export function countText(job: usize): void {
   const colon = i8x16.splat(0x3a);
   let newlines: u32 = 0;
   let colons: u32 = 0;
-  while (p + 16 <= end) {
-    // Lanes count down by one a match, at most 255 times before they are added up.
-    const stop = min(end - 15, p + 255 * 16);
+  while (p + 64 <= end) {
+    // Lanes count down by at most four a turn, at most 255 in all before they are added up.
+    const stop = min(end - 63, p + 63 * 64);
     let lines = i8x16.splat(0);
     let entries = i8x16.splat(0);
     while (p < stop) {
-      const bytes = v128.load(p);
-      lines = i8x16.sub(lines, i8x16.eq(bytes, newline));
-      entries = i8x16.sub(entries, i8x16.eq(bytes, colon));
-      p += 16;
+      const a = v128.load(p);
+      const b = v128.load(p, 16);
+      const c = v128.load(p, 32);
+      const d = v128.load(p, 48);
+      const linesOfTwo = i8x16.add(i8x16.eq(a, newline), i8x16.eq(b, newline));
+      const entriesOfTwo = i8x16.add(i8x16.eq(a, colon), i8x16.eq(b, colon));
+      lines = i8x16.sub(lines, i8x16.add(linesOfTwo, i8x16.add(i8x16.eq(c, newline), i8x16.eq(d, newline))));
+      entries = i8x16.sub(entries, i8x16.add(entriesOfTwo, i8x16.add(i8x16.eq(c, colon), i8x16.eq(d, colon))));
+      p += 64;
     }
     newlines += addLanes(lines);
     colons += addLanes(entries);
