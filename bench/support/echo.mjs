@@ -7,6 +7,7 @@ import {
   signalOf,
   sleep,
   viewMailbox,
+  wake,
 } from "../../dist/engines/threads/mailbox.js";
 
 const { shared, offsets, shape, rounds, leads, bytes } = workerData;
@@ -17,12 +18,17 @@ const times = new Float64Array(rounds);
 
 for (let round = 0; round < rounds; round++) {
   const began = performance.now();
-  if (leads) post(other, rank, body);
+  if (leads) send();
   take(own);
-  if (!leads) post(other, rank, body);
+  if (!leads) send();
   times[round] = performance.now() - began;
 }
 parentPort.postMessage(leads ? times : null);
+
+function send() {
+  post(other, rank, body);
+  wake(other);
+}
 
 function take(box) {
   for (;;) {

@@ -97,6 +97,7 @@ export interface KernelExports extends ReadingKernels, SharedKernels {
   scaleDense(factor: number, v: number, width: number): void;
   differenceDense(after: number, before: number, out: number, width: number): void;
   countNonZeros(v: number, width: number): number;
+  listNonZeros(v: number, width: number, index: number, value: number): number;
   gather(v: number, index: number, count: number, out: number): void;
   copyAt(from: number, index: number, count: number, v: number): void;
   moveAverage(share: number, scale: number, v: number, average: number, width: number): void;

@@ -231,6 +231,25 @@ test("vector kernels agree with their definitions to the bit", () => {
   );
 });
 
+test("what the kernel lists as not 0 is what is not 0, in order", () => {
+  fc.assert(
+    fc.property(fc.array(fc.constantFrom(0, -0, 1, -2.5, Number.NaN), { maxLength: 70 }), (of) => {
+      const arena = new Arena();
+      const kernels = loadKernels(arena);
+      const v = arena.allocateF32(of.length);
+      v.set(of);
+      const index = arena.allocateU32(of.length + 1);
+      const value = arena.allocateF32(of.length + 1);
+      const { byteOffset, length } = v;
+      const count = kernels.listNonZeros(byteOffset, length, index.byteOffset, value.byteOffset);
+      const expected = [...v.keys()].filter((j) => v[j] !== 0);
+      expect(count).toBe(kernels.countNonZeros(byteOffset, length));
+      expect([...index.subarray(0, count)]).toEqual(expected);
+      expect([...value.subarray(0, count)]).toEqual(expected.map((j) => v[j]));
+    }),
+  );
+});
+
 function expectClose(actual: Float32Array, expected: Float32Array, tolerance: number): void {
   const largest = expected.reduce((max, x) => Math.max(max, Math.abs(x)), 1e-6);
   for (let j = 0; j < actual.length; j++) {

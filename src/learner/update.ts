@@ -2,8 +2,7 @@
  * learn(replica, rows) -> update: what every strategy's worker does (design: algorithms.md, section 0). The rows are
  * learned on a private copy; what they changed is handed out as an update, and the replica stays as it was.
  */
-import type { Update } from "../math/update.ts";
-import { addDelta, type Delta, listNonZeros } from "../math/update.ts";
+import { addDelta, type Delta, type Update } from "../math/update.ts";
 import type { Schedule } from "../model/schedule.ts";
 import { chunkRows, fillChunk, type LearnContext, sgdKernelOf } from "./context.ts";
 import { type Replica, rebase } from "./replica.ts";
@@ -16,13 +15,22 @@ export interface UpdateOptions {
   readonly stride: number;
 }
 
-/** Room for private copies; one a worker, reused by every update. */
+/** Room for private copies and for the list of what changed; one a worker, reused by every update. */
 export interface UpdateRoom {
   readonly copy: Float32Array;
+  readonly index: Uint32Array;
+  readonly value: Float32Array;
 }
 
 export function createUpdateRoom(context: LearnContext, width: number): UpdateRoom {
-  return { copy: context.arena.allocateF32(width) };
+  const { arena } = context;
+  // Lists are handed out where less than half has changed; the kernel writes one beyond.
+  const listed = (width >>> 1) + 1;
+  return {
+    copy: arena.allocateF32(width),
+    index: arena.allocateU32(listed),
+    value: arena.allocateF32(listed),
+  };
 }
 
 /** Learns the rows in order and returns what they add to v, relative to the replica's base. */
@@ -54,13 +62,15 @@ export function learnUpdate(
     const { byteOffset } = copy;
     context.kernels.differenceDense(byteOffset, replica.address, byteOffset, replica.width);
   }
-  return { rows: list.count, delta: deltaIn(context, copy) };
+  return { rows: list.count, delta: deltaIn(context, room) };
 }
 
 /** The room's content as a delta of its own: every coordinate, or the non-zeros, whichever is smaller. */
-function deltaIn({ kernels }: LearnContext, room: Float32Array): Delta {
-  const nonZeros = kernels.countNonZeros(room.byteOffset, room.length);
-  return 2 * nonZeros >= room.length ? room.slice() : listNonZeros(room, nonZeros);
+function deltaIn({ kernels }: LearnContext, { copy, index, value }: UpdateRoom): Delta {
+  const { byteOffset, length } = copy;
+  if (2 * kernels.countNonZeros(byteOffset, length) >= length) return copy.slice();
+  const count = kernels.listNonZeros(byteOffset, length, index.byteOffset, value.byteOffset);
+  return { index: index.slice(0, count), value: value.slice(0, count) };
 }
 
 function learnChunk(

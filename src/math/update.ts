@@ -90,6 +90,7 @@ export function sliceUpdate(update: Update, { from, to }: KeyRange): Update {
   }
   const first = lowerBound(delta.index, from);
   const last = lowerBound(delta.index, to);
+  if (from === 0 && last === delta.index.length) return update;
   const index = delta.index.slice(first, last);
   for (let i = 0; i < index.length; i++) index[i]! -= from;
   return { rows, delta: { index, value: delta.value.slice(first, last) } };
@@ -120,7 +121,7 @@ function smallerForm(delta: Float32Array, nonZeros: number): Delta {
 }
 
 /** A delta that lists the non-zeros of a vector, of which there are so many. */
-export function listNonZeros(delta: Float32Array, nonZeros: number): SparseDelta {
+function listNonZeros(delta: Float32Array, nonZeros: number): SparseDelta {
   const index = new Uint32Array(nonZeros);
   const value = new Float32Array(nonZeros);
   for (let i = 0, k = 0; k < nonZeros; i++) {

@@ -68,7 +68,10 @@ function headerBytes(members: number): number {
   return pad(4 * (word.wanted + members));
 }
 
-/** Puts a message in; false when there is no room now, and the sender is then woken when there is. */
+/**
+ * Puts a message in, for the sender to `wake` the reader when it has put in all it has; false when there is no
+ * room now, and the sender is then woken when there is.
+ */
 export function post(mailbox: Mailbox, from: number, body: object): boolean {
   const length = frameBytes(body);
   const units = length / 8;
@@ -82,11 +85,10 @@ export function post(mailbox: Mailbox, from: number, body: object): boolean {
   const start = mailbox.slots[slot + 2]!;
   writeFrame(body, mailbox.bytes.subarray(8 * start, 8 * (start + units)));
   Atomics.store(mailbox.slots, slot, 1);
-  wake(mailbox);
   return true;
 }
 
-/** Wakes the reader. */
+/** Wakes the reader: there is something to read, or room to write. */
 export function wake({ words }: Mailbox): void {
   Atomics.add(words, word.signal, 1);
   Atomics.notify(words, word.signal);

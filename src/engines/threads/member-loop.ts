@@ -3,26 +3,25 @@
  * to do. Messages go first, then what could not be sent before, then learning; so an answer to `learn` is
  * held back until all messages have left (back-pressure), while messages are still delivered.
  */
+import type { Cursor } from "../../learner/cursor.ts";
+import type { Task } from "../../learner/learner.ts";
+import type { Model } from "../../math/replica.ts";
+import type { AnyStrategy } from "../../strategies/strategy.ts";
+import { readFrame } from "../../wire/frame.ts";
 import {
-  type Cursor,
-  createCursor,
-  nextSpan,
-  type RowSpan,
-  updatesPerEpoch,
-} from "../../learner/cursor.ts";
-import type { ColumnLearner, Learner, Task } from "../../learner/learner.ts";
-import type { Model, Replica } from "../../math/replica.ts";
-import type { Update } from "../../math/update.ts";
-import type { AnyStrategy, Effect, NodeEvent } from "../../strategies/strategy.ts";
-import { frameBytes, readFrame } from "../../wire/frame.ts";
-import {
-  countDrop,
-  countWait,
-  createTelemetry,
-  foldReport,
-  type MemberTelemetry,
-  type Telemetry,
-} from "../telemetry.ts";
+  answerExhausted,
+  answerRequest,
+  begin,
+  createHost,
+  deliver,
+  deliverMessage,
+  type HostPort,
+  type MemberHost,
+  nextRows,
+  ownUpdates,
+  snapshotUpdates,
+} from "../member-host.ts";
+import { countDrop, type Telemetry } from "../telemetry.ts";
 import {
   type Control,
   claimRows,
@@ -51,32 +50,26 @@ import {
 /** A member's thread. */
 export interface ThreadMember {
   readonly job: MemberJob;
-  readonly strategy: AnyStrategy;
+  readonly host: MemberHost;
   readonly task: Task;
   readonly control: Control;
   readonly boxes: readonly Mailbox[];
-  readonly replica: Replica;
-  readonly learner: Learner | null;
-  /** Instead of a learner, where strategies own columns; and the rows predicted last. */
-  readonly columns: ColumnLearner | null;
-  span: RowSpan | null;
-  readonly state: unknown;
-  readonly effects: Effect<unknown>[];
-  /** Messages that found no room, by receiver, in order. */
-  readonly unsent: Map<number, object[]>;
-  readonly telemetry: Telemetry;
-  readonly counts: MemberTelemetry;
+  readonly outgoing: Outgoing;
   readonly tell: (message: MemberMessage) => void;
-  cursor: Cursor | null;
-  learn: (Effect<unknown> & { kind: "learn" | "predict" | "adjust" }) | null;
   wakeAt: number;
-  finished: boolean;
   /** Finished, and nothing left to send. */
   gone: boolean;
   snapshots: number;
-  /** Since when the member has had nothing to do; for whom it waited is known when it learns again. */
-  idleSince: number;
-  lastFrom: number;
+}
+
+/** What leaves a member. */
+interface Outgoing {
+  readonly rank: number;
+  readonly boxes: readonly Mailbox[];
+  /** Messages that found no room, by receiver, in order. */
+  readonly unsent: Map<number, object[]>;
+  /** Readers to be woken: only when all that a step sends is there, as waking one may cost the sender its core. */
+  readonly posted: Set<Mailbox>;
 }
 
 /** Makes the member; others must be ready too before it runs. */
@@ -87,228 +80,124 @@ export function createMember(
   tell: (message: MemberMessage) => void,
 ): ThreadMember {
   const { rank, seats, options, workers, seed, initial } = job;
-  const { role, range } = seats[rank]!;
   const control = viewControl(job.control);
-  const replica = task.createReplica(range.to - range.from);
-  if (initial) {
-    replica.load({ rows: initial.rows, values: initial.values.slice(range.from, range.to) });
-  }
-  const byColumns = strategy.owns === "columns";
-  const seat = { rank, workers, seed };
-  const learner = role === "worker" && !byColumns ? task.createLearner(seat) : null;
-  const columns = byColumns ? task.createColumnLearner!({ ...seat, range }) : null;
-  const owner = learner ?? columns;
-  if (owner) offerUpdates(control, updatesPerEpoch(owner.rows, options.rowsPerUpdate));
-  const members = seats.length;
-  const place = { rank, incarnation: 1, role, workers, members, width: task.width, range, seed };
-  const telemetry = createTelemetry(seats.map((seat) => seat.role));
   const length = mailboxBytes(job.shape);
-  return {
-    job,
-    strategy,
-    task,
-    control,
-    boxes: seats.map((_, k) => viewMailbox(job.mailboxes, k * length, job.shape)),
-    replica,
-    learner,
-    columns,
-    span: null,
-    state: strategy.init(place, options),
-    effects: [],
-    unsent: new Map(),
-    telemetry,
-    counts: telemetry.members[rank]!,
-    tell,
-    cursor: null,
-    learn: null,
-    wakeAt: Number.POSITIVE_INFINITY,
-    finished: false,
-    gone: false,
-    snapshots: 0,
-    idleSince: 0,
-    lastFrom: -1,
+  const boxes = seats.map((_, k) => viewMailbox(job.mailboxes, k * length, job.shape));
+  const outgoing: Outgoing = { rank, boxes, unsent: new Map(), posted: new Set() };
+  const port: HostPort = {
+    now: () => nowOf(job),
+    send: (to, body) => send(outgoing, to, body),
+    wake: (after) => {
+      member.wakeAt = nowOf(job) + after;
+    },
   };
+  const seat = { rank, incarnation: 1, seats, options, workers, seed, initial };
+  const host = createHost(seat, strategy, task, port);
+  const updates = ownUpdates(host);
+  if (updates !== null) offerUpdates(control, updates);
+  const rest = { wakeAt: Number.POSITIVE_INFINITY, gone: false, snapshots: 0 };
+  const member: ThreadMember = { job, host, task, control, boxes, outgoing, tell, ...rest };
+  return member;
 }
 
 /** Runs the member until everybody's part is over. */
 export function runMember(member: ThreadMember): { model: Model; telemetry: Telemetry } {
-  const { job, strategy, control, boxes } = member;
-  const { rowsPerUpdate } = job.options;
-  const learner = member.learner ?? member.columns;
-  const lockstep = strategy.pace === "lockstep" ? { updates: updatesAgreed(control) } : {};
-  if (learner) member.cursor = createCursor({ rows: learner.rows, rowsPerUpdate, ...lockstep });
+  const { job, host, control, boxes } = member;
   const own = boxes[job.rank]!;
-  deliver(member, { kind: "start", now: nowOf(member) });
-  while (!(member.finished && finishedOf(control) === boxes.length)) {
+  begin(host, updatesAgreed(control));
+  while (!(host.finished && finishedOf(control) === boxes.length)) {
+    wakeReaders(member.outgoing);
     const seen = signalOf(own);
     sendUnsent(member);
-    if (deliverMessage(member, own) || deliverWake(member) || learnNext(member)) continue;
+    if (receiveNext(member, own) || deliverWake(member) || learnNext(member)) continue;
     if (finishedOf(control) < boxes.length) rest(member, own, seen);
   }
-  return { model: member.replica.snapshot(), telemetry: member.telemetry };
+  return { model: host.replica.snapshot(), telemetry: host.telemetry };
 }
 
 /** Sleeps until woken, or until the time the strategy asked for; only the former can be for ever. */
-function rest({ control, wakeAt, finished, ...member }: ThreadMember, own: Mailbox, seen: number) {
-  if (wakeAt < Number.POSITIVE_INFINITY && !finished) {
-    return sleep(own, seen, Math.max(0, 1000 * (wakeAt - nowOf(member))));
+function rest({ control, wakeAt, host, job }: ThreadMember, own: Mailbox, seen: number): void {
+  if (wakeAt < Number.POSITIVE_INFINITY && !host.finished) {
+    return sleep(own, seen, Math.max(0, 1000 * (wakeAt - nowOf(job))));
   }
   countSleeping(control, 1);
   sleep(own, seen);
   countSleeping(control, -1);
 }
 
-function nowOf({ job }: Pick<ThreadMember, "job">): number {
-  return (performance.timeOrigin + performance.now() - job.origin) / 1000;
+function nowOf({ origin }: MemberJob): number {
+  return (performance.timeOrigin + performance.now() - origin) / 1000;
 }
 
-function deliver(member: ThreadMember, event: NodeEvent<unknown>): void {
-  const { strategy, state, replica, effects } = member;
-  strategy.step(state, replica, event, effects);
-  for (let i = 0; i < effects.length; i++) carryOut(member, effects[i]!);
-  effects.length = 0;
-}
-
-function deliverMessage(member: ThreadMember, own: Mailbox): boolean {
+function receiveNext({ host, boxes }: ThreadMember, own: Mailbox): boolean {
   const received = receive(own);
   if (received === null) return false;
   const { from } = received;
   const read = readFrame(received.bytes);
-  for (const rank of release(own)) wake(member.boxes[rank]!);
-  if ("fault" in read) countDrop(member.telemetry, read.fault);
-  else if (member.finished) countDrop(member.telemetry, "member has finished");
-  else {
-    member.lastFrom = from;
-    deliver(member, { kind: "message", now: nowOf(member), from, body: read.body });
-  }
+  for (const rank of release(own)) wake(boxes[rank]!);
+  if ("fault" in read) countDrop(host.telemetry, read.fault);
+  else deliverMessage(host, from, read.body);
   return true;
 }
 
 function deliverWake(member: ThreadMember): boolean {
-  const now = nowOf(member);
-  if (member.finished || now < member.wakeAt) return false;
+  const now = nowOf(member.job);
+  if (member.host.finished || now < member.wakeAt) return false;
   member.wakeAt = Number.POSITIVE_INFINITY;
-  deliver(member, { kind: "wake", now });
+  deliver(member.host, { kind: "wake", now });
   return true;
 }
 
-function carryOut(member: ThreadMember, effect: Effect<unknown>): void {
-  switch (effect.kind) {
-    case "learn":
-    case "predict":
-    case "adjust":
-      if (member.learn) throw new Error(`Member ${member.job.rank} asked to learn twice at once`);
-      member.learn = effect;
-      return;
-    case "send":
-      return send(member, effect.to, effect.body as object);
-    case "wake":
-      member.wakeAt = nowOf(member) + effect.after;
-      return;
-    case "report":
-      return foldReport(member.telemetry, effect.report);
-    case "drop":
-      return countDrop(member.telemetry, effect.reason);
-    case "finish":
-      return finish(member);
-    default:
-      effect satisfies never;
-  }
-}
-
-function finish(member: ThreadMember): void {
-  member.finished = true;
-  member.counts.finishedSeconds = nowOf(member);
-}
-
-function send(member: ThreadMember, to: number, body: object): void {
-  member.counts.messagesSent++;
-  member.counts.bytesSent += frameBytes(body);
-  const waiting = member.unsent.get(to);
+function send(outgoing: Outgoing, to: number, body: object): void {
+  const waiting = outgoing.unsent.get(to);
   if (waiting) waiting.push(body);
-  else if (!post(member.boxes[to]!, member.job.rank, body)) member.unsent.set(to, [body]);
+  else if (!tryPost(outgoing, to, body)) outgoing.unsent.set(to, [body]);
+}
+
+function tryPost({ boxes, rank, posted }: Outgoing, to: number, body: object): boolean {
+  const box = boxes[to]!;
+  if (!post(box, rank, body)) return false;
+  posted.add(box);
+  return true;
+}
+
+function wakeReaders({ posted }: Outgoing): void {
+  for (const box of posted) wake(box);
+  posted.clear();
 }
 
 /** Tries again what found no room; counts the member as finished once all has left. */
 function sendUnsent(member: ThreadMember): void {
-  const { unsent, boxes, job, control } = member;
+  const { outgoing, boxes, control, host } = member;
+  const { unsent } = outgoing;
   for (const [to, bodies] of unsent) {
-    while (bodies.length > 0 && post(boxes[to]!, job.rank, bodies[0]!)) bodies.shift();
+    while (bodies.length > 0 && tryPost(outgoing, to, bodies[0]!)) bodies.shift();
     if (bodies.length === 0) unsent.delete(to);
   }
-  if (!member.finished || unsent.size > 0 || member.gone) return;
+  wakeReaders(outgoing);
+  if (!host.finished || unsent.size > 0 || member.gone) return;
   member.gone = true;
   if (countFinished(control) === boxes.length) for (const box of boxes) wake(box);
 }
 
 /** Learns the open request's rows, unless messages wait to be sent or a verdict is missing. */
 function learnNext(member: ThreadMember): boolean {
-  const { learn, cursor, unsent } = member;
-  if (!learn || unsent.size > 0) return false;
+  const { host, outgoing } = member;
+  const { request, cursor } = host;
+  if (!request || outgoing.unsent.size > 0) return false;
   if (!cursor) throw new Error(`Member ${member.job.rank} is no worker`);
-  const began = nowOf(member);
   // The slopes are those of rows claimed when they were predicted.
-  const claim = learn.kind === "adjust" ? "learn" : claimNext(member, cursor);
+  const claim = request.kind === "adjust" ? "learn" : claimNext(member, cursor);
   if (claim === "later") return false;
-  member.learn = null;
-  if (claim === "exhausted") {
-    deliver(member, { kind: "exhausted", now: began });
-    return true;
-  }
-  countIdle(member, began);
-  if (learn.kind !== "adjust") member.span = nextSpan(cursor);
-  const answer = answerOf(member, learn);
-  const now = nowOf(member);
-  member.counts.learnedSeconds += now - began;
-  member.idleSince = now;
-  if (answer.kind === "learned") countLearned(member, answer.update.rows);
-  deliver(member, { ...answer, now });
+  if (claim === "exhausted") answerExhausted(host);
+  else answerRequest(host);
   return true;
 }
 
-type Answer =
-  | { readonly kind: "learned"; readonly update: Update }
-  | { readonly kind: "predicted"; readonly rows: number; readonly margins: Float32Array };
-
-/** Does the work of a learn, predict or adjust on the claimed rows. */
-function answerOf(
-  { learner, columns, replica, span }: ThreadMember,
-  learn: NonNullable<ThreadMember["learn"]>,
-): Answer {
-  switch (learn.kind) {
-    case "learn":
-      return { kind: "learned", update: learner!.learn(replica, span!, learn) };
-    case "predict":
-      return {
-        kind: "predicted",
-        rows: span!.to - span!.from,
-        margins: columns!.predict(replica, span!),
-      };
-    default:
-      return { kind: "learned", update: columns!.adjust(replica, span!, learn.margins) };
-  }
-}
-
-/** Owners of columns learn the same rows together: they count once. */
-function countLearned({ counts, columns, job }: ThreadMember, rows: number): void {
-  counts.updates++;
-  if (columns === null || job.rank === 0) counts.rows += rows;
-}
-
-/** Idle time between peers is counted for who ended it; servers tell themselves whom they waited for. */
-function countIdle(member: ThreadMember, now: number): void {
-  const { lastFrom, counts, idleSince, job } = member;
-  if (lastFrom >= 0 && job.seats[lastFrom]!.role === "worker") {
-    countWait(counts, lastFrom, now - idleSince);
-  }
-  member.lastFrom = -1;
-}
-
 function claimNext(member: ThreadMember, cursor: Cursor): "learn" | "later" | "exhausted" {
-  const { strategy, job, control, task } = member;
-  if (strategy.pace === "free") {
-    const part = cursor.taken % cursor.updates;
-    const rows = partRows(cursor, part);
+  const { host, job, control, task } = member;
+  if (host.strategy.pace === "free") {
+    const rows = nextRows(host);
     const before = claimRows(control, rows, job.epochs * task.rows);
     if (before < 0) return "exhausted";
     snapshotFree(member, { before, after: before + rows });
@@ -325,15 +214,6 @@ function claimNext(member: ThreadMember, cursor: Cursor): "learn" | "later" | "e
     : "exhausted";
 }
 
-/** Updates between two snapshots in lockstep: whole, at least one; 0 for none. */
-export function snapshotUpdates(epochs: number, updates: number): number {
-  return epochs === 0 ? 0 : Math.max(1, Math.round(epochs * updates));
-}
-
-function partRows({ rows, updates }: Cursor, part: number): number {
-  return Math.floor(((part + 1) * rows) / updates) - Math.floor((part * rows) / updates);
-}
-
 /** Free pace: whoever claims the first row of an epoch hands out the model it has. */
 function snapshotFree(member: ThreadMember, { before, after }: { before: number; after: number }) {
   const every = member.job.snapshotEpochs * member.task.rows;
@@ -344,7 +224,8 @@ function snapshotFree(member: ThreadMember, { before, after }: { before: number;
 
 /** Lockstep: after the same round on every worker; one is enough where all hold the same model. */
 function snapshotRound(member: ThreadMember, number: number): void {
-  const { job, strategy, task } = member;
+  const { job, task, host } = member;
+  const { strategy } = host;
   member.snapshots = number;
   const means = strategy.conserves(job.options) === "mean" || strategy.owns === "columns";
   const differ = means && job.seats.every(({ role }) => role === "worker");
@@ -353,6 +234,6 @@ function snapshotRound(member: ThreadMember, number: number): void {
 }
 
 function tellSnapshot(member: ThreadMember, number: number, rows: number): void {
-  const model = member.replica.snapshot();
+  const model = member.host.replica.snapshot();
   member.tell({ kind: "snapshot", rank: member.job.rank, number, rows, model });
 }

@@ -13,6 +13,7 @@ import {
   seatsOf,
   type Unsupported,
 } from "../engine.ts";
+import { snapshotUpdates } from "../member-host.ts";
 import { distanceApart, type HeldReplica, resultModel } from "../result.ts";
 import { loadStrategy, type StrategySource } from "../strategy-source.ts";
 import { createTask, type TaskSpec } from "../task-spec.ts";
@@ -30,7 +31,6 @@ import {
 } from "./control.ts";
 import type { MemberJob, MemberMessage } from "./job.ts";
 import { type Mailbox, mailboxBytes, signalOf, viewMailbox, wake } from "./mailbox.ts";
-import { snapshotUpdates } from "./member-loop.ts";
 
 /** What the engine takes: the plan of any engine, with task and strategy as data. */
 export interface ThreadsPlan extends Omit<RunPlan, "strategy" | "task"> {

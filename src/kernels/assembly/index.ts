@@ -20,6 +20,7 @@ export {
   countNonZeros,
   differenceDense,
   gather,
+  listNonZeros,
   moveAverage,
   scaleDense,
   squaredNorm,

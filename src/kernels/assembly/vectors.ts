@@ -56,6 +56,21 @@ export function countNonZeros(v: usize, width: u32): u32 {
   return count;
 }
 
+/**
+ * Lists v's coordinates that are not 0, as index[k] and value[k]; there must be room for one more than there
+ * are. Without branches: what is 0 is overwritten by what comes next.
+ */
+export function listNonZeros(v: usize, width: u32, index: usize, value: usize): u32 {
+  let at: usize = 0;
+  for (let j: usize = 0; j < <usize>width << 2; j += 4) {
+    const x = load<f32>(v + j);
+    store<u32>(index + at, <u32>(j >> 2));
+    store<f32>(value + at, x);
+    at += <usize>(x != 0) << 2;
+  }
+  return <u32>(at >> 2);
+}
+
 /** out[k] = v[index[k]]. */
 export function gather(v: usize, index: usize, count: u32, out: usize): void {
   for (let k: usize = 0; k < <usize>count << 2; k += 4) {
