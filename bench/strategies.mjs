@@ -37,13 +37,11 @@ async function mailboxes() {
 
 function echo(bytes) {
   const shape = { members: 2, bytesMax: 1 << 20 };
-  const length = mailboxBytes(shape);
-  const shared = new SharedArrayBuffer(2 * length);
+  const shared = new SharedArrayBuffer(2 * mailboxBytes(shape));
   const rounds = 5500;
   return new Promise((resolve, reject) => {
     for (const leads of [true, false]) {
-      const offsets = leads ? [0, length] : [length, 0];
-      const workerData = { shared, offsets, shape, rounds, leads, bytes };
+      const workerData = { shared, shape, rounds, leads, bytes };
       const worker = new Worker(new URL("./support/echo.mjs", import.meta.url), { workerData });
       worker.on("error", reject);
       if (leads) worker.on("message", resolve);

@@ -10,9 +10,10 @@ import {
   wake,
 } from "../../dist/engines/threads/mailbox.js";
 
-const { shared, offsets, shape, rounds, leads, bytes } = workerData;
-const [own, other] = offsets.map((offset) => viewMailbox(shared, offset, shape));
+const { shared, shape, rounds, leads, bytes } = workerData;
 const rank = leads ? 0 : 1;
+const own = viewMailbox(shared, shape, { rank });
+const other = viewMailbox(shared, shape, { rank: 1 - rank });
 const body = { kind: "echo", values: new Float32Array(bytes / 4) };
 const times = new Float64Array(rounds);
 

@@ -6,9 +6,12 @@ import type { TaskSpec } from "../task-spec.ts";
 import type { Telemetry } from "../telemetry.ts";
 import type { MailboxShape } from "./mailbox.ts";
 
-/** Everything a member's thread begins with; memory in it is shared. */
-export interface MemberJob {
-  readonly rank: number;
+/** Everything a thread begins with; memory in it is shared. */
+export interface ThreadJob {
+  /** Which thread: the ranks that have this number in `threads` are hosted by it. */
+  readonly thread: number;
+  /** Of each rank the thread that hosts it; a thread has the number of the lowest rank it hosts. */
+  readonly threads: readonly number[];
   readonly seats: readonly SeatPlan[];
   readonly strategy: StrategySource;
   readonly options: StrategyOptions;
@@ -26,9 +29,9 @@ export interface MemberJob {
   readonly origin: number;
 }
 
-/** What a member tells the engine. */
+/** What members tell the engine: their thread is ready, a model on the way, their part is over. */
 export type MemberMessage =
-  | { readonly kind: "ready"; readonly rank: number }
+  | { readonly kind: "ready" }
   | {
       readonly kind: "snapshot";
       readonly rank: number;

@@ -1,7 +1,7 @@
 /**
  * A mailbox: a bounded queue of frames in shared memory, many senders, one reader.
  *
- * Words (i32): the reader sleeps on `signal`; `lock` guards the reservation of room only, frames are copied
+ * Words (i32): the reader sleeps on `signal` (a thread that reads several mailboxes, on that of one of them); `lock` guards the reservation of room only, frames are copied
  * outside of it. A slot's `state` becomes ready when its frame is complete, so frames are read in the order
  * in which room was reserved. Positions count units of 8 bytes and wrap around at 2^32; a frame never
  * wraps: what is left at the end of the ring is skipped.
@@ -37,6 +37,8 @@ export interface MailboxShape {
 /** Views over a mailbox's shared memory. */
 export interface Mailbox {
   readonly words: Int32Array;
+  /** The words whose `signal` the reader sleeps on: those of one of the mailboxes that its thread reads. */
+  readonly bell: Int32Array;
   readonly slots: Int32Array;
   readonly bytes: Uint8Array;
   readonly units: number;
@@ -47,17 +49,22 @@ export function mailboxBytes({ members, bytesMax }: MailboxShape): number {
   return headerBytes(members) + 4 * slotWords * slotsMax + ringBytes(bytesMax);
 }
 
-/** Views the mailbox at an offset of a shared buffer; zeroed memory is an empty mailbox. */
+/**
+ * Views mailbox `rank` of a row of them in a shared buffer, whose reader sleeps at mailbox `bell`; zeroed memory is
+ * a row of empty mailboxes.
+ */
 export function viewMailbox(
   buffer: SharedArrayBuffer,
-  offset: number,
   shape: MailboxShape,
+  { rank, bell = rank }: { rank: number; bell?: number },
 ): Mailbox {
   const header = headerBytes(shape.members);
+  const offset = rank * mailboxBytes(shape);
   const slotsAt = offset + header;
   const bytesAt = slotsAt + 4 * slotWords * slotsMax;
   return {
     words: new Int32Array(buffer, offset, header / 4),
+    bell: new Int32Array(buffer, bell * mailboxBytes(shape), header / 4),
     slots: new Int32Array(buffer, slotsAt, slotWords * slotsMax),
     bytes: new Uint8Array(buffer, bytesAt, ringBytes(shape.bytesMax)),
     units: ringBytes(shape.bytesMax) / 8,
@@ -89,9 +96,9 @@ export function post(mailbox: Mailbox, from: number, body: object): boolean {
 }
 
 /** Wakes the reader: there is something to read, or room to write. */
-export function wake({ words }: Mailbox): void {
-  Atomics.add(words, word.signal, 1);
-  Atomics.notify(words, word.signal);
+export function wake({ bell }: Mailbox): void {
+  Atomics.add(bell, word.signal, 1);
+  Atomics.notify(bell, word.signal);
 }
 
 /** Reserves a slot and room; -1 when there is none, after leaving the sender's rank. */
@@ -160,13 +167,13 @@ export function release({ words, slots }: Mailbox): number[] {
 }
 
 /** How often the reader was woken; what `sleep` compares with. */
-export function signalOf({ words }: Mailbox): number {
-  return Atomics.load(words, word.signal);
+export function signalOf({ bell }: Mailbox): number {
+  return Atomics.load(bell, word.signal);
 }
 
 /** Sleeps until the mailbox is woken after `seen` was read, or the time is over. */
-export function sleep({ words }: Mailbox, seen: number, milliseconds = Infinity): void {
-  Atomics.wait(words, word.signal, seen, milliseconds);
+export function sleep({ bell }: Mailbox, seen: number, milliseconds = Infinity): void {
+  Atomics.wait(bell, word.signal, seen, milliseconds);
 }
 
 /** A lock of three states: free, held, held and wanted (Drepper, "Futexes are tricky", mutex 2). */

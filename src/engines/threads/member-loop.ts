@@ -1,11 +1,10 @@
 /**
- * A member in its thread: delivers what is in its mailbox, learns when asked to, sleeps when there is nothing
- * to do. Messages go first, then what could not be sent before, then learning; so an answer to `learn` is
+ * A thread and its members, mostly one: delivers what is in their mailboxes, learns when asked to, sleeps when there
+ * is nothing to do. Messages go first, then what could not be sent before, then learning; so an answer to `learn` is
  * held back until all messages have left (back-pressure), while messages are still delivered.
  */
 import type { Cursor } from "../../learner/cursor.ts";
 import type { Task } from "../../learner/learner.ts";
-import type { Model } from "../../math/replica.ts";
 import type { AnyStrategy } from "../../strategies/strategy.ts";
 import { readFrame } from "../../wire/frame.ts";
 import {
@@ -21,7 +20,7 @@ import {
   ownUpdates,
   snapshotUpdates,
 } from "../member-host.ts";
-import { countDrop, type Telemetry } from "../telemetry.ts";
+import { countDrop } from "../telemetry.ts";
 import {
   type Control,
   claimRows,
@@ -34,10 +33,9 @@ import {
   verdictsOf,
   viewControl,
 } from "./control.ts";
-import type { MemberJob, MemberMessage } from "./job.ts";
+import type { MemberMessage, ThreadJob } from "./job.ts";
 import {
   type Mailbox,
-  mailboxBytes,
   post,
   receive,
   release,
@@ -47,13 +45,21 @@ import {
   wake,
 } from "./mailbox.ts";
 
-/** A member's thread. */
-export interface ThreadMember {
-  readonly job: MemberJob;
+/** A thread and the members it hosts. */
+export interface MemberThread {
+  readonly job: ThreadJob;
+  readonly control: Control;
+  readonly boxes: readonly Mailbox[];
+  readonly members: readonly ThreadMember[];
+}
+
+/** A member in its thread. */
+interface ThreadMember {
+  readonly rank: number;
+  readonly job: ThreadJob;
   readonly host: MemberHost;
   readonly task: Task;
   readonly control: Control;
-  readonly boxes: readonly Mailbox[];
   readonly outgoing: Outgoing;
   readonly tell: (message: MemberMessage) => void;
   wakeAt: number;
@@ -72,17 +78,30 @@ interface Outgoing {
   readonly posted: Set<Mailbox>;
 }
 
-/** Makes the member; others must be ready too before it runs. */
-export function createMember(
-  job: MemberJob,
+/** Makes the members of a thread; those of others must be ready too before it runs. */
+export function createThread(
+  job: ThreadJob,
   strategy: AnyStrategy,
   task: Task,
   tell: (message: MemberMessage) => void,
-): ThreadMember {
-  const { rank, seats, options, workers, seed, initial } = job;
+): MemberThread {
+  const { threads, mailboxes, shape, thread } = job;
   const control = viewControl(job.control);
-  const length = mailboxBytes(job.shape);
-  const boxes = seats.map((_, k) => viewMailbox(job.mailboxes, k * length, job.shape));
+  const boxes = threads.map((bell, rank) => viewMailbox(mailboxes, shape, { rank, bell }));
+  const members = threads.flatMap((at, rank) => {
+    if (at !== thread) return [];
+    return [createMember({ rank, job, task, control, tell }, strategy, boxes)];
+  });
+  return { job, control, boxes, members };
+}
+
+function createMember(
+  given: Pick<ThreadMember, "rank" | "job" | "task" | "control" | "tell">,
+  strategy: AnyStrategy,
+  boxes: readonly Mailbox[],
+): ThreadMember {
+  const { rank, job } = given;
+  const { seats, options, workers, seed, initial } = job;
   const outgoing: Outgoing = { rank, boxes, unsent: new Map(), posted: new Set() };
   const port: HostPort = {
     now: () => nowOf(job),
@@ -92,32 +111,36 @@ export function createMember(
     },
   };
   const seat = { rank, incarnation: 1, seats, options, workers, seed, initial };
-  const host = createHost(seat, strategy, task, port);
+  const host = createHost(seat, strategy, given.task, port);
   const updates = ownUpdates(host);
-  if (updates !== null) offerUpdates(control, updates);
+  if (updates !== null) offerUpdates(given.control, updates);
   const rest = { wakeAt: Number.POSITIVE_INFINITY, gone: false, snapshots: 0 };
-  const member: ThreadMember = { job, host, task, control, boxes, outgoing, tell, ...rest };
+  const member: ThreadMember = { ...given, host, outgoing, ...rest };
   return member;
 }
 
-/** Runs the member until everybody's part is over. */
-export function runMember(member: ThreadMember): { model: Model; telemetry: Telemetry } {
-  const { job, host, control, boxes } = member;
-  const own = boxes[job.rank]!;
-  begin(host, updatesAgreed(control));
-  while (!(host.finished && finishedOf(control) === boxes.length)) {
-    wakeReaders(member.outgoing);
+/** Runs the members until everybody's part is over. */
+export function runThread(thread: MemberThread): void {
+  const { job, control, boxes, members } = thread;
+  const own = boxes[job.thread]!;
+  for (const { host } of members) begin(host, updatesAgreed(control));
+  while (!(members.every(({ host }) => host.finished) && finishedOf(control) === boxes.length)) {
+    for (const { outgoing } of members) wakeReaders(outgoing);
     const seen = signalOf(own);
-    sendUnsent(member);
-    if (receiveNext(member, own) || deliverWake(member) || learnNext(member)) continue;
-    if (finishedOf(control) < boxes.length) rest(member, own, seen);
+    for (const member of members) sendUnsent(member);
+    if (members.some(receiveNext) || members.some(deliverWake) || members.some(learnNext)) continue;
+    if (finishedOf(control) < boxes.length) rest(thread, own, seen);
   }
-  return { model: host.replica.snapshot(), telemetry: host.telemetry };
+  for (const { rank, host, tell } of members) {
+    tell({ kind: "done", rank, model: host.replica.snapshot(), telemetry: host.telemetry });
+  }
 }
 
-/** Sleeps until woken, or until the time the strategy asked for; only the former can be for ever. */
-function rest({ control, wakeAt, host, job }: ThreadMember, own: Mailbox, seen: number): void {
-  if (wakeAt < Number.POSITIVE_INFINITY && !host.finished) {
+/** Sleeps until woken, or until the time a strategy asked for; only the former can be for ever. */
+function rest({ control, members, job }: MemberThread, own: Mailbox, seen: number): void {
+  const awake = members.filter(({ host }) => !host.finished);
+  const wakeAt = Math.min(...awake.map((member) => member.wakeAt));
+  if (wakeAt < Number.POSITIVE_INFINITY) {
     return sleep(own, seen, Math.max(0, 1000 * (wakeAt - nowOf(job))));
   }
   countSleeping(control, 1);
@@ -125,16 +148,16 @@ function rest({ control, wakeAt, host, job }: ThreadMember, own: Mailbox, seen: 
   countSleeping(control, -1);
 }
 
-function nowOf({ origin }: MemberJob): number {
+function nowOf({ origin }: ThreadJob): number {
   return (performance.timeOrigin + performance.now() - origin) / 1000;
 }
 
-function receiveNext({ host, boxes }: ThreadMember, own: Mailbox): boolean {
-  const received = receive(own);
+function receiveNext({ host, rank: own, outgoing: { boxes } }: ThreadMember): boolean {
+  const received = receive(boxes[own]!);
   if (received === null) return false;
   const { from } = received;
   const read = readFrame(received.bytes);
-  for (const rank of release(own)) wake(boxes[rank]!);
+  for (const rank of release(boxes[own]!)) wake(boxes[rank]!);
   if ("fault" in read) countDrop(host.telemetry, read.fault);
   else deliverMessage(host, from, read.body);
   return true;
@@ -168,8 +191,8 @@ function wakeReaders({ posted }: Outgoing): void {
 
 /** Tries again what found no room; counts the member as finished once all has left. */
 function sendUnsent(member: ThreadMember): void {
-  const { outgoing, boxes, control, host } = member;
-  const { unsent } = outgoing;
+  const { outgoing, control, host } = member;
+  const { unsent, boxes } = outgoing;
   for (const [to, bodies] of unsent) {
     while (bodies.length > 0 && tryPost(outgoing, to, bodies[0]!)) bodies.shift();
     if (bodies.length === 0) unsent.delete(to);
@@ -185,7 +208,7 @@ function learnNext(member: ThreadMember): boolean {
   const { host, outgoing } = member;
   const { request, cursor } = host;
   if (!request || outgoing.unsent.size > 0) return false;
-  if (!cursor) throw new Error(`Member ${member.job.rank} is no worker`);
+  if (!cursor) throw new Error(`Member ${member.rank} is no worker`);
   // The slopes are those of rows claimed when they were predicted.
   const claim = request.kind === "adjust" ? "learn" : claimNext(member, cursor);
   if (claim === "later") return false;
@@ -224,16 +247,16 @@ function snapshotFree(member: ThreadMember, { before, after }: { before: number;
 
 /** Lockstep: after the same round on every worker; one is enough where all hold the same model. */
 function snapshotRound(member: ThreadMember, number: number): void {
-  const { job, task, host } = member;
+  const { rank, job, task, host } = member;
   const { strategy } = host;
   member.snapshots = number;
   const means = strategy.conserves(job.options) === "mean" || strategy.owns === "columns";
   const differ = means && job.seats.every(({ role }) => role === "worker");
-  if (differ || job.rank === 0)
-    tellSnapshot(member, number, number * job.snapshotEpochs * task.rows);
+  if (!differ && rank !== 0) return;
+  tellSnapshot(member, number, number * job.snapshotEpochs * task.rows);
 }
 
 function tellSnapshot(member: ThreadMember, number: number, rows: number): void {
   const model = member.host.replica.snapshot();
-  member.tell({ kind: "snapshot", rank: member.job.rank, number, rows, model });
+  member.tell({ kind: "snapshot", rank: member.rank, number, rows, model });
 }

@@ -1,6 +1,6 @@
 /**
- * The engine `threads`: each member in its own worker thread, its replica in WebAssembly memory where the task
- * says so, messages through bounded mailboxes in shared memory. This thread only starts the members, judges
+ * The engine `threads`: each member in its own worker thread (servers of rounds live with a worker, see `threadsOf`),
+ * its replica in WebAssembly memory where the task says so, messages through bounded mailboxes in shared memory. This thread only starts the members, judges
  * their snapshots (so evaluation is never on a member's path) and puts the result together.
  */
 import { Worker } from "node:worker_threads";
@@ -29,7 +29,7 @@ import {
   updatesAgreed,
   viewControl,
 } from "./control.ts";
-import type { MemberJob, MemberMessage } from "./job.ts";
+import type { MemberMessage, ThreadJob } from "./job.ts";
 import { type Mailbox, mailboxBytes, signalOf, viewMailbox, wake } from "./mailbox.ts";
 
 /** What the engine takes: the plan of any engine, with task and strategy as data. */
@@ -99,14 +99,26 @@ function startCrew(plan: ThreadsPlan, full: RunPlan): Crew {
   const bytesMax = Math.max(1 << 16, (4 * full.task.width + 1024) * Math.min(members, 8));
   const shape = { members, bytesMax };
   const control = new SharedArrayBuffer(controlBytes);
-  const length = mailboxBytes(shape);
-  const mailboxes = new SharedArrayBuffer(length * members);
+  const mailboxes = new SharedArrayBuffer(mailboxBytes(shape) * members);
   const origin = performance.timeOrigin + performance.now();
   const { options, workers, seed, epochs } = plan;
   const entry = builtUrl("member", import.meta.url);
-  const threads = seats.map((_, rank) => {
-    const job: MemberJob = {
-      ...{ rank, seats, options, workers, seed, epochs, shape, control, mailboxes, origin },
+  const threads = threadsOf(seats, full.strategy.pace);
+  const workersOf = [...new Set(threads)].map((thread) => {
+    const job: ThreadJob = {
+      ...{
+        thread,
+        threads,
+        seats,
+        options,
+        workers,
+        seed,
+        epochs,
+        shape,
+        control,
+        mailboxes,
+        origin,
+      },
       strategy: plan.strategy,
       task: plan.task,
       initial: plan.initial ?? null,
@@ -114,8 +126,22 @@ function startCrew(plan: ThreadsPlan, full: RunPlan): Crew {
     };
     return new Worker(entry, { workerData: job });
   });
-  const boxes = seats.map((_, rank) => viewMailbox(mailboxes, rank * length, shape));
-  return { judging: 0, full, seats, control: viewControl(control), boxes, threads, origin };
+  const boxes = threads.map((bell, rank) => viewMailbox(mailboxes, shape, { rank, bell }));
+  return {
+    ...{ judging: 0, full, seats, control: viewControl(control), boxes, origin },
+    threads: workersOf,
+  };
+}
+
+/**
+ * Of each rank the thread that hosts it. Servers of a strategy in lockstep live with a worker: they have nothing to do
+ * before the round's last update is in, and a thread of their own would take a core from a worker just when a
+ * round begins (docs/decisions.md). Others must answer while workers learn.
+ */
+function threadsOf(seats: readonly HeldSeat[], pace: "lockstep" | "free"): number[] {
+  const workers = seats.filter(({ role }) => role === "worker").length;
+  const together = pace === "lockstep" && workers > 0;
+  return seats.map(({ role }, rank) => (together && role === "server" ? rank % workers : rank));
 }
 
 interface Progress {
@@ -174,7 +200,7 @@ async function absorb(
 ): Promise<EngineResult | null> {
   switch (message.kind) {
     case "ready":
-      if (++progress.ready < crew.seats.length) return null;
+      if (++progress.ready < crew.threads.length) return null;
       if (plan.signal?.aborted) stopAtOnce(crew);
       progress.beganSeconds = secondsOf(crew);
       start(crew.control);
@@ -250,12 +276,12 @@ function resultOf(crew: Crew, progress: Progress): EngineResult {
 
 /** Rejects when all members sleep and no mailbox has moved for a while: they wait for each other. */
 function watchForLife(crew: Crew, reject: (error: Error) => void) {
-  const { control, boxes, seats } = crew;
+  const { control, boxes, seats, threads } = crew;
   let lastSignals = -1;
   let quiet = 0;
   const watch = setInterval(() => {
     const signals = boxes.reduce((sum, box) => sum + signalOf(box), 0);
-    const asleep = sleepingOf(control) === seats.length && crew.judging === 0;
+    const asleep = sleepingOf(control) === threads.length && crew.judging === 0;
     quiet = asleep && signals === lastSignals ? quiet + 1 : 0;
     lastSignals = signals;
     if (quiet < stuckSecondsMax) return;
