@@ -66,7 +66,8 @@ async function membersOnHosts(
   const { launchOverSsh } = await import("../deploy/ssh.ts");
   const launch = launchOverSsh({
     ...{ ssh, remoteCommand, logs: job.record.path("logs") },
-    hostOf: (rank) => (rank < workers ? places[rank]! : shares[rank % shares.length]!.host),
+    hostOf: (rank) =>
+      rank < workers ? places[rank]! : shares[(rank - workers) % shares.length]!.host,
     say: (line) => output.note(line),
   });
   const { listen, advertise } = placeFor(settings, 0);

@@ -226,7 +226,10 @@ async function finishJob(job: Job, result: TrainResult): Promise<number> {
   const { output, settings, resolved } = context;
   job.emit({ kind: "run-finished", result });
   await record.update({ result });
-  const summary = summaryLine(result, resolved.origins.workers.from === "default");
+  const place = settings.engine === "cluster" ? await import("./cluster-place.ts") : null;
+  const isOwnChoice =
+    resolved.origins.workers.from === "default" && !place?.workersOfPlace(settings);
+  const summary = summaryLine(result, isOwnChoice);
   if (output.json) {
     output.note(summary);
     output.result(JSON.stringify(result));
