@@ -207,14 +207,25 @@ export type AnyStrategy = Strategy<any, any>;
 
 /** The view a member is seated in. */
 export function viewOf({ view, workers, members }: Seat): View {
-  if (view) return view;
+  return view ?? firstView(workers, members);
+}
+
+let lastFirst: { readonly workers: number; readonly view: View } | null = null;
+
+/** The first view is the same for all who are in it: ten thousand members share one list of ten thousand. */
+function firstView(workers: number, members: number): View {
+  if (lastFirst?.workers === workers && lastFirst.view.members.length === members) {
+    return lastFirst.view;
+  }
   const ranks = Array.from({ length: members }, (_, rank) => rank);
   const role = (rank: number): Role => (rank < workers ? "worker" : "server");
-  return {
+  const view: View = {
     id: 1,
     members: ranks.map((rank) => ({ rank, incarnation: 1, role: role(rank) })),
     left: [],
   };
+  lastFirst = { workers, view };
+  return view;
 }
 
 /** Fills in the settings that are not given. */
