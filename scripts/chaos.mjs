@@ -8,6 +8,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { launchLocal } from "../dist/deploy/local.js";
 import { runCluster } from "../dist/engines/cluster/cluster.js";
+import { noCredentials } from "../dist/engines/cluster/credentials.js";
 import { nextBelow, randomStream } from "../dist/math/random.js";
 import { strategyOptions } from "../dist/strategies/strategy.js";
 
@@ -55,7 +56,7 @@ async function disturb({ strategy, harm, rank, afterMs, seed }) {
     ...{ strategy: { name: strategy }, workers, seed, epochs: 1 },
     options: strategyOptions({ rowsPerUpdate: 1, staleness: 50 }),
     task: { kind: "ledger", spec: { workers, rowsPerWorker: 4000 } },
-    cluster: { listen: "127.0.0.1:0", token: "chaos", launch, onEvent },
+    cluster: { listen: "127.0.0.1:0", credentials: noCredentials, launch, onEvent },
   });
   const left = processes.filter(isAlive);
   if (left.length > 0) return `processes ${left.join(", ")} are left`;

@@ -1,9 +1,10 @@
 /** `glissade status` and `glissade stop`: calls to the coordinator, or a member, of a run. */
 import type { MemberStatus, StatusReply, Wait } from "../engines/cluster/public.ts";
+import { credentialSettings, credentialsFor } from "./cluster-credentials.ts";
 import { type CommandContext, type CommandDefinition, exitCode, UsageError } from "./command.ts";
 import { formatTable } from "./table.ts";
 
-const common = ["join", "token", "json", "quiet", "verbose", "color"] as const;
+const common = ["join", ...credentialSettings, "json", "quiet", "verbose", "color"] as const;
 
 export const statusCommand: CommandDefinition = {
   name: "status",
@@ -11,7 +12,7 @@ export const statusCommand: CommandDefinition = {
     "Say how a run goes: its members, what each does, and for whom, since when and until when it waits.",
   arguments: [],
   settings: common,
-  examples: ["GLISSADE_TOKEN=WORD glissade status --join 10.0.0.5:7650"],
+  examples: ["glissade status --join 10.0.0.5:7650 --credentials secrets/observe"],
   run: showStatus,
 };
 
@@ -21,13 +22,13 @@ export const stopCommand: CommandDefinition = {
     "End a run in good order (join: its coordinator), or have one member leave it (join: that member).",
   arguments: [],
   settings: common,
-  examples: ["GLISSADE_TOKEN=WORD glissade stop --join 10.0.0.5:7650"],
+  examples: ["glissade stop --join 10.0.0.5:7650 --credentials secrets/admin"],
   run: stopRun,
 };
 
 async function showStatus({ settings, output }: CommandContext): Promise<number> {
   const { askStatus } = await import("../engines/cluster/public.ts");
-  const status = await askStatus(targetOf(settings, "status"));
+  const status = await askStatus(await targetOf(settings, "status"));
   if (output.json) output.result(JSON.stringify(status, plainNumbers));
   else for (const line of statusLines(status)) output.result(line);
   return exitCode.done;
@@ -35,14 +36,16 @@ async function showStatus({ settings, output }: CommandContext): Promise<number>
 
 async function stopRun({ settings, output }: CommandContext): Promise<number> {
   const { askStop } = await import("../engines/cluster/public.ts");
-  const { state } = await askStop(targetOf(settings, "stop"), "asked by glissade stop");
+  const { state } = await askStop(await targetOf(settings, "stop"), "asked by glissade stop");
   if (output.json) output.result(JSON.stringify({ glissade: "1", command: "stop", state }));
   else output.result(state);
   return exitCode.done;
 }
 
-function targetOf({ join, token }: CommandContext["settings"], command: string) {
-  if (join !== null) return { address: join, token: token ?? "" };
+async function targetOf(settings: CommandContext["settings"], command: string) {
+  const { join } = settings;
+  if (join !== null)
+    return { address: join, credentials: await credentialsFor(settings, join, "call") };
   throw new UsageError(`${command}: expected --join HOST:PORT of the run, found none`);
 }
 

@@ -4,18 +4,41 @@ import { hostname } from "node:os";
 import { fileURLToPath } from "node:url";
 import { launchLocal } from "../deploy/local.ts";
 import { joinOf, type Task, taskOf } from "../deploy/scheduler.ts";
+import type { Credentials } from "../engines/cluster/credentials.ts";
 import type { ClusterEvent } from "../engines/cluster/events.ts";
 import type { Launch } from "../engines/cluster/launcher.ts";
 import { type HostShare, readHosts } from "../run/hosts.ts";
 import type { LoadedDataset } from "../run/load.ts";
 import type { ClusterPlace } from "../run/run-on-engine.ts";
 import type { Settings } from "../run/settings.ts";
+import { credentialsFor } from "./cluster-credentials.ts";
 import { type CommandContext, UsageError } from "./command.ts";
 import { ownAddresses, placeFor } from "./listen-place.ts";
-import type { Job } from "./train.ts";
+import type { Job, TrainVariant } from "./train.ts";
 
 /** Port of a coordinator that others are to find. */
 export const coordinatorPort = 7650;
+
+/**
+ * Finds out before anything is read whether the run may listen where it is to.
+ * @throws UsageError when it may not, in words that say what to do.
+ */
+export async function checkPlace(settings: Settings, variant: TrainVariant): Promise<void> {
+  const { certificates } = await credentialsFor(settings, listenAt(settings, variant), "listen at");
+  certificates?.[Symbol.dispose]();
+}
+
+/** Where the run listens: only members that strangers can be told from are let in from elsewhere. */
+function listenAt(settings: Settings, { waitsForMembers }: TrainVariant): string {
+  const { insecure, credentials, tlsCert, hosts } = settings;
+  if (waitsForMembers) {
+    const isOpen = insecure || credentials !== null || tlsCert !== null;
+    return placeFor(settings, coordinatorPort, isOpen ? "0.0.0.0" : "127.0.0.1").listen;
+  }
+  if (hosts !== null) return placeFor(settings, 0).listen;
+  const task = clusterTask(settings);
+  return task === null ? (settings.listen ?? "127.0.0.1:0") : placeFor(settings, task.port).listen;
+}
 
 /** The place of this job's members, for rows of this data set. */
 export async function clusterPlace(
@@ -24,14 +47,25 @@ export async function clusterPlace(
   workers: number,
 ): Promise<ClusterPlace> {
   const { settings, output } = job.context;
-  const { validation, splitSeed, portRange } = settings;
-  const token = settings.token ?? randomBytes(12).toString("base64url");
-  const common = { token, portRange, data: fingerprint, split: `${validation}:${splitSeed}` };
-  if (!job.waitsForMembers) return { ...common, ...(await startedMembers(job, workers)) };
-  const { listen, advertise } = placeFor(settings, coordinatorPort);
+  const { validation, splitSeed, portRange, limits } = settings;
+  const listen = listenAt(settings, job);
+  const given = await credentialsFor(settings, listen, "listen at");
+  const split = `${validation}:${splitSeed}`;
+  const common = { listen, portRange, limits, data: fingerprint, split };
+  if (!job.waitsForMembers) {
+    const { environmentFor, tokenForAll } = await import("../engines/cluster/credentials.ts");
+    const hasToken = Object.keys(given.tokens).length > 0;
+    // Nobody else is to join: the token is known to no one but the processes that are started.
+    const tokens = hasToken ? given.tokens : tokenForAll(randomBytes(18).toString("base64url"));
+    const credentials = { ...given, tokens };
+    const environment = environmentFor(credentials);
+    return { ...common, credentials, environment, ...(await startedMembers(job, workers)) };
+  }
+  const { advertise } = placeFor(settings, coordinatorPort);
+  const joining = joiningWith(settings, given);
   return {
-    ...{ ...common, listen, launch: null },
-    onEvent: (event) => tell(event, { token, advertise, note: (line) => output.note(line) }),
+    ...{ ...common, credentials: given, launch: null },
+    onEvent: (event) => tell(event, { joining, advertise, note: (line) => output.note(line) }),
   };
 }
 
@@ -39,27 +73,27 @@ export async function clusterPlace(
 async function startedMembers(
   job: Job,
   workers: number,
-): Promise<Pick<ClusterPlace, "listen" | "launch" | "reachedAt">> {
+): Promise<Pick<ClusterPlace, "launch" | "reachedAt">> {
   const { settings } = job.context;
   const program = fileURLToPath(new URL("./main.js", import.meta.url));
   const logs = job.record.path("logs");
   const local = launchLocal({ program, logs });
   if (settings.hosts !== null) return membersOnHosts(job, readHosts(settings.hosts), workers);
   const task = clusterTask(settings);
-  if (task === null) return { listen: settings.listen ?? "127.0.0.1:0", launch: local };
+  if (task === null) return { launch: local };
   const launch: Launch = (orders, onEnd) =>
     local(
       orders.filter(({ rank }) => rank === 0 || rank >= task.size),
       onEnd,
     );
-  return { listen: placeFor(settings, task.port).listen, launch };
+  return { launch };
 }
 
 async function membersOnHosts(
   job: Job,
   shares: readonly HostShare[],
   workers: number,
-): Promise<Pick<ClusterPlace, "listen" | "launch" | "reachedAt">> {
+): Promise<Pick<ClusterPlace, "launch" | "reachedAt">> {
   const { settings, output } = job.context;
   const { ssh, remoteCommand } = settings;
   const places = shares.flatMap(({ host, workers: count }) => Array<string>(count).fill(host));
@@ -70,11 +104,11 @@ async function membersOnHosts(
       rank < workers ? places[rank]! : shares[(rank - workers) % shares.length]!.host,
     say: (line) => output.note(line),
   });
-  const { listen, advertise } = placeFor(settings, 0);
+  const { advertise } = placeFor(settings, 0);
   const own = advertise === null ? ownAddresses() : [advertise];
   // Where all hosts are this machine no address need be one that others reach.
   const reachedAt = own.length > 0 ? own : ["127.0.0.1"];
-  return { listen, launch, reachedAt };
+  return { launch, reachedAt };
 }
 
 /** The task of a scheduler that this process is, where the run is one of such tasks. */
@@ -90,9 +124,9 @@ export function joinAsTask({ settings, output }: CommandContext): string | null 
   const task = clusterTask(settings);
   if (task === null) return null;
   const { by, rank, size } = task;
-  if (settings.token === null) {
+  if (settings.token === null && settings.tokenFile === null && settings.credentials === null) {
     throw new UsageError(
-      `${by} started ${size} tasks, which need a token in common: export GLISSADE_TOKEN=... before it`,
+      `${by} started ${size} tasks, which need a token in common: export GLISSADE_TOKEN=... or GLISSADE_CREDENTIALS=FOLDER before it`,
     );
   }
   const join = joinOf(task);
@@ -125,19 +159,27 @@ export function workersOfPlace(settings: Settings): { workers: number; reason: s
   );
 }
 
+/** What a worker must be given to join; a token is never shown. */
+function joiningWith(settings: Settings, { tokens, certificates, insecure }: Credentials): string {
+  if (settings.credentials !== null) return " --credentials FOLDER/work";
+  const files = certificates === null ? "" : " --tls-ca FILE --tls-cert FILE --tls-key FILE";
+  const token = Object.keys(tokens).length === 0 ? "" : " --token-file FILE";
+  return `${files}${token}${insecure ? " --insecure" : ""}`;
+}
+
 function tell(
   event: ClusterEvent,
   {
-    token,
+    joining,
     advertise,
     note,
-  }: { token: string; advertise: string | null; note: (line: string) => void },
+  }: { joining: string; advertise: string | null; note: (line: string) => void },
 ): void {
   if (event.kind === "listening") {
     const [, host, port] = /^(.*):(\d+)$/.exec(event.address)!;
     const shown = advertise ?? (host === "0.0.0.0" ? hostname() : host);
     note(`waiting for ${event.members} members; start each with:`);
-    note(`  GLISSADE_TOKEN=${token} glissade worker --join ${shown}:${port}`);
+    note(`  glissade worker --join ${shown}:${port}${joining}`);
   }
   if (event.kind === "joined") note(`${event.name} joined from ${event.address}`);
   if (event.kind === "left") note(`${event.name} left`);

@@ -10,7 +10,7 @@ export const coordinatorCommand: CommandDefinition = {
   settings: trainCommand.settings.filter((name) => name !== "engine"),
   examples: [
     "glissade coordinator news.svm.gz --strategy ssp --workers 4",
-    "glissade coordinator news.svm --workers 16 --listen 0.0.0.0:7650 --token WORD",
+    "glissade coordinator news.svm --workers 16 --listen 0.0.0.0:7650 --credentials secrets/admin",
   ],
   run: (context) =>
     trainFromFiles(

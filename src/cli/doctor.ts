@@ -1,9 +1,11 @@
 /** `glissade doctor`: whether this machine can join a run, one line for each thing that can be wrong. */
 import { lookup } from "node:dns/promises";
 import { cpus } from "node:os";
+import type { Credentials } from "../engines/cluster/credentials.ts";
 import type { StatusReply } from "../engines/cluster/public.ts";
 import { describeMachine } from "../run/machine.ts";
 import { version } from "../version.ts";
+import { credentialSettings, credentialsFor } from "./cluster-credentials.ts";
 import { type CommandContext, type CommandDefinition, exitCode } from "./command.ts";
 
 export const doctorCommand: CommandDefinition = {
@@ -11,8 +13,8 @@ export const doctorCommand: CommandDefinition = {
   description:
     "Find out whether this machine can join a run: Node, cores, memory, proxy, limits; with --join also name, port, version and token.",
   arguments: [],
-  settings: ["join", "token", "json", "quiet", "verbose", "color"],
-  examples: ["glissade doctor", "GLISSADE_TOKEN=WORD glissade doctor --join 10.0.0.5:7650"],
+  settings: ["join", ...credentialSettings, "json", "quiet", "verbose", "color"],
+  examples: ["glissade doctor", "glissade doctor --join 10.0.0.5:7650 --credentials secrets/work"],
   run: examine,
 };
 
@@ -24,9 +26,10 @@ interface Finding {
 }
 
 async function examine({ settings, output }: CommandContext): Promise<number> {
-  const { join, token } = settings;
+  const { join } = settings;
   const findings = [...ownFindings()];
-  if (join !== null) findings.push(...(await findingsOf(join, token ?? "")));
+  if (join !== null)
+    findings.push(...(await findingsOf(join, await credentialsFor(settings, join, "call"))));
   const ok = findings.every((finding) => finding.ok);
   if (output.json)
     output.result(JSON.stringify({ glissade: "1", command: "doctor", ok, findings }));
@@ -59,7 +62,7 @@ function ownFindings(): Finding[] {
 }
 
 /** Name, port, version, token and clock, in this order: what fails first explains the rest. */
-async function findingsOf(join: string, token: string): Promise<Finding[]> {
+async function findingsOf(join: string, credentials: Credentials): Promise<Finding[]> {
   const host = join.replace(/^dns:/, "").replace(/:\d+$/, "");
   const name = await lookup(host).then(
     ({ address }) => ({ name: "name", ok: true, text: `${host} is ${address}` }),
@@ -69,7 +72,7 @@ async function findingsOf(join: string, token: string): Promise<Finding[]> {
   const { askStatus } = await import("../engines/cluster/public.ts");
   const began = performance.now();
   try {
-    const status = await askStatus({ address: join, token });
+    const status = await askStatus({ address: join, credentials });
     const text = `answers in ${(performance.now() - began).toFixed(0)} ms: ${status.role}, ${status.state}`;
     return [name, { name: "coordinator", ok: true, text }, versionFinding(status)];
   } catch (error) {

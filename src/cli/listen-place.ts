@@ -5,17 +5,18 @@ import { UsageError } from "./command.ts";
 
 type PlaceSettings = Pick<Settings, "listen" | "advertise" | "interface">;
 
-/** Everywhere at that port unless settings say otherwise; with --interface at its address, which is told too. */
+/** At that port of `host` unless settings say otherwise; with --interface at its address, which is told too. */
 export function placeFor(
   { listen, advertise, interface: name }: PlaceSettings,
   port: number,
+  host = "0.0.0.0",
 ): { listen: string; advertise: string | null } {
-  if (name === null) return { listen: listen ?? `0.0.0.0:${port}`, advertise };
+  if (name === null) return { listen: listen ?? `${host}:${port}`, advertise };
   if (listen !== null) {
     throw new UsageError("--interface and --listen both say where to listen: give one of them");
   }
-  const host = addressOf(name);
-  return { listen: `${host}:${port}`, advertise: advertise ?? host };
+  const own = addressOf(name);
+  return { listen: `${own}:${port}`, advertise: advertise ?? own };
 }
 
 function addressOf(name: string): string {

@@ -120,6 +120,9 @@ async function prepareJob(
   const { settings, resolved, output } = context;
   checkSettings(settings);
   warnAboutSettings(context);
+  if (settings.engine === "cluster") {
+    await (await import("./cluster-place.ts")).checkPlace(settings, variant);
+  }
   await checkWritable(settings.model);
   const { runs } = settings;
   const inputs = context.arguments;

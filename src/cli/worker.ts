@@ -1,5 +1,7 @@
 /** `glissade worker`: one member of a run, in this process. */
+import { isLoopback } from "../engines/cluster/open-address.ts";
 import type { MemberEnd, MemberOptions } from "../engines/cluster/seat.ts";
+import { credentialSettings, credentialsFor } from "./cluster-credentials.ts";
 import { type CommandContext, type CommandDefinition, exitCode, UsageError } from "./command.ts";
 
 export const workerCommand: CommandDefinition = {
@@ -10,19 +12,20 @@ export const workerCommand: CommandDefinition = {
   settings: [
     ...([
       "join",
-      "token",
       "listen",
       "advertise",
       "portRange",
       "interface",
       "rank",
       "grace",
+      "limits",
     ] as const),
+    ...credentialSettings,
     ...(["quiet", "verbose", "color"] as const),
   ],
   examples: [
-    "glissade worker --join 10.0.0.5:7650 --token WORD",
-    "GLISSADE_TOKEN=WORD glissade worker --join dns:coordinator:7650 --advertise 10.0.0.9",
+    "glissade worker --join 10.0.0.5:7650 --credentials secrets/work",
+    "glissade worker --join dns:coordinator:7650 --credentials secrets/work --advertise 10.0.0.9",
   ],
   run: work,
 };
@@ -45,18 +48,18 @@ export async function workFor(
   join: string,
   { settings, output }: Pick<CommandContext, "settings" | "output">,
 ): Promise<number> {
-  const { grace } = settings;
+  const { grace, limits, portRange } = settings;
+  const credentials = await credentialsFor(settings, join, "join");
   const [{ ClusterMember }, { findRun }, { placeFor }] = await Promise.all([
     import("../engines/cluster/member.ts"),
     import("../engines/cluster/find.ts"),
     import("./listen-place.ts"),
   ]);
-  const token = settings.token ?? "";
   const log = (line: string) => output.note(`${new Date().toISOString()} ${line}`);
   const options: MemberOptions = {
-    ...{ token, portRange: settings.portRange, log },
-    ...placeFor(settings, 0),
-    join: await findRun({ join, token, log }),
+    ...{ credentials, limits, portRange, log },
+    ...placeFor(settings, 0, isLoopback(join) ? "127.0.0.1" : "0.0.0.0"),
+    join: await findRun({ join, credentials, log }),
     rankHint: settings.rank ?? rankFromOutside(process.env),
   };
   await using member = new ClusterMember(options);

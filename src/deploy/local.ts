@@ -37,7 +37,7 @@ export function launchLocal({ program, logs }: LocalOptions): Launch {
 }
 
 function startMember(
-  { join, token, rank }: MemberOrder,
+  { join, environment, rank }: MemberOrder,
   { program, logs }: LocalOptions,
   onEnd: (end: ProcessEnd) => void,
 ): MemberProcess {
@@ -45,8 +45,8 @@ function startMember(
     process.execPath,
     [program, "worker", "--join", join, "--rank", String(rank), "--listen", "127.0.0.1:0"],
     {
-      // The token is no argument: those can be seen by every user of the machine.
-      env: { ...process.env, GLISSADE_TOKEN: token },
+      // Tokens are no arguments: those can be seen by every user of the machine.
+      env: { ...process.env, ...environment },
       stdio: ["ignore", "ignore", "pipe", "ipc"],
     },
   );

@@ -26,7 +26,7 @@ test("commands are split at blanks, quotes hold words together", () => {
 
 /** Runs a host's line the way sshd does, with a program in place of glissade. */
 function runRemote(program: string, input: string): { code: number; printed: string } {
-  const folded = remoteLine({ join: "h:1", rank: 3 }, { remoteCommand: program });
+  const folded = remoteLine({ join: "h:1", rank: 3, environment: {} }, { remoteCommand: program });
   try {
     return { code: 0, printed: execFileSync("sh", ["-c", folded], { encoding: "utf8", input }) };
   } catch (error) {

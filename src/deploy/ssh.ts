@@ -64,7 +64,7 @@ function startMember(
   });
   child.stdin!.on("error", () => {});
   // The token goes by the input: arguments can be seen by every user of either machine.
-  child.stdin!.write(`${order.token}\n`);
+  child.stdin!.write(`${order.environment.GLISSADE_TOKEN}\n`);
   return watchProcess(child, {
     ...{ rank, logs, onEnd },
     say: (line) => say(`[${rank} ${host}] ${line}`),
@@ -88,10 +88,11 @@ function meaningOf(code: number, host: string, { ssh, remoteCommand }: SshOption
  * and ends the member when that is over. Under `sh` whatever the user's own shell is.
  */
 export function remoteLine(
-  { join, rank }: Omit<MemberOrder, "token">,
+  { join, rank, environment }: MemberOrder,
   { remoteCommand }: Pick<SshOptions, "remoteCommand">,
 ): string {
   const member = [...splitWords(remoteCommand), "worker", "--join", join, "--rank", String(rank)];
+  if (environment.GLISSADE_INSECURE !== undefined) member.push("--insecure");
   const script = [
     "IFS= read -r GLISSADE_TOKEN",
     "export GLISSADE_TOKEN",

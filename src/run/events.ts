@@ -85,7 +85,15 @@ export interface Waiting {
 /** Something went wrong, and what was done about it. */
 export interface Fault {
   readonly kind: "fault";
-  readonly fault: "divergence" | "member-lost" | "message-lost" | "checkpoint-failed" | "other";
+  readonly fault:
+    | "divergence"
+    | "member-lost"
+    | "message-lost"
+    | "checkpoint-failed"
+    | "limit-reached"
+    | "denied"
+    | "rejected"
+    | "other";
   readonly rank: number | null;
   readonly message: string;
   readonly action: string;

@@ -17,8 +17,8 @@ const folder = mkdtempSync(join(tmpdir(), "glissade-record-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const resolved = resolveSettings({
-  flags: { l2: "1e-3", token: "s3cret" },
-  environment: {},
+  flags: { l2: "1e-3" },
+  environment: { GLISSADE_TOKEN: "s3cret" },
   config: null,
 });
 

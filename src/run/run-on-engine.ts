@@ -1,6 +1,7 @@
 /** The engine a run asks for, loaded on first use; all take the same plan and give the same result. */
 import type { ClusterPlan, ClusterSetting } from "../engines/cluster/cluster.ts";
 import type { ClusterEvent } from "../engines/cluster/events.ts";
+import { describeRefusal } from "../engines/cluster/protection.ts";
 import type { EngineResult } from "../engines/engine.ts";
 import type { RunEventBody } from "./events.ts";
 
@@ -48,6 +49,10 @@ function tellEvent(event: ClusterEvent, emit: (body: RunEventBody) => void): voi
         message: `${event.name} was lost: ${event.reason}`,
         action: event.action,
       });
+    case "limit":
+    case "denied":
+    case "rejected":
+      return emit(faultOf(event));
     case "joined":
     case "left":
     case "listening":
@@ -55,4 +60,14 @@ function tellEvent(event: ClusterEvent, emit: (body: RunEventBody) => void): voi
     default:
       return event satisfies never;
   }
+}
+
+/** What somebody tried who is no part of the run, or does not behave like one. */
+function faultOf(
+  event: Extract<ClusterEvent, { readonly kind: "limit" | "denied" | "rejected" }>,
+): RunEventBody {
+  const rank = event.kind === "rejected" ? event.rank : null;
+  const action = event.kind === "rejected" ? "its stream was ended" : "the caller was refused";
+  const fault = event.kind === "limit" ? "limit-reached" : event.kind;
+  return { kind: "fault", fault, rank, message: describeRefusal(event), action };
 }

@@ -1,4 +1,5 @@
 /** Settings written the way a user would write them: for help, `--print-config` and messages. */
+import { type Limits, limitDefaults } from "../engines/cluster/protection.ts";
 import {
   type Interval,
   type Requirement,
@@ -21,7 +22,8 @@ type Plain =
   | readonly StopRule[]
   | readonly string[]
   | readonly number[]
-  | readonly Requirement[];
+  | readonly Requirement[]
+  | Limits;
 
 /** The text that reads back as this value; an unset one is empty. */
 export function settingText(value: Plain): string {
@@ -32,6 +34,7 @@ export function settingText(value: Plain): string {
     return value.low === value.high ? `${value.low}` : `${value.low}:${value.high}`;
   if ("count" in value) return `${value.count}:${value.factor}`;
   if ("name" in value) return writeStep(value);
+  if ("introduction" in value) return limitsText(value);
   const list: readonly (StopRule | Requirement | string | number)[] = value;
   return list.map(itemText).join(",");
 }
@@ -39,6 +42,14 @@ export function settingText(value: Plain): string {
 function itemText(item: StopRule | Requirement | string | number): string {
   if (typeof item !== "object") return String(item);
   return "rule" in item ? writeStopRule(item) : item.text;
+}
+
+/** Those limits that are not what they are by default. */
+function limitsText(limits: Limits): string {
+  return (Object.keys(limits) as (keyof Limits)[])
+    .filter((name) => limits[name] !== limitDefaults[name])
+    .map((name) => `${name}=${limits[name]}`)
+    .join(",");
 }
 
 /** What stands for a value that only its owner may know. */

@@ -23,7 +23,8 @@ export const clusterShape = {
   listen: text(null).meta({
     group: "cluster",
     syntax: "HOST:PORT",
-    defaultText: "coordinator: 0.0.0.0:7650, workers: a free port",
+    defaultText:
+      "port 7650 for a coordinator, else a free one; of all addresses with TLS, else of loopback",
     description: "where to listen; port 0 is a free one",
   }),
   advertise: text(null).meta({
@@ -38,12 +39,6 @@ export const clusterShape = {
     group: "cluster",
     syntax: "LOW:HIGH",
     description: "listen at a free port of these",
-  }),
-  token: text(null).meta({
-    group: "cluster",
-    syntax: "WORD",
-    defaultText: "made up and printed by the coordinator",
-    description: "who may join, ask and stop; better given by GLISSADE_TOKEN",
   }),
   rank: grammar<number | null>(null, (input) =>
     readNumber(scalar(input as string), { min: 0, max: 65535, integer: true }),

@@ -174,6 +174,11 @@ function describeIssue(name: string, message: string, origins: Record<string, Or
 
 function refuseContradictions(settings: Settings, origins: Record<string, Origin>): void {
   const place = (name: string) => origins[name]?.where || kebabCase(name);
+  if (origins.token?.from === "flag") {
+    throw new SettingError(
+      "--token: every user of this machine sees command lines, and shells keep them: give the token by GLISSADE_TOKEN, or a file that holds it by --token-file",
+    );
+  }
   if (settings.C !== null && settings.l2 !== "auto") {
     throw new SettingError(
       `${place("C")} and ${place("l2")} say the same thing twice (l2 = 1/(C*rows)): keep one`,

@@ -21,6 +21,7 @@ import {
   text,
 } from "./setting-fields.ts";
 import { clusterShape } from "./settings-cluster.ts";
+import { securityShape } from "./settings-security.ts";
 import { readStrategy, strategyNames } from "./strategy-names.ts";
 
 export type { SettingGroup, SettingMeta } from "./setting-fields.ts";
@@ -328,6 +329,7 @@ export const settingsSchema = z.strictObject({
   ...outputShape,
   ...contestShape,
   ...clusterShape,
+  ...securityShape,
 });
 
 /** Settings of a run: resolved, plain data. */

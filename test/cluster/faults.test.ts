@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { launchLocal } from "../../src/deploy/local.ts";
 import { runCluster } from "../../src/engines/cluster/cluster.ts";
+import { noCredentials } from "../../src/engines/cluster/credentials.ts";
 import type { ClusterEvent } from "../../src/engines/cluster/events.ts";
 import type { Launch } from "../../src/engines/cluster/launcher.ts";
 import type { EngineResult } from "../../src/engines/engine.ts";
@@ -38,7 +39,7 @@ async function disturb(
     ...{ strategy: { name }, workers: 3, seed: 5, epochs: 1 },
     options: strategyOptions({ rowsPerUpdate: 1, staleness: 50 }),
     task: { kind: "ledger", spec: { workers: 3, rowsPerWorker: 4000 } },
-    cluster: { listen: "127.0.0.1:0", token: "test", launch, onEvent },
+    cluster: { listen: "127.0.0.1:0", credentials: noCredentials, launch, onEvent },
   });
   return { result, events, processes };
 }

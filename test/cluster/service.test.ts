@@ -1,5 +1,10 @@
 import { create } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import {
+  type Credentials,
+  noCredentials,
+  tokenForAll,
+} from "../../src/engines/cluster/credentials.ts";
 import { Cluster } from "../../src/engines/cluster/generated/glissade/cluster/v1/cluster_pb.ts";
 import { Health } from "../../src/engines/cluster/generated/grpc/health/v1/health_pb.ts";
 import {
@@ -7,13 +12,24 @@ import {
   ServerReflectionRequestSchema,
   type ServerReflectionResponse,
 } from "../../src/engines/cluster/generated/grpc/reflection/v1/reflection_pb.ts";
+import { createGuard } from "../../src/engines/cluster/guard.ts";
 import { ownHandshake, refuseHandshake, unknownRun } from "../../src/engines/cluster/handshake.ts";
+import { limitDefaults } from "../../src/engines/cluster/protection.ts";
 import { Refusal } from "../../src/engines/cluster/refusal.ts";
-import { callUnary, createClient, metadataOf, methodOf } from "../../src/engines/cluster/rpc.ts";
+import { callUnary, createClient, methodOf } from "../../src/engines/cluster/rpc.ts";
 import { ClusterServer } from "../../src/engines/cluster/server.ts";
 
 let server: ClusterServer;
 let client: ReturnType<typeof createClient>;
+
+function withToken(token: string): Credentials {
+  return { ...noCredentials, tokens: tokenForAll(token) };
+}
+
+function stranger(credentials: Credentials) {
+  const own = createClient(`127.0.0.1:${server.port}`, credentials);
+  return { client: own, [Symbol.dispose]: () => own.close() };
+}
 
 const no = (): never => {
   throw new Refusal("not here");
@@ -22,13 +38,13 @@ const no = (): never => {
 beforeAll(async () => {
   server = await ClusterServer.listen({
     listen: "127.0.0.1:0",
-    token: "secret",
+    guard: createGuard(withToken("secret"), limitDefaults, () => {}),
     handlers: {
       ...{ join: async () => no(), rows: no, snapshot: async () => no(), stop: async () => no() },
       ...{ status: () => ({ role: "coordinator" }), exchange: no },
     },
   });
-  client = createClient(`127.0.0.1:${server.port}`);
+  client = createClient(`127.0.0.1:${server.port}`, withToken("secret"));
 });
 
 afterAll(async () => {
@@ -39,11 +55,11 @@ afterAll(async () => {
 describe("service", () => {
   test("a caller without the run's token is refused in words", async () => {
     const call = { method: Cluster.method.status, request: {} };
-    await expect(callUnary(client, call)).rejects.toThrow(/wants a token/);
-    const metadata = metadataOf({ "glissade-token": "wrong!" });
-    await expect(callUnary(client, { ...call, metadata })).rejects.toThrow(/not that of this run/);
-    const right = metadataOf({ "glissade-token": "secret" });
-    expect((await callUnary(client, { ...call, metadata: right })).role).toBe("coordinator");
+    using without = stranger(noCredentials);
+    await expect(callUnary(without.client, call)).rejects.toThrow(/wants a token/);
+    using wrong = stranger(withToken("wrong!"));
+    await expect(callUnary(wrong.client, call)).rejects.toThrow(/not that of this run/);
+    expect((await callUnary(client, call)).role).toBe("coordinator");
   });
 
   test("health answers as probes expect", async () => {

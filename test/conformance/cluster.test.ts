@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { launchLocal } from "../../src/deploy/local.ts";
 import { runCluster } from "../../src/engines/cluster/cluster.ts";
+import { noCredentials } from "../../src/engines/cluster/credentials.ts";
 import { root } from "../tidy/sources.ts";
 import { describeEngine } from "./suite.ts";
 
@@ -8,5 +9,5 @@ import { describeEngine } from "./suite.ts";
 const launch = launchLocal({ program: join(root, "dist/cli/main.js"), logs: null });
 
 describeEngine("cluster", (run) =>
-  runCluster({ ...run, cluster: { listen: "127.0.0.1:0", token: "test", launch } }),
+  runCluster({ ...run, cluster: { listen: "127.0.0.1:0", credentials: noCredentials, launch } }),
 );

@@ -13,11 +13,14 @@ import { loadStrategy, type StrategySource } from "../strategy-source.ts";
 import { createTask, type TaskSpec } from "../task-spec.ts";
 import { ClusterError } from "./cluster-error.ts";
 import { Coordinator, type CoordinatorOptions } from "./coordinator.ts";
+import type { Credentials } from "./credentials.ts";
 import type { ClusterEvent } from "./events.ts";
+import { digestsOf } from "./gate.ts";
 import type { RunIdentity } from "./handshake.ts";
 import type { ClusterJob, RemoteTask } from "./job.ts";
 import type { Launch } from "./launcher.ts";
 import { endSecondsMax, launchSecondsMax } from "./limits.ts";
+import { type Limits, limitDefaults } from "./protection.ts";
 import { type Roster, segmentsOf } from "./roster.ts";
 import { rowParts } from "./row-parts.ts";
 
@@ -36,8 +39,11 @@ export interface ClusterSetting {
   /** HOST:PORT to listen at; port 0 is a free one. */
   readonly listen: string;
   readonly portRange?: { readonly low: number; readonly high: number } | null;
-  /** Members show it; made up where it is not given. */
-  readonly token: string;
+  /** What members show each other; made up where nothing is given. */
+  readonly credentials: Credentials;
+  readonly limits?: Limits;
+  /** Variables by which processes that the run starts get the same credentials. */
+  readonly environment?: Readonly<Record<string, string>>;
   /** Hosts at which members that are started reach this process; this machine where none is given. */
   readonly reachedAt?: readonly string[];
   /** Starts the members; null: others do, and the run waits for them. */
@@ -77,10 +83,10 @@ async function runLaunched(
   coordinator: Coordinator,
   full: RunPlan,
   port: number,
-  { launch, token, reachedAt = ["127.0.0.1"] }: LaunchSetting,
+  { launch, environment = {}, reachedAt = ["127.0.0.1"] }: LaunchSetting,
 ): Promise<EngineResult> {
   const join = reachedAt.map((host) => `${host}:${port}`).join(",");
-  const orders = seatsOf(full).map((_, rank) => ({ join, token, rank }));
+  const orders = seatsOf(full).map((_, rank) => ({ join, environment, rank }));
   const timer = setTimeout(() => {
     const { missing } = coordinator;
     if (missing.length === 0) return;
@@ -116,7 +122,8 @@ function optionsOf(plan: ClusterPlan, full: RunPlan): CoordinatorOptions {
   return {
     plan: full,
     identity: identityOf(plan),
-    ...{ token: cluster.token, listen: cluster.listen, portRange: cluster.portRange ?? null },
+    ...{ listen: cluster.listen, portRange: cluster.portRange ?? null },
+    ...{ credentials: cluster.credentials, limits: cluster.limits ?? limitDefaults },
     segments,
     jobFor: (roster, rank) => jobFor(plan, full, roster, rank),
     rowsFor: ({ segments: wanted }) =>
@@ -152,6 +159,7 @@ function jobFor(plan: ClusterPlan, full: RunPlan, roster: Roster, rank: number):
     task: remoteTask(plan, full, rank),
     segments: segmentsOf(roster, rank),
     snapshotEpochs: observe?.everyEpochs ?? 0,
+    access: digestsOf(plan.cluster.credentials.tokens),
   };
 }
 

@@ -7,12 +7,14 @@ import type { EngineResult, RunPlan } from "../engine.ts";
 import { createTelemetry } from "../telemetry.ts";
 import { ClusterError } from "./cluster-error.ts";
 import { coordinatorStatus } from "./coordinator-status.ts";
+import type { Credentials } from "./credentials.ts";
 import type { ClusterEvent } from "./events.ts";
 import type {
   JoinRequest,
   RowsRequest,
   StopRequest,
 } from "./generated/glissade/cluster/v1/cluster_pb.ts";
+import { countJoin, createGuard, type Guard } from "./guard.ts";
 import { ownHandshake, type RunIdentity, refuseHandshake } from "./handshake.ts";
 import { type ClusterJob, decodeNote, encodeNote, type Order, type Tale } from "./job.ts";
 import { Judge, type Observer } from "./judge.ts";
@@ -20,6 +22,7 @@ import { reconnectSecondsMax } from "./limits.ts";
 import { coordinatorRank, Links } from "./links.ts";
 import { dialBack, fetchModels, reachable } from "./member-calls.ts";
 import { createGrants, createPool, type Grants, type Pool, takeRows } from "./paces.ts";
+import type { Limits } from "./protection.ts";
 import { Refusal } from "./refusal.ts";
 import { addTelemetry, countGone, resultOf } from "./results.ts";
 import {
@@ -42,7 +45,8 @@ import { survivalOf } from "./survival.ts";
 export interface CoordinatorOptions {
   readonly plan: RunPlan;
   readonly identity: RunIdentity;
-  readonly token: string;
+  readonly credentials: Credentials;
+  readonly limits: Limits;
   readonly listen: string;
   readonly portRange?: { readonly low: number; readonly high: number } | null;
   /** Segments that the training rows are cut into; 0 where rows are no rows of files. */
@@ -58,6 +62,7 @@ export class Coordinator {
   readonly #options: CoordinatorOptions;
   readonly #roster: Roster;
   readonly #links: Links;
+  readonly #guard: Guard;
   readonly #finished: Promise<void>;
   #resolve: () => void = () => {};
   #reject: (error: Error) => void = () => {};
@@ -81,10 +86,11 @@ export class Coordinator {
       this.#reject = reject;
     });
     this.#finished.catch(() => {});
-    const { identity, token, plan, observe } = options;
+    const { identity, credentials, plan, observe } = options;
+    this.#guard = createGuard(credentials, options.limits, (event) => this.#say(event));
     this.#judge = observe
       ? new Judge(
-          { plan, observe, token, roster: this.#roster },
+          { plan, observe, credentials, roster: this.#roster },
           {
             running: () => this.#phase === "running",
             now: () => this.#now(),
@@ -93,7 +99,7 @@ export class Coordinator {
         )
       : null;
     this.#links = new Links(
-      { run: identity.run, token, rank: coordinatorRank, incarnation: 1 },
+      { run: identity.run, credentials, rank: coordinatorRank, incarnation: 1 },
       {
         frame: (rank, bytes) => this.#frame(rank, bytes),
         room: () => {},
@@ -107,9 +113,9 @@ export class Coordinator {
 
   /** Listens for members; returns the port. */
   async listen(): Promise<number> {
-    const { listen, portRange, token, rowsFor, identity } = this.#options;
+    const { listen, portRange, rowsFor, identity } = this.#options;
     this.#server = await ClusterServer.listen({
-      ...{ listen, token, portRange: portRange ?? null },
+      ...{ listen, guard: this.#guard, portRange: portRange ?? null },
       handlers: {
         join: (request, peer) => this.#join(request, peer),
         rows: (request) => this.#rows(request, rowsFor),
@@ -217,6 +223,7 @@ export class Coordinator {
 
   async #join(request: JoinRequest, peer: string) {
     const { identity, plan, jobFor } = this.#options;
+    countJoin(this.#guard, peer);
     const who = `${request.host}, process ${request.process}`;
     const refused = refuseHandshake(request.handshake, identity, who);
     if (refused !== null) throw new Refusal(refused);
@@ -229,7 +236,7 @@ export class Coordinator {
     const about = { address, host: request.host, process: request.process, now: this.#now() };
     const entry = giveSeat(this.#roster, rank, about);
     try {
-      await dialBack(address, this.#options.token);
+      await dialBack(address, this.#options.credentials);
     } catch (error) {
       this.#roster.entries.delete(rank);
       throw error;
@@ -388,7 +395,11 @@ export class Coordinator {
 
   #collect() {
     const present = liveEntries(this.#roster).filter(({ state }) => state === "finished");
-    return fetchModels(present, { after: 0, token: this.#options.token, withTelemetry: true });
+    return fetchModels(present, {
+      after: 0,
+      credentials: this.#options.credentials,
+      withTelemetry: true,
+    });
   }
 
   #endIfAllFinished(): void {

@@ -1,5 +1,6 @@
 /** What a coordinator says while it works, and the models it has judged. */
 import type { Model } from "../../math/replica.ts";
+import type { LimitName } from "./protection.ts";
 
 /** A model as it was after an epoch. */
 export interface ClusterSnapshot {
@@ -30,4 +31,28 @@ export type ClusterEvent =
       readonly reason: string;
       readonly action: string;
     }
-  | { readonly kind: "left"; readonly rank: number; readonly name: string };
+  | { readonly kind: "left"; readonly rank: number; readonly name: string }
+  /** A limit was reached: what was too much was refused. */
+  | {
+      readonly kind: "limit";
+      readonly limit: LimitName;
+      readonly most: number;
+      /** An address or a member. */
+      readonly who: string;
+      /** How often so far. */
+      readonly count: number;
+    }
+  /** A caller without the token that a call needs was refused. */
+  | {
+      readonly kind: "denied";
+      readonly who: string;
+      readonly reason: string;
+      readonly count: number;
+    }
+  /** Somebody sent what no member sends: its stream was ended, and nothing was changed. */
+  | {
+      readonly kind: "rejected";
+      readonly rank: number;
+      readonly name: string;
+      readonly reason: string;
+    };

@@ -1,14 +1,15 @@
 /** Finds the coordinator among all places it may be at. */
 import { setTimeout as delay } from "node:timers/promises";
 import { ClusterError } from "./cluster-error.ts";
+import type { Credentials } from "./credentials.ts";
 import { Cluster } from "./generated/glissade/cluster/v1/cluster_pb.ts";
 import { joinSecondsMax, probeSecondsMax, reconnectMsMax, reconnectMsMin } from "./limits.ts";
-import { CallError, callUnary, createClient, metadataOf } from "./rpc.ts";
+import { CallError, callUnary, createClient } from "./rpc.ts";
 import { type Lookup, readTargets, resolveTargets } from "./targets.ts";
 
 interface Search {
   readonly join: string;
-  readonly token: string;
+  readonly credentials: Credentials;
   readonly log: (line: string) => void;
   readonly lookup?: Lookup;
   readonly secondsMax?: number;
@@ -35,7 +36,7 @@ export async function findRun(search: Search): Promise<string> {
   let told = "";
   for (let waitMs = reconnectMsMin; ; waitMs = Math.min(reconnectMsMax, 2 * waitMs)) {
     const { addresses, failed } = await resolveTargets(join, lookup);
-    const answers = await Promise.all(addresses.map((address) => ask(address, search.token)));
+    const answers = await Promise.all(addresses.map((address) => ask(address, search.credentials)));
     const found = answers.find(({ role }) => role === "coordinator");
     if (found) return found.address;
     const refused = answers.find(
@@ -57,13 +58,12 @@ function reasonOf({ address, role, error }: Answer): string {
   return error ? error.message : `${address} is a ${role}`;
 }
 
-async function ask(address: string, token: string): Promise<Answer> {
-  const client = createClient(address);
+async function ask(address: string, credentials: Credentials): Promise<Answer> {
+  const client = createClient(address, credentials);
   try {
     const { role } = await callUnary(client, {
       method: Cluster.method.status,
       request: {},
-      metadata: metadataOf({ "glissade-token": token }),
       secondsMax: probeSecondsMax,
     });
     return { address, role, error: null };

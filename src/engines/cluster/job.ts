@@ -7,6 +7,7 @@ import type { SeatPlan, StrategyOptions, View } from "../../strategies/strategy.
 import { encodeFrame, readFrame } from "../../wire/frame.ts";
 import type { StrategySource } from "../strategy-source.ts";
 import type { TaskSpec } from "../task-spec.ts";
+import type { TokenDigests } from "./gate.ts";
 import type { PeerAddress } from "./links.ts";
 
 /** Rows that are fetched from the coordinator, segment by segment. */
@@ -35,6 +36,8 @@ export interface ClusterJob {
   readonly segments: readonly number[];
   /** Snapshots are taken in lockstep after every so many epochs; 0 for never. */
   readonly snapshotEpochs: number;
+  /** What the member asks of its callers: digests of the run's tokens. */
+  readonly access?: TokenDigests;
 }
 
 /** A view, and where its members are. */

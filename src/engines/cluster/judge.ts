@@ -1,5 +1,6 @@
 /** Fetches snapshots of a run and has them judged, one after the other, off the members' path. */
 import type { RunPlan } from "../engine.ts";
+import type { Credentials } from "./credentials.ts";
 import type { ClusterSnapshot } from "./events.ts";
 import { reconnectMsMax } from "./limits.ts";
 import { fetchModels } from "./member-calls.ts";
@@ -16,7 +17,7 @@ export interface Observer {
 interface JudgeCase {
   readonly plan: RunPlan;
   readonly observe: Observer;
-  readonly token: string;
+  readonly credentials: Credentials;
   readonly roster: Roster;
 }
 
@@ -52,13 +53,13 @@ export class Judge {
 
   /** Free pace: whenever another so many rows were learned, the model as it is then. */
   pool(stop: () => void): Promise<void> {
-    const { plan, observe, roster, token } = this.#case;
+    const { plan, observe, roster, credentials } = this.#case;
     const rows = [...roster.entries.values()].reduce((sum, entry) => sum + entry.rows, 0);
     const number = Math.floor(rows / (observe.everyEpochs * plan.task.rows));
     if (number <= this.#judged || !this.#port.running()) return this.#queue;
     this.#judged = number;
     this.#queue = this.#queue.then(async () => {
-      const held = await fetchModels(this.#members(), { after: 0, token }).catch(() => null);
+      const held = await fetchModels(this.#members(), { after: 0, credentials }).catch(() => null);
       if (held === null || !this.#port.running()) return;
       if (await this.#judge(number, rows, held)) stop();
     });
@@ -67,10 +68,10 @@ export class Judge {
 
   /** Models after a round; who dies meanwhile is left out at the next try. Null when the run is over. */
   async #round(after: number): Promise<readonly HeldModel[] | null> {
-    const { token } = this.#case;
+    const { credentials } = this.#case;
     while (this.#port.running()) {
       try {
-        return await fetchModels(this.#members(), { after, token });
+        return await fetchModels(this.#members(), { after, credentials });
       } catch {
         await new Promise((resume) => setTimeout(resume, reconnectMsMax));
       }

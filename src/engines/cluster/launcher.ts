@@ -4,7 +4,8 @@
 export interface MemberOrder {
   /** HOST:PORT of the coordinator. */
   readonly join: string;
-  readonly token: string;
+  /** What it is to show, as variables of its environment: never as arguments. */
+  readonly environment: Readonly<Record<string, string>>;
   readonly rank: number;
 }
 

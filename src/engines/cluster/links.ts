@@ -2,13 +2,14 @@
  * All links of one process: who may talk to it, whom it dials, and how it finds them again. Either side of a
  * pair dials when it has something to say; of two streams that cross, the one dialled by the higher rank stays.
  */
-import { type Client, type Metadata, type ServerDuplexStream, status } from "@grpc/grpc-js";
+import { type Metadata, type ServerDuplexStream, status } from "@grpc/grpc-js";
+import type { Credentials } from "./credentials.ts";
 import { type FramesMessage, readFrames, writeFrames } from "./frames.ts";
 import { Cluster } from "./generated/glissade/cluster/v1/cluster_pb.ts";
 import { reconnectMsMax, reconnectMsMin } from "./limits.ts";
 import { type FrameStream, Link } from "./link.ts";
 import { Refusal } from "./refusal.ts";
-import { createClient, metadataOf, methodOf } from "./rpc.ts";
+import { createClient, type MemberClient, methodOf } from "./rpc.ts";
 
 /** The coordinator's place among the links; members have ranks from 0. */
 export const coordinatorRank = -1;
@@ -16,7 +17,7 @@ export const coordinatorRank = -1;
 /** Who this process is, as every stream's metadata say. */
 export interface Identity {
   readonly run: string;
-  readonly token: string;
+  readonly credentials: Credentials;
   readonly rank: number;
   readonly incarnation: number;
 }
@@ -42,7 +43,7 @@ export interface LinksEvents {
 
 interface Peer extends PeerAddress {
   readonly link: Link;
-  client: Client | null;
+  client: MemberClient | null;
   /** The stream now attached was dialled by this process. */
   dialled: boolean;
   attempts: number;
@@ -198,11 +199,10 @@ export class Links {
   }
 
   #dial(peer: Peer, address: string): void {
-    peer.client ??= createClient(address);
-    const { run, token, rank, incarnation } = this.#identity;
-    const metadata = metadataOf({
+    peer.client ??= createClient(address, this.#identity.credentials);
+    const { run, rank, incarnation } = this.#identity;
+    const metadata = peer.client.metadataOf(Cluster.method.exchange, {
       "glissade-run": run,
-      "glissade-token": token,
       "glissade-rank": rank,
       "glissade-incarnation": incarnation,
       "glissade-to": peer.rank,

@@ -1,12 +1,12 @@
 /** What the coordinator asks of members by calls of their own. */
-
+import type { Credentials } from "./credentials.ts";
 import { Cluster } from "./generated/glissade/cluster/v1/cluster_pb.ts";
 import { callSecondsMax } from "./limits.ts";
 import { modelIn } from "./models.ts";
 import { Refusal } from "./refusal.ts";
 import type { HeldModel } from "./results.ts";
 import type { RosterEntry } from "./roster.ts";
-import { callUnary, createClient, metadataOf } from "./rpc.ts";
+import { callUnary, createClient } from "./rpc.ts";
 
 /** A later round's snapshot is there when members have come that far, however long that takes. */
 const laterSecondsMax = 86_400;
@@ -15,13 +15,12 @@ const laterSecondsMax = 86_400;
  * A member that others can't reach is refused at once, not found out later.
  * @throws Refusal that says so.
  */
-export async function dialBack(address: string, token: string): Promise<void> {
-  const client = createClient(address);
+export async function dialBack(address: string, credentials: Credentials): Promise<void> {
+  const client = createClient(address, credentials);
   try {
     await callUnary(client, {
       method: Cluster.method.status,
       request: {},
-      metadata: metadataOf({ "glissade-token": token }),
       secondsMax: callSecondsMax,
     });
   } catch (error) {
@@ -43,17 +42,16 @@ export function reachable(advertise: string, peer: string): string {
 /** The models of members, after that many updates of theirs, or as they are now for 0. */
 export function fetchModels(
   members: readonly RosterEntry[],
-  how: { after: number; token: string; withTelemetry?: boolean },
+  how: { after: number; credentials: Credentials; withTelemetry?: boolean },
 ): Promise<(HeldModel & { telemetry: string })[]> {
-  const { after, token, withTelemetry = false } = how;
+  const { after, credentials, withTelemetry = false } = how;
   return Promise.all(
     members.map(async ({ rank, seat, address }) => {
-      const client = createClient(address);
+      const client = createClient(address, credentials);
       try {
         const reply = await callUnary(client, {
           method: Cluster.method.snapshot,
           request: { afterUpdates: BigInt(after), withTelemetry },
-          metadata: metadataOf({ "glissade-token": token }),
           secondsMax: after === 0 ? callSecondsMax : laterSecondsMax,
         });
         return { rank, seat, model: modelIn(reply.model)!, telemetry: reply.telemetry };

@@ -2,7 +2,6 @@
  * A member in a process of its own: asks the coordinator for a seat, fetches its rows, and runs its strategy's
  * state machine, learning between messages. It needs only where to join; everything else comes with the seat.
  */
-import type { Client } from "@grpc/grpc-js";
 import { encodeFrame, readFrame } from "../../wire/frame.ts";
 import {
   answerExhausted,
@@ -21,6 +20,7 @@ import { loadStrategy } from "../strategy-source.ts";
 import { createTask } from "../task-spec.ts";
 import { countDrop } from "../telemetry.ts";
 import type { SnapshotRequest } from "./generated/glissade/cluster/v1/cluster_pb.ts";
+import { createGuard, type Guard } from "./guard.ts";
 import { ownHandshake, unknownRun } from "./handshake.ts";
 import {
   type AddressedView,
@@ -32,10 +32,11 @@ import {
 } from "./job.ts";
 import { acknowledgeMsMax, coordinatorSecondsMax, progressMsMax } from "./limits.ts";
 import { coordinatorRank, Links } from "./links.ts";
+import { describeRefusal, limitDefaults } from "./protection.ts";
 import { Refusal } from "./refusal.ts";
 import { createRemoteRows, type RemoteRows } from "./remote-rows.ts";
 import { telemetryJson } from "./results.ts";
-import { createClient } from "./rpc.ts";
+import { createClient, type MemberClient } from "./rpc.ts";
 import { askForSeat, fetchRows, type MemberEnd, type MemberOptions, type Seated } from "./seat.ts";
 import { ClusterServer } from "./server.ts";
 import { SnapshotShelf } from "./snapshot-shelf.ts";
@@ -43,7 +44,8 @@ import { SnapshotShelf } from "./snapshot-shelf.ts";
 /** Owns the server, the links and the timers of a member, until it is disposed. */
 export class ClusterMember {
   readonly #options: MemberOptions;
-  readonly #client: Client;
+  readonly #client: MemberClient;
+  readonly #protection: Guard;
   readonly #ended: Promise<MemberEnd>;
   #end: (end: MemberEnd) => void = () => {};
   #server: ClusterServer | null = null;
@@ -71,7 +73,10 @@ export class ClusterMember {
 
   constructor(options: MemberOptions) {
     this.#options = options;
-    this.#client = createClient(options.join);
+    this.#client = createClient(options.join, options.credentials);
+    this.#protection = createGuard(options.credentials, options.limits ?? limitDefaults, (event) =>
+      options.log(describeRefusal(event)),
+    );
     this.#ended = new Promise((resolve) => {
       this.#end = resolve;
     });
@@ -87,9 +92,9 @@ export class ClusterMember {
    * @throws CallError when the coordinator refuses or can't be reached.
    */
   async start(): Promise<void> {
-    const { listen, portRange, token } = this.#options;
+    const { listen, portRange } = this.#options;
     this.#server = await ClusterServer.listen({
-      ...{ listen, token, portRange: portRange ?? null },
+      ...{ listen, guard: this.#protection, portRange: portRange ?? null },
       handlers: {
         join: async () => this.#refuseJoin(),
         rows: () => this.#refuseJoin(),
@@ -104,6 +109,7 @@ export class ClusterMember {
     });
     const seated = await askForSeat(this.#client, this.#options, this.#server.port);
     this.#seated = seated;
+    if (seated.job.access) this.#protection.gate.ask(seated.job.access);
     const strategy = await loadStrategy(seated.job.strategy);
     const task = await this.#task(seated);
     const { rank, incarnation, job, initial } = seated;
@@ -161,9 +167,9 @@ export class ClusterMember {
   }
 
   #connect({ rank, incarnation, identity }: Seated): void {
-    const { token, join } = this.#options;
+    const { credentials, join } = this.#options;
     const links = new Links(
-      { run: identity.run, token, rank, incarnation },
+      { run: identity.run, credentials, rank, incarnation },
       {
         frame: (from, bytes) => this.#guard(() => this.#frame(from, bytes)),
         room: () => this.#guard(() => this.#learnNext()),

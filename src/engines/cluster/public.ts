@@ -1,4 +1,5 @@
 /** Questions to a running cluster, for commands: everything is loaded on first use. */
+import type { Credentials } from "./credentials.ts";
 import {
   Cluster,
   type MemberStatus,
@@ -6,33 +7,34 @@ import {
   type StopReply,
   type Wait,
 } from "./generated/glissade/cluster/v1/cluster_pb.ts";
-import { callUnary, createClient, metadataOf } from "./rpc.ts";
+import { callUnary, createClient } from "./rpc.ts";
 
 export type { MemberStatus, StatusReply, StopReply, Wait };
 
-/** A process of a run, and the run's token. */
+/** A process of a run, and what to show it. */
 export interface Target {
   readonly address: string;
-  readonly token: string;
+  readonly credentials: Credentials;
 }
 
 /** How the run goes, as that process sees it. */
-export async function askStatus({ address, token }: Target): Promise<StatusReply> {
-  const client = createClient(address);
+export async function askStatus({ address, credentials }: Target): Promise<StatusReply> {
+  const client = createClient(address, credentials);
   try {
-    const metadata = metadataOf({ "glissade-token": token });
-    return await callUnary(client, { method: Cluster.method.status, request: {}, metadata });
+    return await callUnary(client, { method: Cluster.method.status, request: {} });
   } finally {
     client.close();
   }
 }
 
 /** Ends the run in good order, or has a member leave it. */
-export async function askStop({ address, token }: Target, reason: string): Promise<StopReply> {
-  const client = createClient(address);
+export async function askStop(
+  { address, credentials }: Target,
+  reason: string,
+): Promise<StopReply> {
+  const client = createClient(address, credentials);
   try {
-    const metadata = metadataOf({ "glissade-token": token });
-    return await callUnary(client, { method: Cluster.method.stop, request: { reason }, metadata });
+    return await callUnary(client, { method: Cluster.method.stop, request: { reason } });
   } finally {
     client.close();
   }

@@ -7,6 +7,8 @@ const codes = {
   exists: status.ALREADY_EXISTS,
   fenced: status.ABORTED,
   denied: status.UNAUTHENTICATED,
+  forbidden: status.PERMISSION_DENIED,
+  exhausted: status.RESOURCE_EXHAUSTED,
   unimplemented: status.UNIMPLEMENTED,
 } as const;
 

@@ -12,12 +12,15 @@ import {
 import {
   type ChannelOptions,
   Client,
-  credentials,
   Metadata,
   type MethodDefinition,
   type ServiceError,
   status,
 } from "@grpc/grpc-js";
+import { channelCredentials } from "./certificates.ts";
+import { ClusterError } from "./cluster-error.ts";
+import { type Credentials, tokenToShow } from "./credentials.ts";
+import { tokenHeader } from "./gate.ts";
 import {
   callSecondsMax,
   flowControlBytes,
@@ -27,6 +30,8 @@ import {
   reconnectMsMax,
   reconnectMsMin,
 } from "./limits.ts";
+import { refuseOpen } from "./open-address.ts";
+import { roleNeeded } from "./roles.ts";
 
 /** Options of every channel and server. No HTTP proxy is asked for: members reach each other directly. */
 export const channelOptions: ChannelOptions = {
@@ -66,7 +71,7 @@ export function definitionOf(service: DescService): Record<string, MethodDefinit
   );
 }
 
-function pathOf({ typeName }: DescService, { name }: DescMethod): string {
+function pathOf({ typeName }: DescService, { name }: Pick<DescMethod, "name">): string {
   return `/${typeName}/${name}`;
 }
 
@@ -81,30 +86,51 @@ function deserializer(schema: DescMessage) {
   return (bytes: Uint8Array): unknown => fromBinary(schema, bytes);
 }
 
-/** A client of the process at HOST:PORT; nothing is dialled before the first call. */
-export function createClient(address: string): Client {
-  return new Client(address, credentials.createInsecure(), channelOptions);
+/** A client that shows with each call the token that the call needs. */
+export class MemberClient extends Client {
+  readonly #credentials: Credentials;
+
+  constructor(address: string, credentials: Credentials) {
+    const channel = channelCredentials(credentials.certificates, address);
+    super(address, channel.credentials, { ...channelOptions, ...channel.options });
+    this.#credentials = credentials;
+  }
+
+  /** Headers of a call: the token, and what else the caller says of itself. */
+  metadataOf(
+    { parent, name }: DescMethod,
+    entries: Readonly<Record<string, string | number>> = {},
+  ): Metadata {
+    const metadata = new Metadata();
+    for (const [key, value] of Object.entries(entries)) metadata.set(key, String(value));
+    const needed = roleNeeded(pathOf(parent, { name }));
+    const token = needed === "open" ? undefined : tokenToShow(this.#credentials.tokens, needed);
+    if (token !== undefined) metadata.set(tokenHeader, token);
+    return metadata;
+  }
 }
 
-/** What a caller says of itself with every call. */
-export function metadataOf(entries: Readonly<Record<string, string | number>>): Metadata {
-  const metadata = new Metadata();
-  for (const [name, value] of Object.entries(entries)) metadata.set(name, String(value));
-  return metadata;
+/**
+ * A client of the process at HOST:PORT; nothing is dialled before the first call.
+ * @throws ClusterError when calling there would show a token, or rows, to others.
+ */
+export function createClient(address: string, credentials: Credentials): MemberClient {
+  const refused = refuseOpen(address, credentials, "call");
+  if (refused !== null) throw new ClusterError(refused);
+  return new MemberClient(address, credentials);
 }
 
 /** One call and its answer. */
 export interface Call<Input extends DescMessage, Output extends DescMessage> {
   readonly method: DescMethod & { readonly input: Input; readonly output: Output };
   readonly request: MessageInitShape<Input>;
-  readonly metadata?: Metadata;
   readonly secondsMax?: number;
 }
 
 /** Calls a unary method; rejects with a `CallError` that says who did not answer and why. */
 export function callUnary<Input extends DescMessage, Output extends DescMessage>(
-  client: Client,
-  { method, request, metadata = new Metadata(), secondsMax = callSecondsMax }: Call<Input, Output>,
+  client: MemberClient,
+  { method, request, secondsMax = callSecondsMax }: Call<Input, Output>,
 ): Promise<MessageShape<Output>> {
   const { path, requestSerialize, responseDeserialize } = methodOf(method);
   const deadline = Date.now() + 1000 * secondsMax;
@@ -114,7 +140,7 @@ export function callUnary<Input extends DescMessage, Output extends DescMessage>
       requestSerialize,
       responseDeserialize,
       create(method.input, request),
-      metadata,
+      client.metadataOf(method),
       { deadline },
       (error, reply) => {
         if (error) reject(new CallError(method.name, client.getChannel().getTarget(), error));

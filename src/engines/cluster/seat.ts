@@ -1,7 +1,7 @@
 /** How a process gets a seat in a run, and the rows that go with it. */
 import { hostname } from "node:os";
-import type { Client } from "@grpc/grpc-js";
 import type { Model } from "../../math/replica.ts";
+import type { Credentials } from "./credentials.ts";
 import {
   Cluster,
   type JoinReply,
@@ -11,14 +11,16 @@ import { ownHandshake, type RunIdentity, refuseHandshake, unknownRun } from "./h
 import type { ClusterJob } from "./job.ts";
 import { joinSecondsMax, reconnectMsMax, reconnectMsMin } from "./limits.ts";
 import { modelIn } from "./models.ts";
+import type { Limits } from "./protection.ts";
 import { Refusal } from "./refusal.ts";
-import { CallError, callUnary, metadataOf, methodOf } from "./rpc.ts";
+import { CallError, callUnary, type MemberClient, methodOf } from "./rpc.ts";
 
 /** How a process becomes a member. */
 export interface MemberOptions {
   /** HOST:PORT of the coordinator. */
   readonly join: string;
-  readonly token: string;
+  readonly credentials: Credentials;
+  readonly limits?: Limits;
   /** HOST:PORT to listen at; port 0 is a free one. */
   readonly listen: string;
   readonly portRange?: { readonly low: number; readonly high: number } | null;
@@ -51,11 +53,11 @@ export interface Seated {
  * @throws CallError when it refuses, which is final, or is not there within the time limit.
  */
 export async function askForSeat(
-  client: Client,
+  client: MemberClient,
   options: MemberOptions,
   port: number,
 ): Promise<Seated> {
-  const { token, advertise, rankHint, expects } = options;
+  const { advertise, rankHint, expects } = options;
   const address = advertise === null ? `:${port}` : withPort(advertise, port);
   const until = Date.now() + 1000 * joinSecondsMax;
   for (let wait = reconnectMsMin; ; wait = Math.min(reconnectMsMax, 2 * wait)) {
@@ -66,7 +68,6 @@ export async function askForSeat(
           handshake: ownHandshake({ ...unknownRun, ...expects }),
           ...{ advertise: address, rankHint, host: hostname(), process: process.pid },
         },
-        metadata: metadataOf({ "glissade-token": token }),
       });
       return seatOf(reply, options);
     } catch (error) {
@@ -93,8 +94,8 @@ function seatOf(reply: JoinReply, { expects }: MemberOptions): Seated {
 
 /** Fetches the rows of segments. */
 export function fetchRows(
-  client: Client,
-  { token, join }: MemberOptions,
+  client: MemberClient,
+  { join }: MemberOptions,
   wanted: { rank: number; incarnation: number; segments: number[] },
   take: (part: RowsPart) => void,
 ): Promise<void> {
@@ -105,7 +106,7 @@ export function fetchRows(
     requestSerialize,
     responseDeserialize,
     { $typeName: Cluster.method.rows.input.typeName, ...wanted },
-    metadataOf({ "glissade-token": token }),
+    client.metadataOf(Cluster.method.rows),
     { deadline: Date.now() + 1000 * joinSecondsMax },
   );
   return new Promise((resolve, reject) => {

@@ -2,18 +2,18 @@
  * The gRPC server of a process: the cluster's own service, the standard health service and the standard
  * reflection service, so that grpcurl and probes work.
  */
-import { timingSafeEqual } from "node:crypto";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import {
-  type Metadata,
   Server,
-  ServerCredentials,
   type ServerDuplexStream,
   type ServerUnaryCall,
   type ServerWritableStream,
   type sendUnaryData,
   type UntypedHandleCall,
 } from "@grpc/grpc-js";
+import { serverCredentials } from "./certificates.ts";
+import { ClusterError } from "./cluster-error.ts";
+import { Entrance } from "./entrance.ts";
 import { type FramesMessage, readFrames, writeFrames } from "./frames.ts";
 import {
   Cluster,
@@ -28,9 +28,11 @@ import {
   type StopReplySchema,
   type StopRequest,
 } from "./generated/glissade/cluster/v1/cluster_pb.ts";
+import { admission, type Guard } from "./guard.ts";
 import { addHealth, type HealthState } from "./health.ts";
+import { refuseOpen } from "./open-address.ts";
 import { addReflection } from "./reflection.ts";
-import { Refusal, statusOf } from "./refusal.ts";
+import { statusOf } from "./refusal.ts";
 import { channelOptions, definitionOf } from "./rpc.ts";
 
 /** What a process answers; throwing a `Refusal` says no in words. */
@@ -49,30 +51,52 @@ export interface ServerOptions {
   readonly listen: string;
   /** Lowest and highest port to try in place of the one above. */
   readonly portRange?: { readonly low: number; readonly high: number } | null;
-  /** Callers show it with every call of the cluster's service. */
-  readonly token: string;
+  /** Who may call, and how much. */
+  readonly guard: Guard;
   readonly handlers: ClusterHandlers;
 }
 
 /** Owns the listening socket, until it is disposed. */
 export class ClusterServer {
   readonly #server: Server;
+  readonly #entrance: Entrance;
   readonly #health: HealthState;
   readonly port: number;
 
-  private constructor(server: Server, health: HealthState, port: number) {
+  private constructor(
+    { server, entrance }: { server: Server; entrance: Entrance },
+    health: HealthState,
+    port: number,
+  ) {
     this.#server = server;
+    this.#entrance = entrance;
     this.#health = health;
     this.port = port;
   }
 
-  /** @throws Error that names the address when it can't be had. */
+  /** @throws ClusterError when it must not listen there, Error that names the address when it can't be had. */
   static async listen(options: ServerOptions): Promise<ClusterServer> {
-    const server = new Server(channelOptions);
+    const { guard, listen } = options;
+    const refused = refuseOpen(listen, guard.credentials, "listen at");
+    if (refused !== null) throw new ClusterError(refused);
+    const { streams, message } = guard.watch.limits;
+    let entrance: Entrance | null = null;
+    const server = new Server({
+      ...channelOptions,
+      "grpc.max_concurrent_streams": streams,
+      "grpc.max_receive_message_length": message,
+      interceptors: [admission(guard, () => entrance)],
+    });
     addCluster(server, options);
     const health = addHealth(server, [Cluster.typeName]);
     addReflection(server);
-    return new ClusterServer(server, health, await bind(server, options));
+    const injector = server.createConnectionInjector(
+      serverCredentials(guard.credentials.certificates),
+    );
+    entrance = new Entrance((socket) => injector.injectConnection(socket), guard.watch, {
+      open: !guard.gate.asks,
+    });
+    return new ClusterServer({ server, entrance }, health, await bind(entrance, options));
   }
 
   /** What the health service answers from here on. */
@@ -80,19 +104,26 @@ export class ClusterServer {
     this.#health.set(serving);
   }
 
+  /** Connections now, and those of them that have shown no token. */
+  get load(): { readonly connections: number; readonly strangers: number } {
+    const { connections, strangers } = this.#entrance;
+    return { connections, strangers };
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#health.set(false);
+    this.#entrance[Symbol.dispose]();
     this.#server.forceShutdown();
   }
 }
 
-async function bind(server: Server, { listen, portRange }: ServerOptions): Promise<number> {
-  const host = listen.slice(0, listen.lastIndexOf(":"));
+async function bind(entrance: Entrance, { listen, portRange }: ServerOptions): Promise<number> {
+  const host = listen.slice(0, listen.lastIndexOf(":")).replace(/^\[|\]$/g, "");
   const asked = Number(listen.slice(listen.lastIndexOf(":") + 1));
   const { low, high } = portRange ?? { low: asked, high: asked };
   for (let port = low; ; port++) {
     try {
-      return await bindTo(server, `${host}:${port}`);
+      return await entrance.listen(host, port);
     } catch (error) {
       if (port >= high) {
         const tried = low === high ? `${host}:${low}` : `${host}:${low} to ${host}:${high}`;
@@ -104,30 +135,21 @@ async function bind(server: Server, { listen, portRange }: ServerOptions): Promi
   }
 }
 
-function bindTo(server: Server, address: string): Promise<number> {
-  return new Promise((resolve, reject) => {
-    server.bindAsync(address, ServerCredentials.createInsecure(), (error, port) =>
-      error ? reject(error) : resolve(port),
-    );
-  });
-}
-
-function addCluster(server: Server, { handlers, token }: ServerOptions): void {
+function addCluster(server: Server, { handlers }: ServerOptions): void {
   const definition = definitionOf(Cluster) as Record<string, never>;
   const hot = { requestDeserialize: readFrames, responseSerialize: writeFrames };
   server.addService(
     { ...definition, exchange: Object.assign({}, definition.exchange, hot) } as never,
     {
-      join: unary(token, (request: JoinRequest, peer) => handlers.join(request, peer)),
-      status: unary(token, async () => handlers.status()),
-      snapshot: unary(token, (request: SnapshotRequest) => handlers.snapshot(request)),
-      stop: unary(token, (request: StopRequest) => handlers.stop(request)),
+      join: unary((request: JoinRequest, peer) => handlers.join(request, peer)),
+      status: unary(async () => handlers.status()),
+      snapshot: unary((request: SnapshotRequest) => handlers.snapshot(request)),
+      stop: unary((request: StopRequest) => handlers.stop(request)),
       rows: (call: ServerWritableStream<RowsRequest, unknown>) => {
-        streamRows(call, token, handlers).catch((error) => call.emit("error", statusOf(error)));
+        streamRows(call, handlers).catch((error) => call.emit("error", statusOf(error)));
       },
       exchange: (call: ServerDuplexStream<FramesMessage, FramesMessage>) => {
         try {
-          checkToken(call.metadata, token);
           handlers.exchange(call);
         } catch (error) {
           call.emit("error", statusOf(error));
@@ -139,15 +161,12 @@ function addCluster(server: Server, { handlers, token }: ServerOptions): void {
 
 type UnaryAnswer<Request> = (request: Request, peer: string) => Promise<object>;
 
-function unary<Request>(token: string, answer: UnaryAnswer<Request>) {
+function unary<Request>(answer: UnaryAnswer<Request>) {
   return (call: ServerUnaryCall<Request, unknown>, reply: sendUnaryData<unknown>): void => {
     const method = call.getPath().split("/").at(-1)!;
     const schema = Object.values(Cluster.method).find(({ name }) => name === method)!.output;
     Promise.resolve()
-      .then(() => {
-        checkToken(call.metadata, token);
-        return answer(call.request, call.getPeer());
-      })
+      .then(() => answer(call.request, call.getPeer()))
       .then(
         (value) => reply(null, create(schema, value as never)),
         (error) => reply(statusOf(error)),
@@ -157,10 +176,8 @@ function unary<Request>(token: string, answer: UnaryAnswer<Request>) {
 
 async function streamRows(
   call: ServerWritableStream<RowsRequest, unknown>,
-  token: string,
   handlers: ClusterHandlers,
 ): Promise<void> {
-  checkToken(call.metadata, token);
   for (const part of handlers.rows(call.request)) {
     if (call.cancelled) return;
     if (call.write(create(rowsPart, part))) continue;
@@ -170,16 +187,4 @@ async function streamRows(
     });
   }
   call.end();
-}
-
-function checkToken(metadata: Metadata, token: string): void {
-  const given = Buffer.from(String(metadata.get("glissade-token")[0] ?? ""));
-  const wanted = Buffer.from(token);
-  if (given.length === wanted.length && timingSafeEqual(given, wanted)) return;
-  throw new Refusal(
-    given.length === 0
-      ? "this run wants a token: give the one the coordinator printed, by --token or GLISSADE_TOKEN"
-      : "the token is not that of this run: give the one the coordinator printed, by --token or GLISSADE_TOKEN",
-    "denied",
-  );
 }

@@ -1,8 +1,14 @@
 import { expect, test } from "vitest";
+import { noCredentials, tokenForAll } from "./credentials.ts";
 import { findRun } from "./find.ts";
+import { createGuard } from "./guard.ts";
+import { limitDefaults } from "./protection.ts";
 import { Refusal } from "./refusal.ts";
 import { ClusterServer } from "./server.ts";
 import { readTargets, resolveTargets } from "./targets.ts";
+
+const credentials = { ...noCredentials, insecure: true, tokens: tokenForAll("word") };
+const wrong = { ...noCredentials, insecure: true, tokens: tokenForAll("wrong") };
 
 const log = () => {};
 
@@ -12,7 +18,7 @@ function serve(role: string, listen = "0.0.0.0:0"): Promise<ClusterServer> {
     throw new Refusal("not here");
   };
   return ClusterServer.listen({
-    ...{ listen, token: "word" },
+    ...{ listen, guard: createGuard(credentials, limitDefaults, () => {}) },
     handlers: {
       ...{ join: async () => no(), rows: no, snapshot: async () => no(), stop: async () => no() },
       ...{ status: () => ({ role }), exchange: no },
@@ -54,7 +60,7 @@ test("the coordinator is found behind a name that other members share and that i
     return hosts.map((address) => ({ address, family: 4 }));
   };
   const join = `dns:run:${coordinator.port}`;
-  const found = await findRun({ join, token: "word", log, lookup });
+  const found = await findRun({ join, credentials, log, lookup });
   expect(found).toBe(`127.0.0.1:${coordinator.port}`);
   expect(attempts).toBe(3);
 });
@@ -63,10 +69,10 @@ test("a coordinator that says no is not asked again, and nobody at all is told w
   await using coordinator = await serve("coordinator", "127.0.0.1:0");
   const lookup = async () => [{ address: "127.0.0.1", family: 4 }];
   const join = `dns:run:${coordinator.port}`;
-  await expect(findRun({ join, token: "wrong", log, lookup })).rejects.toThrow(
+  await expect(findRun({ join, credentials: wrong, log, lookup })).rejects.toThrow(
     /not that of this run/,
   );
-  const none = { join: "dns:run:1", token: "word", log, lookup, secondsMax: 0 };
+  const none = { join: "dns:run:1", credentials, log, lookup, secondsMax: 0 };
   await expect(findRun(none)).rejects.toThrow(
     /No coordinator answered at dns:run:1 .*127\.0\.0\.1:1/,
   );
