@@ -7,6 +7,7 @@ import { joinOf, type Task, taskOf } from "../deploy/scheduler.ts";
 import type { Credentials } from "../engines/cluster/credentials.ts";
 import type { ClusterEvent } from "../engines/cluster/events.ts";
 import type { Launch } from "../engines/cluster/launcher.ts";
+import { isLoopback } from "../engines/cluster/open-address.ts";
 import { type HostShare, readHosts } from "../run/hosts.ts";
 import type { LoadedDataset } from "../run/load.ts";
 import type { ClusterPlace } from "../run/run-on-engine.ts";
@@ -37,7 +38,10 @@ function listenAt(settings: Settings, { waitsForMembers }: TrainVariant): string
   }
   if (hosts !== null) return placeFor(settings, 0).listen;
   const task = clusterTask(settings);
-  return task === null ? (settings.listen ?? "127.0.0.1:0") : placeFor(settings, task.port).listen;
+  if (task === null) return settings.listen ?? "127.0.0.1:0";
+  const join = joinOf(task);
+  const host = join !== null && isLoopback(join) ? "127.0.0.1" : "0.0.0.0";
+  return placeFor(settings, task.port, host).listen;
 }
 
 /** The place of this job's members, for rows of this data set. */

@@ -33,7 +33,15 @@ exec sh -c "$3"
 function onHosts(folder: string, hosts: string, more: readonly string[] = []): Promise<Outcome> {
   const ssh = standInForSsh(folder);
   const remote = `${process.execPath} ${cli}`;
-  const flags = ["--hosts", hosts, "--ssh", `${ssh} -p 2222`, "--remote-command", remote];
+  const flags = [
+    "--insecure",
+    "--hosts",
+    hosts,
+    "--ssh",
+    `${ssh} -p 2222`,
+    "--remote-command",
+    remote,
+  ];
   return glissade([...train, ...flags, ...more], { cwd: folder });
 }
 
