@@ -26,6 +26,8 @@ export const keepaliveTimeoutMs = 3_000;
 export const membersMax = 4096;
 /** A call that needs no work on the other side is answered within this time. */
 export const callSecondsMax = 5;
+/** Asking for a seat takes a call back, which may take as long as any call: an answer comes within this time. */
+export const seatSecondsMax = 3 * callSecondsMax;
 /** One of several places where a run may be has this long to answer before the others are asked again. */
 export const probeSecondsMax = 2;
 /** A member dials the coordinator, and reads its rows, for at most this long. */

@@ -28,11 +28,12 @@ function recorder(): { link: Link; received: number[] } {
 afterEach(() => void vi.useRealTimers());
 
 describe("link", () => {
-  test("every frame sent is received exactly once and in order, however often the stream breaks", () => {
+  test("every frame sent is received exactly once and in order, however often the stream breaks", async () => {
     vi.useFakeTimers();
-    const actions = fc.array(fc.constantFrom("send", "pass", "back", "break"), { maxLength: 200 });
-    fc.assert(
-      fc.property(actions, (steps) => {
+    const names = ["send", "pass", "back", "break", "step"] as const;
+    const actions = fc.array(fc.constantFrom(...names), { maxLength: 200 });
+    await fc.assert(
+      fc.asyncProperty(actions, async (steps) => {
         const [a, b] = [recorder(), recorder()];
         let [left, right] = connect(a.link, b.link);
         let sent = 0;
@@ -42,6 +43,8 @@ describe("link", () => {
             sent++;
           } else if (step === "pass") passOne(left, right);
           else if (step === "back") passOne(right, left);
+          // What is sent in one step of a program leaves after it.
+          else if (step === "step") await null;
           else [left, right] = connect(a.link, b.link);
         }
         [left, right] = connect(a.link, b.link);
@@ -49,6 +52,7 @@ describe("link", () => {
           passOne(left, right);
           passOne(right, left);
           vi.advanceTimersByTime(100);
+          await null;
         }
         expect(b.received).toEqual(Array.from({ length: sent }, (_, k) => k));
         expect(a.link.frames).toBe(0);
@@ -57,6 +61,17 @@ describe("link", () => {
       }),
     );
   });
+});
+
+test("what is sent in one step leaves in one message, up to its size", async () => {
+  const { link } = recorder();
+  const pipe = new Pipe();
+  link.attach(pipe as unknown as FrameStream);
+  pipe.sent.length = 0;
+  for (let k = 0; k < 100; k++) link.send(new Uint8Array(1000));
+  await null;
+  expect(pipe.sent.map(({ frame }) => frame.length)).toEqual([65, 35]);
+  link.close();
 });
 
 function connect(a: Link, b: Link): [Pipe, Pipe] {

@@ -49,6 +49,7 @@ export class Link {
   #untoldBytes = 0;
   #stream: FrameStream | null = null;
   #blocked = false;
+  #pumpSoon = false;
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
 
@@ -86,7 +87,13 @@ export class Link {
       );
       return;
     }
-    this.#pump();
+    if (this.#pumpSoon) return;
+    // What one step of a strategy sends leaves in one message.
+    this.#pumpSoon = true;
+    queueMicrotask(() => {
+      this.#pumpSoon = false;
+      this.#pump();
+    });
   }
 
   /** Goes on over this stream, with everything the other side has not acknowledged. */

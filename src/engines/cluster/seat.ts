@@ -9,7 +9,7 @@ import {
 } from "./generated/glissade/cluster/v1/cluster_pb.ts";
 import { ownHandshake, type RunIdentity, refuseHandshake, unknownRun } from "./handshake.ts";
 import type { ClusterJob } from "./job.ts";
-import { joinSecondsMax, reconnectMsMax, reconnectMsMin } from "./limits.ts";
+import { joinSecondsMax, reconnectMsMax, reconnectMsMin, seatSecondsMax } from "./limits.ts";
 import { modelIn } from "./models.ts";
 import type { Limits } from "./protection.ts";
 import { Refusal } from "./refusal.ts";
@@ -68,6 +68,7 @@ export async function askForSeat(
           handshake: ownHandshake({ ...unknownRun, ...expects }),
           ...{ advertise: address, rankHint, host: hostname(), process: process.pid },
         },
+        secondsMax: seatSecondsMax,
       });
       return seatOf(reply, options);
     } catch (error) {

@@ -1,0 +1,133 @@
+/**
+ * Processor time of a batched frame over a link, beside a raw stream of grpc-js that carries the same bytes in
+ * as many messages; both ends in this process, so the time is that of both.
+ */
+import { Client, credentials, Server, ServerCredentials } from "@grpc/grpc-js";
+import { Links } from "../../dist/engines/cluster/links.js";
+import { channelOptions } from "../../dist/engines/cluster/rpc.js";
+import { ClusterServer } from "../../dist/engines/cluster/server.js";
+import { median } from "./measure.mjs";
+
+/** Of small frames that wait together, so many leave in one message. */
+const batchBytes = 64 * 1024;
+
+export async function benchFrames() {
+  const results = [];
+  for (const [bytes, frames] of [
+    [1024, 60_000],
+    [8192, 16_000],
+    [188_944, 1500],
+  ]) {
+    const own = [];
+    const raw = [];
+    const perMessage = Math.max(1, Math.floor(batchBytes / bytes));
+    for (let round = 0; round < 5; round++) {
+      own.push(await linkTime(bytes, frames));
+      raw.push(await rawTime(bytes * perMessage, Math.ceil(frames / perMessage)));
+    }
+    const micros = (times) => (1e6 * median(times)) / frames;
+    const ratio = median(own) / median(raw);
+    results.push({
+      what: `processor time of a frame of ${bytes} bytes`,
+      target: "at most 1.5x raw grpc-js",
+      found: `${micros(own).toFixed(1)} us, raw ${micros(raw).toFixed(1)} us: ${ratio.toFixed(2)}x`,
+      met: ratio <= 1.5,
+    });
+  }
+  return results;
+}
+
+/** Seconds of processor time from the beginning until all has arrived. */
+async function processorTime(begin, arrived) {
+  const before = process.cpuUsage();
+  begin();
+  await arrived;
+  const { user, system } = process.cpuUsage(before);
+  return (user + system) / 1e6;
+}
+
+async function linkTime(bytes, frames) {
+  let received = 0;
+  let done;
+  const arrived = new Promise((resolve) => {
+    done = resolve;
+  });
+  const ignore = () => {};
+  const events = (frame, room = ignore) => ({
+    ...{ frame, room, connected: ignore, broken: ignore, overrun: ignore, fenced: ignore },
+  });
+  const identity = (rank) => ({ run: "bench", token: "bench", rank, incarnation: 1 });
+  const target = new Links(
+    identity(0),
+    events(() => ++received === frames && done()),
+  );
+  const server = await serve((call) => target.accept(call));
+  target.admit({ rank: 1, incarnation: 1, address: null });
+  let sent = 0;
+  const frame = new Uint8Array(bytes);
+  const fill = () => {
+    while (sent < frames && source.hasRoom) {
+      source.send(0, frame);
+      sent++;
+    }
+  };
+  const source = new Links(identity(1), events(ignore, fill));
+  source.admit({ rank: 0, incarnation: 1, address: `127.0.0.1:${server.port}` });
+  const time = await processorTime(fill, arrived);
+  source[Symbol.dispose]();
+  target[Symbol.dispose]();
+  await server[Symbol.asyncDispose]();
+  return time;
+}
+
+function serve(exchange) {
+  const no = () => {
+    throw new Error("not here");
+  };
+  return ClusterServer.listen({
+    ...{ listen: "127.0.0.1:0", token: "bench" },
+    handlers: { join: no, rows: no, snapshot: no, stop: no, status: () => ({}), exchange },
+  });
+}
+
+async function rawTime(bytes, messages) {
+  const same = (buffer) => buffer;
+  const method = {
+    ...{ path: "/raw/Raw", requestStream: true, responseStream: true },
+    ...{ requestSerialize: same, requestDeserialize: same },
+    ...{ responseSerialize: same, responseDeserialize: same },
+  };
+  const server = new Server(channelOptions);
+  let received = 0;
+  let done;
+  const arrived = new Promise((resolve) => {
+    done = resolve;
+  });
+  server.addService(
+    { raw: method },
+    {
+      raw(call) {
+        call.on("data", () => ++received === messages && done());
+        call.on("error", () => {});
+      },
+    },
+  );
+  const port = await new Promise((resolve, reject) => {
+    server.bindAsync("127.0.0.1:0", ServerCredentials.createInsecure(), (error, bound) =>
+      error ? reject(error) : resolve(bound),
+    );
+  });
+  const client = new Client(`127.0.0.1:${port}`, credentials.createInsecure(), channelOptions);
+  const call = client.makeBidiStreamRequest(method.path, same, same);
+  call.on("error", () => {});
+  const message = Buffer.alloc(bytes);
+  let sent = 0;
+  const fill = () => {
+    while (sent++ < messages) if (!call.write(message)) return call.once("drain", fill);
+  };
+  const time = await processorTime(fill, arrived);
+  call.cancel();
+  client.close();
+  server.forceShutdown();
+  return time;
+}
