@@ -1,6 +1,7 @@
 /**
- * Processor time of a batched frame over a link, beside a raw stream of grpc-js that carries the same bytes in
- * as many messages; both ends in this process, so the time is that of both.
+ * Processor time of a batched frame over a link, beside a raw stream of grpc-js that carries the same frames,
+ * one behind the other, in as many messages: without numbers, acknowledgement, resending or reading them apart.
+ * Both ends are in this process, so the time is that of both.
  */
 import { Client, credentials, Server, ServerCredentials } from "@grpc/grpc-js";
 import { Links } from "../../dist/engines/cluster/links.js";
@@ -23,7 +24,7 @@ export async function benchFrames() {
     const perMessage = Math.max(1, Math.floor(batchBytes / bytes));
     for (let round = 0; round < 5; round++) {
       own.push(await linkTime(bytes, frames));
-      raw.push(await rawTime(bytes * perMessage, Math.ceil(frames / perMessage)));
+      raw.push(await rawTime(bytes, { perMessage, messages: Math.ceil(frames / perMessage) }));
     }
     const micros = (times) => (1e6 * median(times)) / frames;
     const ratio = median(own) / median(raw);
@@ -90,7 +91,7 @@ function serve(exchange) {
   });
 }
 
-async function rawTime(bytes, messages) {
+async function rawTime(bytes, { perMessage, messages }) {
   const same = (buffer) => buffer;
   const method = {
     ...{ path: "/raw/Raw", requestStream: true, responseStream: true },
@@ -120,10 +121,10 @@ async function rawTime(bytes, messages) {
   const client = new Client(`127.0.0.1:${port}`, credentials.createInsecure(), channelOptions);
   const call = client.makeBidiStreamRequest(method.path, same, same);
   call.on("error", () => {});
-  const message = Buffer.alloc(bytes);
+  const batch = Array(perMessage).fill(new Uint8Array(bytes));
   let sent = 0;
   const fill = () => {
-    while (sent++ < messages) if (!call.write(message)) return call.once("drain", fill);
+    while (sent++ < messages) if (!call.write(Buffer.concat(batch))) return call.once("drain", fill);
   };
   const time = await processorTime(fill, arrived);
   call.cancel();
