@@ -4,7 +4,10 @@
  * Both ends are in this process, so the time is that of both.
  */
 import { Client, credentials, Server, ServerCredentials } from "@grpc/grpc-js";
+import { noCredentials } from "../../dist/engines/cluster/credentials.js";
+import { createGuard } from "../../dist/engines/cluster/guard.js";
 import { Links } from "../../dist/engines/cluster/links.js";
+import { limitDefaults } from "../../dist/engines/cluster/protection.js";
 import { channelOptions } from "../../dist/engines/cluster/rpc.js";
 import { ClusterServer } from "../../dist/engines/cluster/server.js";
 import { median } from "./measure.mjs";
@@ -57,7 +60,7 @@ async function linkTime(bytes, frames) {
   const events = (frame, room = ignore) => ({
     ...{ frame, room, connected: ignore, broken: ignore, overrun: ignore, fenced: ignore },
   });
-  const identity = (rank) => ({ run: "bench", token: "bench", rank, incarnation: 1 });
+  const identity = (rank) => ({ run: "bench", credentials: noCredentials, rank, incarnation: 1 });
   const target = new Links(
     identity(0),
     events(() => ++received === frames && done()),
@@ -86,7 +89,7 @@ function serve(exchange) {
     throw new Error("not here");
   };
   return ClusterServer.listen({
-    ...{ listen: "127.0.0.1:0", token: "bench" },
+    ...{ listen: "127.0.0.1:0", guard: createGuard(noCredentials, limitDefaults, () => {}) },
     handlers: { join: no, rows: no, snapshot: no, stop: no, status: () => ({}), exchange },
   });
 }
@@ -124,7 +127,8 @@ async function rawTime(bytes, { perMessage, messages }) {
   const batch = Array(perMessage).fill(new Uint8Array(bytes));
   let sent = 0;
   const fill = () => {
-    while (sent++ < messages) if (!call.write(Buffer.concat(batch))) return call.once("drain", fill);
+    while (sent++ < messages)
+      if (!call.write(Buffer.concat(batch))) return call.once("drain", fill);
   };
   const time = await processorTime(fill, arrived);
   call.cancel();

@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { runCluster } from "../../dist/engines/cluster/cluster.js";
+import { noCredentials } from "../../dist/engines/cluster/credentials.js";
 import { strategyOptions } from "../../dist/strategies/strategy.js";
 import { isAlive, local } from "./cluster-local.mjs";
 import { median } from "./measure.mjs";
@@ -22,7 +23,7 @@ async function startOnce(workers, whenBegun = () => {}) {
     options: strategyOptions({ rowsPerUpdate: 10 }),
     task: { kind: "ledger", spec: { workers, rowsPerWorker: 100 } },
     cluster: {
-      ...{ listen: "127.0.0.1:0", token: "bench", launch },
+      ...{ listen: "127.0.0.1:0", credentials: noCredentials, launch },
       onEvent: ({ kind, id }) => {
         if (kind !== "view" || id !== 1) return;
         begun = seconds();
