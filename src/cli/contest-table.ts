@@ -11,7 +11,7 @@ export function contestTable(
   const head = [
     ...["strategy", "workers", "runs"],
     ...(targetLoss === null ? [] : [`to loss ${targetLoss}`]),
-    ...["learning", "loss", "accuracy", "sent", "messages", "staleness", "waiting"],
+    ...["learning", "loss", "accuracy", "sent", "an update", "messages", "staleness", "waiting"],
   ];
   return formatTable([head, ...rows.map((row) => cellsOf(row, targetLoss !== null))]);
 }
@@ -27,6 +27,7 @@ function cellsOf(row: ComparisonSummary, target: boolean): string[] {
     show(row.loss, (x) => x.toPrecision(5)),
     show(row.accuracy, formatPercent),
     show(row.bytes, formatSize),
+    show(row.bytesPerUpdate, (x) => formatSize(Math.round(x))),
     show(row.messages, (x) => String(Math.round(x))),
     show(row.staleness, (x) => x.toFixed(1)),
     show(row.waited, formatPercent),

@@ -1,5 +1,5 @@
 /** The end of `train` in words: the result of a run that has none, the summary, the requirements. */
-import { formatCount, formatPercent, formatSeconds } from "../report/format.ts";
+import { formatCount, formatPercent, formatSeconds, formatSize } from "../report/format.ts";
 import type { RunError, TrainResult } from "../run/events.ts";
 import type { Requirement } from "../run/rules.ts";
 import type { Settings } from "../run/settings.ts";
@@ -31,7 +31,7 @@ export function emptyResult(
     gap: null,
     collisions: null,
     updates: { sent: 0, applied: 0, lost: 0 },
-    bytes: { sent: 0, received: 0 },
+    bytes: { sent: 0, received: 0, perUpdate: null },
     members: null,
     model: null,
     run: ended.run,
@@ -41,13 +41,14 @@ export function emptyResult(
 
 /** One line a person can act on. */
 export function summaryLine(result: TrainResult, workersByDefault: boolean): string {
-  const { model, seconds, status, strategy, workers } = result;
+  const { model, seconds, status, strategy, workers, bytes } = result;
   const parts = [
     status === "interrupted" ? "interrupted, best model so far" : "",
     scoreText(result),
     workers > 1
       ? `${strategy}, ${workers} workers${workersByDefault ? " (cores of this machine)" : ""}`
       : "",
+    bytes.perUpdate === null ? "" : `${formatSize(Math.round(bytes.perUpdate))} an update`,
     formatSeconds(seconds.total),
   ].filter((part) => part !== "");
   return `${model}: ${parts.join(", ")}; try: glissade predict ${model} FILE`;

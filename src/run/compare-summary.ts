@@ -21,6 +21,8 @@ export interface ComparisonSummary {
   readonly loss: Interval | null;
   readonly accuracy: Interval | null;
   readonly bytes: Interval | null;
+  /** What all members sent for each update that one of them learned. */
+  readonly bytesPerUpdate: Interval | null;
   readonly messages: Interval | null;
   readonly staleness: Interval | null;
   readonly waited: Interval | null;
@@ -50,6 +52,7 @@ function summaryOf(rows: readonly ComparisonRow[]): ComparisonSummary {
     loss: over((row) => row.loss),
     accuracy: over((row) => row.accuracy),
     bytes: over((row) => row.bytes),
+    bytesPerUpdate: over((row) => (row.updates > 0 ? row.bytes / row.updates : null)),
     messages: over((row) => row.messages),
     staleness: over((row) => row.staleness),
     waited: over((row) => row.waited),

@@ -65,6 +65,7 @@ export interface ComparisonRow {
   readonly accuracy: number;
   readonly objective: number;
   readonly rowsPerSecond: number;
+  readonly updates: number;
   readonly messages: number;
   readonly bytes: number;
   /** Mean over applied updates, in updates that came between. */
@@ -239,6 +240,7 @@ function doneRow(
     epochs: rows / run.task.trainRows,
     ...{ loss, accuracy, objective },
     rowsPerSecond: rows / seconds,
+    updates: sumOf(telemetry, (member) => member.updates),
     messages: sumOf(telemetry, (member) => member.messagesSent),
     bytes: sumOf(telemetry, (member) => member.bytesSent),
     staleness: meanStaleness(telemetry),
@@ -253,7 +255,7 @@ function failedRow(run: OneRun, error: string): ComparisonRow {
     ...{ strategy: run.name, engine: run.question.engine, workers: run.workers, seed: run.seed },
     ...{ status: "failed", error, rowsPerUpdate: null, merge: null, secondsToTarget: null },
     ...{ seconds: NaN, epochs: 0, loss: NaN, accuracy: NaN, objective: NaN, rowsPerSecond: 0 },
-    ...{ messages: 0, bytes: 0, staleness: 0, stalenessHistogram: [] },
+    ...{ updates: 0, messages: 0, bytes: 0, staleness: 0, stalenessHistogram: [] },
     ...{ learned: 0, waited: 0, communicated: 0, members: [] },
   };
 }

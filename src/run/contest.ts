@@ -120,6 +120,7 @@ function standingOf(group: readonly Entry[]): ComparisonSummary {
     loss: intervalOf(done.map(({ bestLoss }) => bestLoss)),
     accuracy: of(({ test, validation }) => (test ?? validation)?.accuracy),
     bytes: of(({ bytes }) => bytes.sent),
+    bytesPerUpdate: of(({ bytes }) => bytes.perUpdate),
     messages: of(({ members }) => members?.messages),
     staleness: of(({ members }) => members?.staleness.mean),
     waited: of(({ members }) => members && shareWaited(members)),

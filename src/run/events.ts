@@ -225,7 +225,12 @@ export interface TrainResult {
    */
   readonly collisions: { readonly watched: number; readonly collided: number } | null;
   readonly updates: { readonly sent: number; readonly applied: number; readonly lost: number };
-  readonly bytes: { readonly sent: number; readonly received: number };
+  /** `perUpdate`: what all members sent, divided by the updates they learned; null where nothing is sent. */
+  readonly bytes: {
+    readonly sent: number;
+    readonly received: number;
+    readonly perUpdate: number | null;
+  };
   /** What members that exchange messages did; null for others. */
   readonly members: MembersSummary | null;
   /** Path of the model file, or null when none was written. */

@@ -10,7 +10,6 @@ import type { LearnContext } from "../learner/context.ts";
 import { describeKernelTask } from "../learner/kernel-task.ts";
 import { createReplica } from "../learner/replica.ts";
 import type { Weights } from "../learner/solver.ts";
-import type { Model } from "../math/replica.ts";
 import type { Schedule } from "../model/schedule.ts";
 import { type AnyStrategy, type StrategyOptions, strategyOptions } from "../strategies/strategy.ts";
 import { type BestWeights, createBest } from "./best.ts";
@@ -111,7 +110,7 @@ function createWatcher(
   const history = createHistory();
   let verdict: Verdict | null = null;
   let lastRows = 0;
-  const take = (model: Model, rows: number, seconds: number): Verdict | null => {
+  const take = ({ model, rows, seconds, bytes }: Omit<Snapshot, "number">): Verdict | null => {
     room.set(model.values);
     scale = Math.exp(schedule.logScale(model.rows));
     best.average(weights());
@@ -129,7 +128,7 @@ function createWatcher(
       loss: task.validation ? judged.loss : null,
       accuracy: task.validation && context.loss.classifies ? judged.accuracy : null,
       objective: task.validation ? null : judged.objective,
-      bytes: 0,
+      bytes,
       best: best.keep(weights(), judged),
     });
     const { stop } = task.settings;
@@ -142,15 +141,17 @@ function createWatcher(
   return {
     best,
     /** True when a rule ends the run. */
-    judge({ model, rows, seconds }: Snapshot): boolean {
+    judge(snapshot: Snapshot): boolean {
       const begin = performance.now();
-      verdict ??= take(model, rows, seconds);
+      verdict ??= take(snapshot);
       timing.evaluate += (performance.now() - begin) / 1000;
       return verdict !== null;
     },
-    end({ model, telemetry, seconds }: EngineResult): Ending {
+    end(result: EngineResult): Ending {
+      const { model, telemetry, seconds } = result;
       const rows = rowsOf(telemetry);
-      const last = rows > lastRows ? take(model, rows, seconds) : null;
+      const bytes = totalsOf(result).bytes.sent;
+      const last = rows > lastRows ? take({ model, rows, seconds, bytes }) : null;
       const done = verdict ?? last ?? { rule: "epochs" as const, detail: "all epochs learned" };
       return port.stopping.requested
         ? { rule: "interrupted", detail: "asked to stop", dual: null }
@@ -172,13 +173,14 @@ export function optionsOf(
 ): StrategyOptions {
   const { settings } = task;
   const { rowsPerUpdate, merge } = chooseMerge(task, context, chosen, port);
-  const { staleness, topology, servers, uncapped, learn } = settings;
+  const { staleness, topology, servers, uncapped, learn, values, topK, tolerance } = settings;
   return strategyOptions({
     rowsPerUpdate,
     merge,
     learn,
     servers,
     uncapped,
+    ...{ values, topK, tolerance },
     ...(topology === "auto" ? {} : { topology }),
     ...(staleness === null ? {} : { staleness: staleness.low, stalenessMax: staleness.high }),
   });
@@ -212,7 +214,8 @@ function totalsOf({ telemetry, apart }: EngineResult) {
     apart,
   };
   const updates = { sent, applied: sent, lost: 0 };
-  return { updates, members, bytes: { sent: bytes, received: bytes } };
+  const perUpdate = bytes > 0 && sent > 0 ? bytes / sent : null;
+  return { updates, members, bytes: { sent: bytes, received: bytes, perUpdate } };
 }
 
 /** Bar i of the histogram counts updates that were i updates stale. */

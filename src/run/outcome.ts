@@ -20,7 +20,7 @@ export const totalsOfOne: MemberTotals = {
   workers: 1,
   collisions: null,
   updates: { sent: 0, applied: 0, lost: 0 },
-  bytes: { sent: 0, received: 0 },
+  bytes: { sent: 0, received: 0, perUpdate: null },
   members: null,
 };
 

@@ -7,6 +7,8 @@ import type { SettingName, Settings, TrainSettings } from "./settings.ts";
 /** Settings of a run, or of a command that takes several numbers of workers. */
 type AnySettings = Omit<TrainSettings, "workers"> & Pick<Settings, "workers">;
 
+/** Strategies whose workers share one memory, or that have one worker only. */
+const ofOneProcess: readonly string[] = ["serial", "hogwild", "round-robin", "replicas"];
 const parameterServer = ["bsp", "asp", "ssp", "dssp"];
 const withTopology = ["allreduce", "d-psgd", "ad-psgd"];
 const sumsOnly = ["asp", "ssp", "dssp", "peer-to-peer", "hogwild", "round-robin"];
@@ -45,6 +47,13 @@ const noEffects: readonly NoEffect[] = [
     reason: "only strategies allreduce, d-psgd and ad-psgd have one",
     when: (s) => only(withTopology, s),
   },
+  ...(["values", "topK", "tolerance"] as const).map(
+    (setting): NoEffect => ({
+      setting,
+      reason: "this strategy sends no updates",
+      when: (s) => ofOneProcess.includes(s.strategy),
+    }),
+  ),
   {
     setting: "lock",
     reason: "only strategy hogwild has locks",
@@ -109,8 +118,6 @@ export function settingsWithoutEffect(
 
 /** What the schema knows and this version cannot do: it must not be taken for something else. */
 const availableEngines: readonly string[] = ["threads", "cluster"];
-/** Strategies whose workers share one memory, or that have one worker only. */
-const ofOneProcess: readonly string[] = ["serial", "hogwild", "round-robin", "replicas"];
 
 /**
  * Refuses settings that would otherwise be passed over in silence.

@@ -221,6 +221,21 @@ const workersShape = {
     syntax: "NAME",
     description: `who talks to whom: ${topologyNames.join(", ")}`,
   }),
+  values: choice(["f32", "f16", "bf16"], "f32").meta({
+    group: "workers",
+    syntax: "f32|f16|bf16",
+    description: "how values travel (peer-to-peer, ad-psgd); what rounding leaves is carried",
+  }),
+  topK: number(0, { min: 0, integer: true }).meta({
+    group: "workers",
+    syntax: "N",
+    description: "values of an update that travel, the largest; the rest is carried; 0: all",
+  }),
+  tolerance: number(0, { min: 0, below: 1 }).meta({
+    group: "workers",
+    syntax: "X",
+    description: "values smaller than this share of the largest are carried, not sent; 0: none",
+  }),
   lock: choice(["none", "vector", "coordinates"], "none").meta({
     group: "workers",
     syntax: "none|vector|coordinates",

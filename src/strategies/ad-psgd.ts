@@ -141,7 +141,10 @@ function init(seat: Seat, options: StrategyOptions): GossipState {
     inviting: false,
     invited: new Set(),
     resting: new Set(),
-    exchanges: { k: 0, open: null, answered: new Map(), durations: createDurations() },
+    exchanges: {
+      ...{ k: 0, open: null, answered: new Map(), durations: createDurations() },
+      thinning: { values: options.values, topK: options.topK, tolerance: options.tolerance },
+    },
     clock: 0,
     exchanged: 0,
     learnExchanged: 0,

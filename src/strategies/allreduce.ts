@@ -29,6 +29,7 @@ import {
   type Strategy,
   type StrategyOptions,
 } from "./strategy.ts";
+import { refusesThinning } from "./thinning.ts";
 
 interface ReduceState {
   readonly options: StrategyOptions;
@@ -44,7 +45,9 @@ export const allreduce: Strategy<ReduceState, Part> = {
   sharing: "messages",
   pace: "lockstep",
   conserves: ({ merge }) => merge,
-  refuses: (_, options) => refusesReduction("allreduce", options),
+  refuses: (_, options) =>
+    refusesReduction("allreduce", options) ??
+    refusesThinning("allreduce", "sums are rounded again at every hop of their way", options),
   init,
   step,
 };

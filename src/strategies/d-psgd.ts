@@ -22,6 +22,7 @@ import {
   type Strategy,
   type StrategyOptions,
 } from "./strategy.ts";
+import { refusesThinning } from "./thinning.ts";
 
 /** A member's weights, for its neighbours' round. */
 export interface Share {
@@ -51,7 +52,9 @@ export const dPsgd: Strategy<GossipState, Share> = {
   sharing: "messages",
   pace: "lockstep",
   conserves: () => "mean",
-  refuses: ({ workers }, { topology }) => topologyOf(topology).refuses(workers),
+  refuses: ({ workers }, options) =>
+    topologyOf(options.topology).refuses(workers) ??
+    refusesThinning("d-psgd", "rounded models would move the mean of the replicas", options),
   init,
   step,
 };

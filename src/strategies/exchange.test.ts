@@ -11,9 +11,11 @@ import {
   settle,
 } from "./exchange.ts";
 import type { Effect } from "./strategy.ts";
+import { wholeUpdates } from "./thinning.ts";
 
 function createExchanges(): Exchanges {
-  return { k: 0, open: null, answered: new Map(), durations: createDurations() };
+  const thinning = wholeUpdates;
+  return { k: 0, open: null, answered: new Map(), durations: createDurations(), thinning };
 }
 
 function replicaOf(...values: number[]) {

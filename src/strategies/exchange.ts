@@ -8,6 +8,9 @@
  *     i, once per k:  x_i -= D, whatever it learned meanwhile;  acknowledges k.  i asks again when the
  *                     answer is late, and never gives up alone
  *
+ * Where the options thin (`values`, `topK`, `tolerance`), x_i travels rounded, and of D the chosen part; both sides
+ * change by the D that travelled, so nothing need be carried: what was left out is still how far they are apart.
+ *
  * A member begins one exchange at a time, so k only grows and one entry a partner is enough of a log. x is
  * (v, T): the exchange is linear in both, as updates are, so the two commute.
  *
@@ -17,14 +20,21 @@
  */
 import { addDuration, type DeadlineRule, type Durations, deadlineOf } from "../math/deadline.ts";
 import type { Replica } from "../math/replica.ts";
+import { type Delta, isDense, toDense } from "../math/update.ts";
+import { packPart, type Thinning, unpackOwn } from "../wire/carry.ts";
+import { type Unpacked, unpackDelta } from "../wire/packed.ts";
 import type { MessageBody, Outbox } from "./strategy.ts";
+import { isThin, wholeUpdates } from "./thinning.ts";
+
+/** v of a model or of a D; packed where the options thin it. */
+type Vector = Float32Array | Uint8Array;
 
 /** x_i, for exchange k. */
 export interface Offer extends MessageBody {
   readonly kind: "offer";
   readonly k: number;
   readonly rows: number;
-  readonly values: Float32Array;
+  readonly values: Vector;
 }
 
 /** D of exchange k. */
@@ -32,7 +42,7 @@ export interface Difference extends MessageBody {
   readonly kind: "difference";
   readonly k: number;
   readonly rows: number;
-  readonly values: Float32Array;
+  readonly values: Vector;
 }
 
 /** D of exchange k has been taken; it need not be kept. */
@@ -52,10 +62,12 @@ export interface OpenExchange {
   tries: number;
 }
 
-/** The last exchange with one partner that began it; `difference` is null once acknowledged. */
+/** The last exchange with one partner that began it; both are null once it is acknowledged. */
 export interface Answered {
   readonly k: number;
   difference: Difference | null;
+  /** D as it was applied here. */
+  delta: Delta | null;
 }
 
 /** One member's exchanges. */
@@ -66,6 +78,8 @@ export interface Exchanges {
   /** By partner that began. */
   readonly answered: Map<number, Answered>;
   readonly durations: Durations;
+  /** How x_i travels, and what of D does. */
+  readonly thinning: Thinning;
 }
 
 type Out = Outbox<ExchangeMessage>;
@@ -79,10 +93,17 @@ export function begin(
   { to, now }: { to: number; now: number },
   out: Out,
 ): void {
-  const { rows, values } = replica.snapshot();
+  const { rows, values } = offered(replica, exchanges.thinning);
   const offer: Offer = { kind: "offer", k: ++exchanges.k, rows, values };
   exchanges.open = { to, offer, since: now, retryAt: now, tries: 0 };
   offerAgain(exchanges, now, out);
+}
+
+/** x_i as it travels: rounding it moves no sum, since both sides change by the D that follows from it. */
+function offered(replica: Replica, thinning: Thinning): { rows: number; values: Vector } {
+  if (!isThin(thinning)) return replica.snapshot();
+  const { values } = thinning;
+  return { rows: replica.rows, values: packPart(replica.values, { ...wholeUpdates, values }) };
 }
 
 /** Asks once more, with the same k, when the answer is late; waits twice as long each time. */
@@ -100,7 +121,7 @@ function offerAgain({ open, durations }: Exchanges, now: number, out: Out): void
 
 /** Answers an exchange: averages once per k, repeats what it answered, drops what is past; true when it averaged. */
 export function absorbOffer(
-  { answered }: Exchanges,
+  { answered, thinning }: Exchanges,
   replica: Replica,
   { from, body }: { from: number; body: Offer },
   out: Out,
@@ -114,13 +135,25 @@ export function absorbOffer(
     out.push({ kind: "send", to: from, body: last.difference });
     return false;
   }
-  const values = halfDifference(body.values, replica.values);
+  const theirs = readVector(body.values, replica);
+  if ("fault" in theirs) {
+    out.push({ kind: "drop", from, reason: theirs.fault });
+    return false;
+  }
+  const half = halfDifference(toDense(theirs.delta, replica.values.length), replica.values);
+  const values = isThin(thinning) ? packPart(half, thinning) : half;
   const rows = (body.rows - replica.rows) / 2;
-  replica.apply({ rows, delta: values });
+  // What both apply is D as it travels.
+  const delta = values === half ? half : unpackOwn(values as Uint8Array, half.length);
+  replica.apply({ rows, delta });
   const difference: Difference = { kind: "difference", k: body.k, rows, values };
-  answered.set(from, { k: body.k, difference });
+  answered.set(from, { k: body.k, difference, delta });
   out.push({ kind: "send", to: from, body: difference });
   return true;
+}
+
+function readVector(values: Vector, { values: { length } }: Replica): Unpacked {
+  return values instanceof Uint8Array ? unpackDelta(values, length) : { delta: values };
 }
 
 function halfDifference(theirs: Float32Array, own: Float32Array): Float32Array {
@@ -141,7 +174,12 @@ export function absorbDifference(
     out.push({ kind: "drop", from, reason: "stale exchange" });
     return false;
   }
-  replica.apply({ rows: body.rows, delta: body.values }, -1);
+  const read = readVector(body.values, replica);
+  if ("fault" in read) {
+    out.push({ kind: "drop", from, reason: read.fault });
+    return false;
+  }
+  replica.apply({ rows: body.rows, delta: read.delta }, -1);
   addDuration(exchanges.durations, now - open.since);
   exchanges.open = null;
   out.push({ kind: "send", to: from, body: { kind: "received", k: body.k } });
@@ -151,7 +189,9 @@ export function absorbDifference(
 /** Forgets a D that has been taken. */
 export function absorbReceived({ answered }: Exchanges, from: number, { k }: Received): void {
   const last = answered.get(from);
-  if (last?.k === k) last.difference = null;
+  if (last?.k !== k) return;
+  last.difference = null;
+  last.delta = null;
 }
 
 /**
@@ -170,11 +210,12 @@ export function settle(
     tell(0);
   }
   const last = exchanges.answered.get(member);
-  if (last?.difference) tell(lengthOf(last.difference.values));
+  if (last?.delta) tell(lengthOf(last.delta));
   exchanges.answered.delete(member);
 }
 
-function lengthOf(values: Float32Array): number {
+function lengthOf(delta: Delta): number {
+  const values = isDense(delta) ? delta : delta.value;
   let squares = 0;
   for (let i = 0; i < values.length; i++) squares += values[i]! * values[i]!;
   return Math.sqrt(squares);

@@ -31,6 +31,7 @@ import type {
   Strategy,
   StrategyOptions,
 } from "./strategy.ts";
+import { refusesThinning } from "./thinning.ts";
 
 interface ColumnState {
   readonly rank: number;
@@ -70,7 +71,10 @@ function refuses({ workers, width }: SeatingQuestion, options: StrategyOptions):
   if (workers > width) {
     return `feature-parallel needs a column for each worker: current value is ${workers} workers, ${width} columns`;
   }
-  return refusesReduction("feature-parallel", options);
+  return (
+    refusesReduction("feature-parallel", options) ??
+    refusesThinning("feature-parallel", "it sends predictions and no updates", options)
+  );
 }
 
 function step(state: ColumnState, replica: Replica, event: NodeEvent<Part>, out: Out): void {

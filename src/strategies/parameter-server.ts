@@ -32,6 +32,7 @@ import {
   type Strategy,
   type StrategyOptions,
 } from "./strategy.ts";
+import { refusesThinning } from "./thinning.ts";
 
 /** What makes one strategy of this machine. */
 export interface ServerRule {
@@ -69,10 +70,7 @@ export function parameterServer(rule: ServerRule): Strategy<State, ServerMessage
     pace: rule.pace,
     conserves: (options) => mergeOf(rule, options),
     seats,
-    refuses: ({ width }, { servers }) =>
-      servers >= 1 && servers <= width
-        ? null
-        : `servers must be from 1 to the ${width} columns: current value is ${servers}`,
+    refuses: (question, options) => refuses(rule.name, question, options),
     init: (seat, options) =>
       seat.role === "server"
         ? createServer(seat, {
@@ -86,6 +84,19 @@ export function parameterServer(rule: ServerRule): Strategy<State, ServerMessage
         ? stepServer(state, replica, event, out)
         : stepWorker(state, replica, event, out),
   };
+}
+
+function refuses(
+  name: string,
+  { width }: SeatingQuestion,
+  options: StrategyOptions,
+): string | null {
+  const { servers } = options;
+  if (servers < 1 || servers > width) {
+    return `servers must be from 1 to the ${width} columns: current value is ${servers}`;
+  }
+  const why = "its servers answer each update with the whole model, beside which updates are small";
+  return refusesThinning(name, why, options);
 }
 
 function mergeOf(rule: ServerRule, options: StrategyOptions): "sum" | "mean" {

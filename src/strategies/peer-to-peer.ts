@@ -51,6 +51,7 @@ import {
   type StrategyOptions,
   viewOf,
 } from "./strategy.ts";
+import { isThin, wholeUpdates } from "./thinning.ts";
 
 /** Every so many updates one tells what its sender has, so that others may forget it. */
 const updatesPerSeen = 8;
@@ -162,16 +163,11 @@ function sendUpdate(state: PeerState, { rows, delta }: Update, out: PeerOut): vo
   out.push({ kind: "report", report: { kind: "applied", from: rank, clock, staleness } });
   const seen = clock % updatesPerSeen === 0 ? seenOf(state) : null;
   if (carry) produce(carry, delta);
-  const everything = { values: "f32", topK: 0, tolerance: 0 } as const;
-  const part = carry ? draw(carry, exhausted ? everything : options) : delta;
+  const part = carry ? draw(carry, exhausted ? wholeUpdates : options) : delta;
   const body: PeerUpdate = { kind: "update", clock, rows, delta: part, version, seen };
   for (const peer of presentPeers(state)) {
     if (peer.subscribed) out.push({ kind: "send", to: peer.rank, body });
   }
-}
-
-function isThin({ values, topK, tolerance }: StrategyOptions): boolean {
-  return values !== "f32" || topK > 0 || tolerance > 0;
 }
 
 function absorb(

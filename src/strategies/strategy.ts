@@ -62,7 +62,7 @@ export interface StrategyOptions {
   readonly servers: number;
   readonly topology: TopologyName;
   readonly order: "average-then-adapt" | "adapt-then-average";
-  /** peer-to-peer: how values travel, and what of an update does (wire/carry.ts); 0: everything. */
+  /** peer-to-peer, ad-psgd: how values travel, and what of an update does (wire/carry.ts); 0: everything. */
   readonly values: ValueFormat;
   readonly topK: number;
   readonly tolerance: number;

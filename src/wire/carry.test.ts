@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { nextBelow, nextNormal, randomStream } from "../math/random.ts";
-import { addDelta } from "../math/update.ts";
-import { createCarry, draw, produce, withoutCarry } from "./carry.ts";
+import { addDelta, toDense } from "../math/update.ts";
+import { createCarry, draw, packPart, produce, unpackOwn, withoutCarry } from "./carry.ts";
 import { unpackDelta, valueFormats } from "./packed.ts";
 
 const width = 200;
@@ -28,12 +28,14 @@ test("sent + carried = produced, rounding included", () => {
       });
       const read = unpackDelta(draw(carry, thinning), width);
       if ("fault" in read) throw new Error(read.fault);
-      const { index, value } = read.delta as { index: Uint32Array; value: Float32Array };
-      if (thinning.topK > 0) expect(index.length).toBeLessThanOrEqual(thinning.topK);
-      index.forEach((column, k) => {
-        sent[column]! += value[k]!;
+      const drawn = toDense(read.delta, width);
+      const count = drawn.filter((x) => x !== 0).length;
+      if (thinning.topK > 0) expect(count).toBeLessThanOrEqual(thinning.topK);
+      drawn.forEach((x, i) => {
+        sent[i]! += x;
       });
-      for (let i = 0; i < width; i++) expect(sent[i]! + carry[i]!).toBe(produced[i]);
+      const kept = produced.every((x, i) => sent[i]! + carry[i]! === x);
+      expect(kept, `seed ${seed}, round ${round}`).toBe(true);
     }
   }
 });
@@ -53,4 +55,27 @@ test("a model without what is carried is what others have, up to rounding of f32
   withoutCarry(own, carry).forEach((x, i) => {
     expect(x).toBeCloseTo(others[i]!, 4);
   });
+});
+
+test("packing takes the form that is smaller: most of the values listed one by one, or all of them", () => {
+  const full = Float32Array.from({ length: width }, (_, i) => 1 + i);
+  const few = full.map((x) => (x > width - 10 ? x : 0));
+  const everything = { values: "f16", topK: 0, tolerance: 0 } as const;
+  expect(packPart(full, everything).length).toBe(8 + 2 * width);
+  expect(unpackOwn(packPart(full, everything), width)).toBeInstanceOf(Float32Array);
+  expect(packPart(few, everything).length).toBeLessThan(8 + 4 * 10);
+});
+
+test("the k largest are the k largest, whatever the order they lie in", () => {
+  const stream = randomStream({ seed: 3, purpose: "largest" });
+  for (let round = 0; round < 200; round++) {
+    const vector = Float32Array.from({ length: width }, () => Math.fround(nextNormal(stream)));
+    const topK = 1 + nextBelow(stream, width - 1);
+    const sent = toDense(
+      unpackOwn(packPart(vector, { values: "f32", topK, tolerance: 0 }), width),
+      width,
+    );
+    const least = vector.map(Math.abs).sort()[width - topK]!;
+    expect(sent).toEqual(vector.map((x) => (Math.abs(x) >= least ? x : 0)));
+  }
 });

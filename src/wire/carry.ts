@@ -11,7 +11,7 @@
  * Invariant: sent + carried = produced, rounding included.
  */
 import { type Delta, isDense } from "../math/update.ts";
-import { packDelta, unpackDelta, type ValueFormat } from "./packed.ts";
+import { denseBytes, packDelta, unpackDelta, type ValueFormat } from "./packed.ts";
 
 /** What to send of an update. */
 export interface Thinning {
@@ -38,29 +38,79 @@ export function produce(carry: Carry, delta: Delta): void {
 }
 
 /** Takes what is to be sent now out of the carry; returns it packed. */
-export function draw(carry: Carry, { values, topK, tolerance }: Thinning): Uint8Array {
-  const least = thresholdOf(carry, { topK, tolerance });
-  const chosen: number[] = [];
-  for (let i = 0; i < carry.length; i++) {
-    if (carry[i] !== 0 && Math.abs(carry[i]!) >= least) chosen.push(i);
-  }
-  const index = Uint32Array.from(topK > 0 && chosen.length > topK ? chosen.slice(0, topK) : chosen);
-  const value = Float32Array.from(index, (i) => carry[i]!);
-  const packed = packDelta({ index, value }, values);
-  const sent = unpackDelta(packed, carry.length);
-  if ("delta" in sent && !isDense(sent.delta)) {
-    for (let k = 0; k < index.length; k++) carry[index[k]!]! -= sent.delta.value[k]!;
+export function draw(carry: Carry, thinning: Thinning): Uint8Array {
+  const packed = packPart(carry, thinning);
+  const delta = unpackOwn(packed, carry.length);
+  if (isDense(delta)) for (let i = 0; i < delta.length; i++) carry[i]! -= delta[i]!;
+  else {
+    const { index, value } = delta;
+    for (let k = 0; k < index.length; k++) carry[index[k]!]! -= value[k]!;
   }
   return packed;
 }
 
-function thresholdOf(carry: Carry, { topK, tolerance }: { topK: number; tolerance: number }) {
+/** The chosen part of a vector, rounded and packed, in the form that takes fewer bytes; the vector stays. */
+export function packPart(vector: Carry | Float32Array, thinning: Thinning): Uint8Array {
+  const { values, topK, tolerance } = thinning;
+  const least = thresholdOf(vector, { topK, tolerance });
+  const index = new Uint32Array(topK > 0 ? Math.min(topK, vector.length) : vector.length);
+  let count = 0;
+  for (let i = 0; i < vector.length && count < index.length; i++) {
+    if (vector[i] !== 0 && Math.abs(vector[i]!) >= least) index[count++] = i;
+  }
+  const chosen = index.slice(0, count);
+  const sparse = packDelta(
+    { index: chosen, value: Float32Array.from(chosen, (i) => vector[i]!) },
+    values,
+  );
+  if (sparse.length <= denseBytes(vector.length, values)) return sparse;
+  const dense = new Float32Array(vector.length);
+  for (const i of chosen) dense[i] = vector[i]!;
+  return packDelta(dense, values);
+}
+
+/** What those who receive a packed delta of ours will read. */
+export function unpackOwn(packed: Uint8Array, width: number): Delta {
+  const read = unpackDelta(packed, width);
+  if ("fault" in read) throw new Error(`A delta of our own is no delta: ${read.fault}`);
+  return read.delta;
+}
+
+/** The least size of a coordinate that is sent. */
+function thresholdOf(
+  vector: Carry | Float32Array,
+  { topK, tolerance }: { topK: number; tolerance: number },
+): number {
   let largest = 0;
-  for (let i = 0; i < carry.length; i++) largest = Math.max(largest, Math.abs(carry[i]!));
+  for (let i = 0; i < vector.length; i++) largest = Math.max(largest, Math.abs(vector[i]!));
   const least = tolerance * largest;
-  if (topK === 0 || topK >= carry.length) return least;
-  const sizes = carry.map(Math.abs).sort();
-  return Math.max(least, sizes[sizes.length - topK]!);
+  if (topK === 0 || topK >= vector.length) return least;
+  const sizes = Float64Array.from(vector)
+    .map(Math.abs)
+    .filter((size) => size > 0 && size >= least);
+  return sizes.length <= topK ? least : ascendingAt(sizes, sizes.length - topK);
+}
+
+/** The number that would be at this place if they were sorted (Hoare's FIND); changes their order. */
+function ascendingAt(numbers: Float64Array, place: number): number {
+  let low = 0;
+  let high = numbers.length - 1;
+  while (low < high) {
+    const pivot = numbers[(low + high) >> 1]!;
+    let [left, right] = [low, high];
+    while (left <= right) {
+      while (numbers[left]! < pivot) left++;
+      while (numbers[right]! > pivot) right--;
+      if (left > right) break;
+      const kept = numbers[left]!;
+      numbers[left++] = numbers[right]!;
+      numbers[right--] = kept;
+    }
+    if (place <= right) high = right;
+    else if (place >= left) low = left;
+    else break;
+  }
+  return numbers[place]!;
 }
 
 /** The values of a model without what is still carried: what everybody who got all that was sent has. */

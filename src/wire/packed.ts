@@ -45,6 +45,11 @@ export function packDelta(delta: Delta, format: ValueFormat): Uint8Array {
   return bytes;
 }
 
+/** Bytes of a packed delta that lists every coordinate. */
+export function denseBytes(width: number, format: ValueFormat): number {
+  return headerBytes + (format === "f32" ? 4 : 2) * width;
+}
+
 /** The e at which the largest value is just below 2^15, so that it rounds to no infinity. */
 function exponentOf(values: Float32Array): number {
   let largest = 0;

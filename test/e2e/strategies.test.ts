@@ -46,3 +46,21 @@ test("a signal stops the threads too: the best model so far, exit code 130", asy
   expect(lastObject(stdout)).toMatchObject({ status: "interrupted", stopped: "interrupted" });
   expect(existsSync(join(cwd, "model.safetensors"))).toBe(true);
 });
+
+test("--values and --tolerance make updates small, say how small, and are refused with the reason where they can't", async () => {
+  const cwd = temporaryFolder();
+  const args = ["train", smallNews, "--workers", "2", "--epochs", "3", "--l2", "1e-3"];
+  const sizeOf = async (...more: string[]) => {
+    const run = ["--strategy", "peer-to-peer", "--json", ...more];
+    const { code, stdout, stderr } = await glissade([...args, ...run], { cwd });
+    expect(code, stderr).toBe(0);
+    const { bytes, updates } = lastObject(stdout);
+    expect(bytes.perUpdate).toBeCloseTo(bytes.sent / updates.sent, 6);
+    return bytes.perUpdate as number;
+  };
+  const whole = await sizeOf();
+  expect(await sizeOf("--values", "f16", "--tolerance", "0.3")).toBeLessThan(whole / 2);
+  const refused = await glissade([...args, "--strategy", "bsp", "--top-k", "9"], { cwd });
+  expect(refused.code).not.toBe(0);
+  expect(refused.stderr).toContain("bsp sends everything, as its servers answer");
+});

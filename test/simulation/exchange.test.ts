@@ -5,6 +5,7 @@ import { runSimulation } from "../../src/engines/simulator/simulator.ts";
 import { ledgerTask } from "../../src/learner/ledger-task.ts";
 import { nextBelow, nextUniform, randomStream } from "../../src/math/random.ts";
 import type { Replica } from "../../src/math/replica.ts";
+import { toDense } from "../../src/math/update.ts";
 import { adPsgd } from "../../src/strategies/ad-psgd.ts";
 import type { Exchanges } from "../../src/strategies/exchange.ts";
 import { type AnyStrategy, type Effect, strategyOptions } from "../../src/strategies/strategy.ts";
@@ -41,10 +42,10 @@ function watched(seen: Seen, seed: number, loss: number): AnyStrategy {
 function unreceived({ states }: Seen, coordinate: number): number {
   let sum = 0;
   states.forEach(({ exchanges }, passive) => {
-    for (const [active, { k, difference }] of exchanges.answered) {
+    for (const [active, { k, delta }] of exchanges.answered) {
       const { open } = states[active]!.exchanges;
-      if (difference && open?.to === passive && open.offer.k === k) {
-        sum += difference.values[coordinate]!;
+      if (delta && open?.to === passive && open.offer.k === k) {
+        sum += toDense(delta, states.length)[coordinate]!;
       }
     }
   });
@@ -59,7 +60,10 @@ test("the sum of replicas minus logged, unreceived D changes only by learning", 
     const learned = new Float64Array(workers);
     const { deadlock, telemetry, model } = runSimulation({
       strategy: watched(seen, seed, seed % 2 === 0 ? 0 : 0.3),
-      options: strategyOptions({ topology: seed % 3 === 0 ? "exponential" : "ring" }),
+      options: strategyOptions({
+        topology: seed % 3 === 0 ? "exponential" : "ring",
+        ...(seed % 4 === 0 ? { values: "bf16", topK: 2, tolerance: 0.1 } : {}),
+      }),
       task: ledgerTask({ workers, rowsPerWorker: 12 }),
       workers,
       seed,

@@ -7,6 +7,8 @@ export interface ClusterSnapshot {
   readonly number: number;
   readonly rows: number;
   readonly seconds: number;
+  /** Sent by all members, as they last told. */
+  readonly bytes: number;
   readonly model: Model;
 }
 

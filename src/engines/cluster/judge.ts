@@ -82,7 +82,10 @@ export class Judge {
   async #judge(number: number, rows: number, held: readonly HeldModel[]): Promise<boolean> {
     try {
       const model = snapshotModel(this.#case.plan, held);
-      return await this.#case.observe.at({ number, rows, seconds: this.#port.now(), model });
+      const entries = [...this.#case.roster.entries.values()];
+      const bytes = entries.reduce((sum, entry) => sum + entry.bytes, 0);
+      const seconds = this.#port.now();
+      return await this.#case.observe.at({ number, rows, seconds, bytes, model });
     } catch (error) {
       this.#port.fail(error instanceof Error ? error : new Error(String(error)));
       return true;

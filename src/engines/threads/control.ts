@@ -19,13 +19,18 @@ const closed = 1 << 30;
 export interface Control {
   readonly words: Int32Array;
   readonly claimed: BigInt64Array;
+  readonly sent: BigInt64Array;
 }
 
 export const controlBytes = 128;
 
 /** Views the control words at the start of a shared buffer; zeroed memory is a run that begins. */
 export function viewControl(buffer: SharedArrayBuffer): Control {
-  return { words: new Int32Array(buffer, 0, 16), claimed: new BigInt64Array(buffer, 64, 1) };
+  return {
+    words: new Int32Array(buffer, 0, 16),
+    claimed: new BigInt64Array(buffer, 64, 1),
+    sent: new BigInt64Array(buffer, 72, 1),
+  };
 }
 
 /** Whether a worker may learn update `k` (from 1) in lockstep; every worker gets the same answer. */
@@ -92,6 +97,16 @@ export function start({ words }: Control): void {
 /** Sleeps until all members may begin. */
 export function awaitStart({ words }: Control): void {
   Atomics.wait(words, word.started, 0);
+}
+
+/** Counts bytes that a member sends. */
+export function countBytes({ sent }: Control, bytes: number): void {
+  Atomics.add(sent, 0, BigInt(bytes));
+}
+
+/** Bytes sent by all members so far. */
+export function bytesOf({ sent }: Control): number {
+  return Number(Atomics.load(sent, 0));
 }
 
 /** Counts a member whose part is over; returns how many are. */

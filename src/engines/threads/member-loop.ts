@@ -6,7 +6,7 @@
 import type { Cursor } from "../../learner/cursor.ts";
 import type { Task } from "../../learner/learner.ts";
 import type { AnyStrategy } from "../../strategies/strategy.ts";
-import { readFrame } from "../../wire/frame.ts";
+import { frameBytes, readFrame } from "../../wire/frame.ts";
 import {
   answerExhausted,
   answerRequest,
@@ -24,6 +24,7 @@ import { countDrop } from "../telemetry.ts";
 import {
   type Control,
   claimRows,
+  countBytes,
   countFinished,
   countSleeping,
   finishedOf,
@@ -105,7 +106,10 @@ function createMember(
   const outgoing: Outgoing = { rank, boxes, unsent: new Map(), posted: new Set() };
   const port: HostPort = {
     now: () => nowOf(job),
-    send: (to, body) => send(outgoing, to, body),
+    send: (to, body) => {
+      countBytes(given.control, frameBytes(body));
+      send(outgoing, to, body);
+    },
     wake: (after) => {
       member.wakeAt = nowOf(job) + after;
     },

@@ -19,6 +19,7 @@ import { loadStrategy, type StrategySource } from "../strategy-source.ts";
 import { createTask, type TaskSpec } from "../task-spec.ts";
 import { createTelemetry, mergeTelemetry } from "../telemetry.ts";
 import {
+  bytesOf,
   type Control,
   closeGate,
   controlBytes,
@@ -50,6 +51,8 @@ export interface Snapshot {
   readonly number: number;
   readonly rows: number;
   readonly seconds: number;
+  /** Sent by all members until then. */
+  readonly bytes: number;
   readonly model: Model;
 }
 
@@ -241,7 +244,8 @@ async function judge(
   progress.snapshots.delete(number);
   const seconds = secondsOf(crew) - progress.beganSeconds;
   const mean = due === 1 ? model : resultModel(heldBy(crew, models), task.width);
-  if (await plan.observe!.at({ number, rows, seconds, model: mean })) {
+  const bytes = bytesOf(crew.control);
+  if (await plan.observe!.at({ number, rows, seconds, bytes, model: mean })) {
     // The verdict takes effect after the epoch that is being learned; only then may it be counted.
     const every = snapshotUpdates(plan.observe!.everyEpochs, updatesAgreed(crew.control));
     limitUpdates(crew.control, (number + 1) * every);
