@@ -1,7 +1,7 @@
 /** Every strategy that exchanges messages, from the settings to a model, on threads and real data. */
 import { beforeAll, expect, test } from "vitest";
 import { type LoadedDataset, loadDataset } from "../src/run/load.ts";
-import { ruleFor } from "../src/run/merge-rule.ts";
+import { type MergeQuestion, ruleFor } from "../src/run/merge-rule.ts";
 import type { TrainOptions } from "../src/run/settings.ts";
 import { train } from "../src/run/train.ts";
 import { sharedData } from "./support-data.ts";
@@ -74,15 +74,28 @@ test("rules of --stop end a run of many members, and a run stops when asked", as
 });
 
 test("rows per update and merging follow the stated rule", () => {
-  const given = { rowsPerUpdate: "auto", merge: "auto" } as const;
-  const question = { given, critical: 2000, workers: 4, trainRows: 20_000, meanAllowed: true };
-  expect(ruleFor(question)).toEqual({ rowsPerUpdate: 313, merge: "sum" });
-  expect(ruleFor({ ...question, workers: 16 })).toEqual({ rowsPerUpdate: 79, merge: "sum" });
-  expect(ruleFor({ ...question, critical: 20 })).toEqual({ rowsPerUpdate: 313, merge: "mean" });
-  expect(ruleFor({ ...question, critical: 20, meanAllowed: false })).toEqual({
-    rowsPerUpdate: 5,
-    merge: "sum",
-  });
-  const fixed = { rowsPerUpdate: 1000, merge: "auto" } as const;
-  expect(ruleFor({ ...question, given: fixed }).merge).toBe("mean");
+  const question = {
+    given: { rowsPerUpdate: "auto", merge: "auto" },
+    learn: "local",
+    ...{ workers: 4, trainRows: 20_000, critical: () => 2000 },
+    merges: ["sum", "mean", "anticipate"],
+  } as const;
+  const chosen = (given: Partial<MergeQuestion>) => {
+    const { rowsPerUpdate, merge } = ruleFor({ ...question, ...given });
+    return { rowsPerUpdate, merge };
+  };
+  const fixed = (rowsPerUpdate: number) => ({ rowsPerUpdate, merge: "auto" }) as const;
+  expect(chosen({})).toEqual({ rowsPerUpdate: 313, merge: "anticipate" });
+  expect(chosen({ workers: 16 })).toEqual({ rowsPerUpdate: 79, merge: "anticipate" });
+  expect(chosen({ workers: 1 })).toEqual({ rowsPerUpdate: 1250, merge: "sum" });
+  expect(chosen({ given: fixed(50) })).toEqual({ rowsPerUpdate: 50, merge: "sum" });
+  expect(chosen({ given: fixed(51) }).merge).toBe("anticipate");
+  // Where nothing can be anticipated: sums of few rows, or the mean where those were too few.
+  for (const plain of [{ learn: "gradient" }, { merges: ["sum", "mean"] }] as const) {
+    expect(chosen(plain)).toEqual({ rowsPerUpdate: 313, merge: "sum" });
+    expect(chosen({ ...plain, critical: () => 20 })).toEqual({ rowsPerUpdate: 313, merge: "mean" });
+    expect(chosen({ ...plain, given: fixed(1000) }).merge).toBe("mean");
+  }
+  const sums = { merges: ["sum"], critical: () => 20 } as const;
+  expect(chosen(sums)).toEqual({ rowsPerUpdate: 5, merge: "sum" });
 });

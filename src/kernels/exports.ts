@@ -71,6 +71,17 @@ export interface KernelExports extends ReadingKernels, SharedKernels {
     validation: number,
   ): number;
   predictRows(rows: number, count: number, v: number, scale: number, predictions: number): void;
+  anticipateRows(
+    loss: number,
+    rows: number,
+    count: number,
+    v: number,
+    sigma: number,
+    scale: number,
+    coefficient: number,
+    threshold: number,
+  ): void;
+  differenceCounted(after: number, before: number, sigma: number, out: number, width: number): void;
   adagradRows(
     loss: number,
     rows: number,

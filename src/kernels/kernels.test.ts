@@ -64,6 +64,44 @@ for (const name of names) {
     });
   }
 
+  test(`steps counted sigma times, ${name}: kernel and reference agree ${bound}`, () => {
+    fc.assert(
+      fc.property(fc.integer(), (seed) => {
+        const { arena, kernels, context, list, rows, v, state } = problem(seed, name);
+        const { scale, coefficient } = context;
+        const sigma = arena.allocateF32(v.length);
+        for (let j = 0; j < sigma.length; j++) sigma[j] = 1 + 3 * nextUniform(state);
+        const [copy, before] = [v.slice(), arena.allocateF32(v.length)];
+        before.set(v);
+        const learned = twin.anticipateRows(
+          losses[name],
+          rows,
+          { v: copy, sigma },
+          { scale, coefficient },
+          0,
+        );
+        const { address, count } = list;
+        const [at, steps] = [v.byteOffset, sigma.byteOffset];
+        kernels.anticipateRows(
+          losses[name].code,
+          address,
+          count,
+          at,
+          steps,
+          scale.byteOffset,
+          coefficient.byteOffset,
+          0,
+        );
+        const close = (a: Float32Array, b: Float32Array) =>
+          exact ? expect([...a]).toEqual([...b]) : expectClose(a, b, 1e-5);
+        close(v, copy);
+        kernels.differenceCounted(at, before.byteOffset, steps, at, v.length);
+        close(v, learned);
+      }),
+      { numRuns: 60 },
+    );
+  });
+
   test(`evaluate ${name}: kernel and reference agree ${exact ? "to the bit" : "within 1e-12"}`, () => {
     fc.assert(
       fc.property(fc.integer(), (seed) => {

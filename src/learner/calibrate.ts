@@ -29,7 +29,13 @@ export function calibrateRate(
   scheduleOf: (rate: number) => Schedule,
   replica: Replica,
   sample: RowList,
-  start: { rate: number; weights: Float32Array | null; learn: LearnSample },
+  start: {
+    rate: number;
+    weights: Float32Array | null;
+    learn: LearnSample;
+    /** The smallest rate is taken whose objective is above the lowest by no more than this share. */
+    tolerance?: number;
+  },
 ): Calibration {
   const tried = new Map<number, number>();
   const objectiveOf = (rate: number): number => {
@@ -49,6 +55,10 @@ export function calibrateRate(
       best *= factor;
       if (factor === 2 || factor === 1 / 2) break;
     }
+  }
+  if (start.tolerance) {
+    const enough = (1 + start.tolerance) * objectiveOf(best);
+    while (tried.size < triesMax && objectiveOf(best / 2) <= enough) best /= 2;
   }
   return { rate: best, objective: objectiveOf(best), tries: tried.size };
 }

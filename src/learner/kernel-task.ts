@@ -9,6 +9,7 @@ import { type Model, type Replica, replicaOver } from "../math/replica.ts";
 import { isDense, type Update } from "../math/update.ts";
 import type { LossName } from "../model/losses.ts";
 import { createSchedule, type Schedule, type ScheduleSpec } from "../model/schedule.ts";
+import { createStepsCounted, featureShares, type StepsCounted } from "./anticipation.ts";
 import { createContext, type LearnContext } from "./context.ts";
 import type { RowSpan } from "./cursor.ts";
 import type { Learner, LearnerSeat, LearnOptions, Task } from "./learner.ts";
@@ -40,6 +41,8 @@ export interface KernelTaskSpec {
   readonly threshold: number;
   readonly schedule: ScheduleSpec;
   readonly train: readonly PartSpec[];
+  /** Share of the training rows that have each feature (f32 in the memory); counted where it is needed and absent. */
+  readonly shares?: number;
   /** Rows that evaluations look at, as a list of pairs. */
   readonly judged: { readonly address: number; readonly count: number };
 }
@@ -47,21 +50,27 @@ export interface KernelTaskSpec {
 /** Segments a worker owns at least: the unit in which rows are assigned (design: architecture.md). */
 export const segmentsPerWorker = 16;
 
-/** Describes a task to other threads: row numbers are copied into the arena, once. */
+/**
+ * Describes a task to other threads: row numbers are copied into the arena, once. `shares` lie in it already, where updates
+ * anticipate; threads that find none count for themselves.
+ */
 export function describeKernelTask(
   arena: Arena,
-  options: Omit<KernelTaskSpec, "memory" | "train" | "judged"> & {
+  given: Omit<KernelTaskSpec, "memory" | "train" | "judged" | "shares"> & {
     train: readonly BlockRows[];
     judged: RowList;
+    shares?: Float32Array;
   },
 ): KernelTaskSpec {
+  const { shares, ...options } = given;
   const train = options.train.map(({ block, rows }) => {
     const room = arena.allocateU32(rows.length);
     room.set(rows);
     return { block: block.byteOffset, rows: room.byteOffset, count: rows.length };
   });
   const { address, count } = options.judged;
-  return { ...options, memory: arena.memory, train, judged: { address, count } };
+  const described = { ...options, memory: arena.memory, train, judged: { address, count } };
+  return shares ? { ...described, shares: shares.byteOffset } : described;
 }
 
 /** Makes the task in this thread; threads that share the memory see the same blocks. */
@@ -75,13 +84,18 @@ export function createKernelTask(spec: KernelTaskSpec): Task {
   }));
   const room = createUpdateRoom(context, spec.width);
   const scaleAt = (rows: number) => Math.exp(schedule.logScale(rows));
+  const steps = createStepsCounted(arena, () =>
+    spec.shares === undefined
+      ? featureShares(parts, spec.width)
+      : arena.f32(spec.shares, spec.width),
+  );
   return {
     name: "rows",
     width: spec.width,
     rows: countRows(parts),
     createReplica: (width) => kernelReplica(context, width, scaleAt),
     createLearner: (seat) =>
-      createPartsLearner({ context, schedule, room }, ownedParts(parts, seat), seat),
+      createPartsLearner({ context, schedule, room, steps }, ownedParts(parts, seat), seat),
     evaluate: (model) => evaluateModel(context, scaleAt, spec, model),
   };
 }
@@ -134,13 +148,14 @@ export interface LearnerTools {
   readonly context: LearnContext;
   readonly schedule: Schedule;
   readonly room: UpdateRoom;
+  readonly steps: StepsCounted;
   /** How epochs are shuffled, where the parts are copies and can't say it themselves. */
   readonly shape?: ShuffleShape;
 }
 
 /** A learner over rows of blocks. */
 export function createPartsLearner(
-  { context, schedule, room, ...tools }: LearnerTools,
+  { context, schedule, room, steps, ...tools }: LearnerTools,
   parts: readonly BlockRows[],
   { rank, seed }: LearnerSeat,
 ): Learner {
@@ -150,7 +165,7 @@ export function createPartsLearner(
   let shuffled: { epoch: number; list: RowList } | null = null;
   return {
     rows,
-    learn(replica: Replica, span: RowSpan, { mode, stride }: LearnOptions) {
+    learn(replica: Replica, span: RowSpan, { mode, stride, anticipate }: LearnOptions) {
       if (shuffled?.epoch !== span.epoch) {
         const list = shuffleEpoch(parts, shape, { seed, rank, epoch: span.epoch }, order);
         shuffled = { epoch: span.epoch, list };
@@ -159,7 +174,11 @@ export function createPartsLearner(
       const { values: v } = replica;
       const { byteOffset: address, length: width } = v;
       const state = { v, address, width, t: replica.rows, base: 0 };
-      return learnUpdate(context, schedule, room, state, list, { mode, stride });
+      return learnUpdate(context, schedule, room, state, list, {
+        mode,
+        stride,
+        steps: anticipate && mode === "local" ? steps(anticipate) : null,
+      });
     },
   };
 }

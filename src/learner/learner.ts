@@ -3,6 +3,7 @@
  * rows. The kernels are one body of it, the reference learner and the quadratic task are others.
  */
 
+import type { Concurrency } from "../math/anticipation.ts";
 import type { Model, Replica } from "../math/replica.ts";
 import type { KeyRange, Update } from "../math/update.ts";
 import type { RowSpan } from "./cursor.ts";
@@ -13,6 +14,8 @@ export interface LearnOptions {
   readonly mode: "local" | "gradient";
   /** How far T advances per own row inside a local run: the number of workers under sum merging, else 1. */
   readonly stride: number;
+  /** `local`: whose steps the own ones count for too, on the private copy; without it nobody's. */
+  readonly anticipate?: Concurrency;
 }
 
 /** One worker's rows. The order of an epoch is a function of (seed, epoch, owned rows). */

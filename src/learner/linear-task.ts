@@ -10,6 +10,7 @@
  * Source: algorithms.md, sections 0 and 12.
  * Invariant: learning leaves the replica as it was, bit for bit.
  */
+import { type Concurrency, stepsCounted } from "../math/anticipation.ts";
 import { randomStream, shuffle } from "../math/random.ts";
 import { createReplica, type Model, type Replica } from "../math/replica.ts";
 import { type SparseDelta, smallest, toDense, type Update } from "../math/update.ts";
@@ -34,6 +35,8 @@ export interface LinearOptions {
   readonly loss: LossName;
   readonly l2: number;
   readonly t0: number;
+  /** A worker's rows in the order of an epoch; without it equal shares, drawn from the seed. */
+  readonly orderOf?: (seat: LearnerSeat, epoch: number) => Uint32Array;
 }
 
 interface Context extends LinearOptions {
@@ -45,6 +48,8 @@ interface Context extends LinearOptions {
   readonly before: Float32Array;
   readonly touched: Uint32Array;
   run: number;
+  /** How often own steps count, by coordinate; null where they count once. */
+  stepsFor(anticipate: Concurrency | undefined): Float32Array | null;
 }
 
 /** A linear task; workers hold equal shares of the rows, drawn from the seed. */
@@ -60,6 +65,7 @@ export function linearTask(options: LinearOptions): Task {
     before: new Float32Array(width),
     touched: new Uint32Array(width),
     run: 0,
+    stepsFor: createSteps(train, width),
   };
   const rows = train.label.length;
   return {
@@ -67,9 +73,26 @@ export function linearTask(options: LinearOptions): Task {
     width,
     rows,
     createReplica: (length) => createReplica(length, scale),
-    createLearner: (seat) => linearLearner(context, ownRows(rows, seat), seat),
+    createLearner: (seat) => linearLearner(context, seat),
     createColumnLearner: ({ range, ...seat }) => columnLearner(context, { ...seat, ...range }),
     evaluate: (model) => evaluate(context, model),
+  };
+}
+
+/** How often own steps count, kept for the last question asked. */
+function createSteps({ rowStart, index }: LinearRows, width: number): Context["stepsFor"] {
+  const rows = rowStart.length - 1;
+  const counts = new Float64Array(width);
+  for (let k = 0; k < index.length; k++) counts[index[k]!]!++;
+  const steps = new Float32Array(width);
+  let last: Concurrency | null = null;
+  return (anticipate) => {
+    if (!anticipate) return null;
+    const { workers, rowsPerUpdate } = anticipate;
+    if (last?.workers === workers && last.rowsPerUpdate === rowsPerUpdate) return steps;
+    for (let j = 0; j < width; j++) steps[j] = stepsCounted(counts[j]! / rows, anticipate);
+    last = anticipate;
+    return steps;
   };
 }
 
@@ -96,10 +119,13 @@ function epochOrder(own: Uint32Array, { seed, rank }: LearnerSeat): (epoch: numb
   };
 }
 
-function linearLearner(context: Context, own: Uint32Array, seat: LearnerSeat): Learner {
-  const orderOf = epochOrder(own, seat);
+function linearLearner(context: Context, seat: LearnerSeat): Learner {
+  const { orderOf: given } = context;
+  const orderOf = given
+    ? (epoch: number) => given(seat, epoch)
+    : epochOrder(ownRows(context.train.label.length, seat), seat);
   return {
-    rows: own.length,
+    rows: orderOf(0).length,
     learn(replica: Replica, span: RowSpan, options: LearnOptions): Update {
       const rows = orderOf(span.epoch).subarray(span.from, span.to);
       return { rows: rows.length, delta: learnRows(context, replica, rows, options) };
@@ -111,9 +137,10 @@ function learnRows(
   context: Context,
   { values, rows: before, scale }: Replica,
   rows: Uint32Array,
-  { mode, stride }: LearnOptions,
+  { mode, stride, anticipate }: LearnOptions,
 ): SparseDelta | Float32Array {
   const { train, lossOf, step } = context;
+  const steps = mode === "local" ? context.stepsFor(anticipate) : null;
   context.run++;
   let touched = 0;
   const slopes = new Float64Array(rows.length);
@@ -123,16 +150,16 @@ function learnRows(
     const margin = scale(at) * dotRow(train, row, values);
     slopes[k] = lossOf.slope(margin, train.label[row]!);
     if (mode === "gradient" || slopes[k] === 0) continue;
-    touched = addRow(context, values, { row, factor: -slopes[k]! * step, touched });
+    touched = addRow(context, values, { row, factor: -slopes[k]! * step, touched, steps });
   }
   if (mode === "gradient") {
     for (let k = 0; k < rows.length; k++) {
       if (slopes[k] === 0) continue;
       const factor = -slopes[k]! * step;
-      touched = addRow(context, values, { row: rows[k]!, factor, touched });
+      touched = addRow(context, values, { row: rows[k]!, factor, touched, steps });
     }
   }
-  return takeBack(context, values, touched);
+  return takeBack(context, values, { touched, steps });
 }
 
 function dotRow({ rowStart, index, value }: LinearRows, row: number, v: Float32Array): number {
@@ -142,10 +169,17 @@ function dotRow({ rowStart, index, value }: LinearRows, row: number, v: Float32A
   return sum;
 }
 
+interface Added {
+  readonly row: number;
+  readonly factor: number;
+  readonly touched: number;
+  readonly steps: Float32Array | null;
+}
+
 function addRow(
   { train, touchedBy, before, touched: list, run }: Context,
   values: Float32Array,
-  { row, factor, touched }: { row: number; factor: number; touched: number },
+  { row, factor, touched, steps }: Added,
 ): number {
   const { rowStart, index, value } = train;
   let count = touched;
@@ -156,7 +190,7 @@ function addRow(
       before[column] = values[column]!;
       list[count++] = column;
     }
-    values[column]! += factor * value[k]!;
+    values[column]! += steps ? factor * value[k]! * steps[column]! : factor * value[k]!;
   }
   return count;
 }
@@ -165,13 +199,14 @@ function addRow(
 function takeBack(
   { touched: list, before }: Context,
   values: Float32Array,
-  touched: number,
+  { touched, steps }: Pick<Added, "touched" | "steps">,
 ): SparseDelta | Float32Array {
   const index = list.slice(0, touched).sort();
   const value = new Float32Array(touched);
   for (let k = 0; k < touched; k++) {
     const column = index[k]!;
     value[k] = values[column]! - before[column]!;
+    if (steps) value[k]! /= steps[column]!;
     values[column] = before[column]!;
   }
   return 2 * touched < values.length ? { index, value } : toDense({ index, value }, values.length);

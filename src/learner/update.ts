@@ -13,6 +13,8 @@ export interface UpdateOptions {
   readonly mode: "local" | "gradient";
   /** How far T advances a row inside the run: the members whose updates will be summed, else 1. */
   readonly stride: number;
+  /** local: how often a step counts on the private copy, by coordinate (in the arena); null: once. */
+  readonly steps: Float32Array | null;
 }
 
 /** Room for private copies and for the list of what changed; one a worker, reused by every update. */
@@ -40,10 +42,11 @@ export function learnUpdate(
   room: UpdateRoom,
   replica: Replica,
   list: RowList,
-  { mode, stride }: UpdateOptions,
+  { mode, stride, steps: given }: UpdateOptions,
 ): Update {
   const { copy } = room;
   const local = mode === "local";
+  const steps = local ? given : null;
   if (local) copy.set(replica.v);
   else copy.fill(0);
   const read = local ? copy.byteOffset : replica.address;
@@ -56,11 +59,18 @@ export function learnUpdate(
       stride,
       base: replica.base,
       frozenAt,
+      steps,
     });
   }
   if (local) {
     const { byteOffset } = copy;
-    context.kernels.differenceDense(byteOffset, replica.address, byteOffset, replica.width);
+    const { kernels } = context;
+    const { address, width } = replica;
+    if (steps) {
+      kernels.differenceCounted(byteOffset, address, steps.byteOffset, byteOffset, width);
+    } else {
+      kernels.differenceDense(byteOffset, address, byteOffset, width);
+    }
   }
   return { rows: list.count, delta: deltaIn(context, room) };
 }
@@ -78,13 +88,32 @@ function learnChunk(
   schedule: Schedule,
   vectors: { read: number; write: number },
   rows: RowList,
-  at: { t: number; stride: number; base: number; frozenAt: number | null },
+  at: {
+    t: number;
+    stride: number;
+    base: number;
+    frozenAt: number | null;
+    steps: Float32Array | null;
+  },
 ): void {
   const { scale, coefficient, threshold } = context;
-  const { t, stride, base, frozenAt } = at;
+  const { t, stride, base, frozenAt, steps } = at;
   fillChunk(context, schedule, { t, stride, base, count: rows.count, frozen: frozenAt !== null });
   // A frozen batch reads the replica at one scale, that of its first row, in every chunk.
   if (frozenAt !== null) scale.fill(Math.exp(schedule.logScale(frozenAt) - base));
+  if (steps) {
+    context.kernels.anticipateRows(
+      context.loss.code,
+      rows.address,
+      rows.count,
+      vectors.write,
+      steps.byteOffset,
+      scale.byteOffset,
+      coefficient.byteOffset,
+      threshold,
+    );
+    return;
+  }
   sgdKernelOf(context)(
     rows.address,
     rows.count,
@@ -107,7 +136,11 @@ export function learnByUpdates(
 ): void {
   for (let start = 0; start < list.count; start += rowsPerUpdate) {
     const rows = sliceRows(list, start, Math.min(list.count, start + rowsPerUpdate));
-    const update = learnUpdate(context, schedule, room, replica, rows, { mode, stride: 1 });
+    const update = learnUpdate(context, schedule, room, replica, rows, {
+      mode,
+      stride: 1,
+      steps: null,
+    });
     applyUpdate(context, schedule, replica, update);
   }
 }

@@ -133,11 +133,17 @@ function listNonZeros(delta: Float32Array, nonZeros: number): SparseDelta {
 }
 
 /**
- * The weight each concurrent update is applied with: 1 each under `sum`; under `mean` its share of
+ * How concurrent updates become one: their sum, their mean, or their sum where each worker learned as if it saw the
+ * others' (math/anticipation.ts).
+ */
+export type Merge = "sum" | "mean" | "anticipate";
+
+/**
+ * The weight each concurrent update is applied with: 1 each where they are summed; under `mean` its share of
  * the rows, so that unequal workers give the row-weighted mean and a single one gives exactly 1.
  */
-export function mergeWeights(rows: readonly number[], merge: "sum" | "mean"): number[] {
-  if (merge === "sum") return rows.map(() => 1);
+export function mergeWeights(rows: readonly number[], merge: Merge): number[] {
+  if (merge !== "mean") return rows.map(() => 1);
   const total = rows.reduce((sum, count) => sum + count, 0);
   return rows.map((count) => (total === 0 ? 0 : count / total));
 }

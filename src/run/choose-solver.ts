@@ -104,7 +104,7 @@ function ruleForSolver(task: Task, l2: number): { value: "sgd" | "sdca"; reason:
 export function decideStep(
   task: Task,
   context: LearnContext,
-  { start, replica, port, workers, chosen = null }: StepQuestion,
+  { start, replica, port, workers, chosen = null, ...how }: StepQuestion,
 ): StepChoice {
   const { settings } = task;
   const begin = performance.now();
@@ -112,11 +112,12 @@ export function decideStep(
     rows: task.sample,
     replica,
     start,
-    learn: learnSampleOf(task, context),
+    learn: how.learn ?? learnSampleOf(task, context),
+    merged: how.merged !== undefined,
     meanSquaredNorm: task.meanSquaredNorm,
     epochRows: task.trainRows,
     workers,
-    rowsPerUpdate: rowsPerUpdateOf(task),
+    rowsPerUpdate: how.rowsPerUpdate ?? rowsPerUpdateOf(task),
     chosen,
   });
   if (step.calibrated) {
@@ -125,7 +126,9 @@ export function decideStep(
       kind: "calibrated",
       setting: "step",
       value: step.text,
-      reason: `lowest objective after one pass over ${rows} rows, of ${tries} rates`,
+      reason: how.merged
+        ? `smallest near the lowest objective after one pass of ${how.merged} over ${rows} rows, of ${tries} rates`
+        : `lowest objective after one pass over ${rows} rows, of ${tries} rates`,
       seconds: (performance.now() - begin) / 1000,
     });
   }
@@ -153,6 +156,10 @@ interface StepQuestion {
   readonly workers: number;
   /** A rate that was chosen before. */
   readonly chosen?: number | null;
+  /** How the sample is learned where not by one worker alone, who that is, and rows of an update. */
+  readonly learn?: LearnSample;
+  readonly merged?: string;
+  readonly rowsPerUpdate?: number;
 }
 
 async function createSteppingSolver(

@@ -15,11 +15,13 @@ import {
   type KernelTaskSpec,
 } from "../learner/kernel-task.ts";
 import type { Task as EngineTask } from "../learner/learner.ts";
-import { createReplica } from "../learner/replica.ts";
+import { createReplica, type Replica as LearnerReplica } from "../learner/replica.ts";
 import type { Model } from "../math/replica.ts";
+import type { Merge } from "../math/update.ts";
 import type { AnyStrategy, StrategyOptions } from "../strategies/strategy.ts";
-import { decideL2, decideStep } from "./choose-solver.ts";
-import { epochsOf, optionsOf } from "./learn-by-strategy.ts";
+import { chooseLearning } from "./choose-learning.ts";
+import { decideL2 } from "./choose-solver.ts";
+import { epochsOf } from "./learn-by-strategy.ts";
 import type { RunPort } from "./learn-task.ts";
 import type { LoadedDataset } from "./load.ts";
 import { parseTrainSettings, type TrainOptions } from "./settings.ts";
@@ -56,7 +58,7 @@ export interface ComparisonRow {
   readonly status: "done" | "failed";
   readonly error: string | null;
   readonly rowsPerUpdate: number | null;
-  readonly merge: "sum" | "mean" | null;
+  readonly merge: Merge | null;
   /** When the target loss was first seen; null when it was not, or none was asked for. */
   readonly secondsToTarget: number | null;
   readonly seconds: number;
@@ -99,25 +101,19 @@ export async function* compareStrategies(
   const task = prepareTask(dataset, settings, { validation: null, test: null });
   const replica = createReplica(dataset.arena, task.width);
   const l2 = await decideL2(task, replica, quiet);
-  for (const workers of question.workers) {
-    const step = decideStep(task, task.contextOf(l2), {
-      start: null,
-      replica,
-      port: quiet,
-      workers,
-    });
-    const spec = describeKernelTask(dataset.arena, {
-      ...{ width: task.width, loss: settings.loss, l2, schedule: step.spec },
-      threshold: task.contextOf(l2).threshold,
-      train: task.train,
-      judged: task.judged,
-    });
+  for (const count of question.workers) {
     for (const name of question.strategies) {
+      const workers = name === "serial" ? 1 : count;
+      const run = { task, question, source: strategySource(name), name, workers, replica, l2 };
+      let chosen: Chosen | null = null;
       for (let k = 0; k < (question.repeat ?? 1); k++) {
-        const seed = settings.seed + k;
-        const count = name === "serial" ? 1 : workers;
-        const run = { task, spec, question, source: strategySource(name), name, seed, l2 };
-        yield await rowOf({ ...run, workers: count, schedule: step.scheduleOf(1) });
+        const seeded = { ...run, seed: settings.seed + k };
+        try {
+          chosen ??= await choose(run);
+          yield await runOne({ ...seeded, ...chosen });
+        } catch (error) {
+          yield failedRow(seeded, error instanceof Error ? error.message : String(error));
+        }
       }
     }
   }
@@ -129,31 +125,48 @@ const quiet: RunPort = {
   seconds: () => 0,
 };
 
-interface OneRun {
+/** A strategy and a number of workers, to be run once for each seed. */
+interface Contender {
   readonly task: Task;
-  readonly spec: KernelTaskSpec;
   readonly question: ComparisonQuestion;
   readonly source: StrategySource;
   readonly name: string;
   readonly workers: number;
-  readonly seed: number;
+  readonly replica: LearnerReplica;
   readonly l2: number;
-  readonly schedule: Parameters<typeof optionsOf>[2]["schedule"];
 }
 
-async function rowOf(run: OneRun): Promise<ComparisonRow> {
-  try {
-    return await runOne(run);
-  } catch (error) {
-    return failedRow(run, error instanceof Error ? error.message : String(error));
-  }
+/** What was chosen for a contender: it does not depend on the seed. */
+interface Chosen {
+  readonly strategy: AnyStrategy;
+  readonly options: StrategyOptions;
+  readonly spec: KernelTaskSpec;
+}
+
+interface SeededRun extends Contender {
+  readonly seed: number;
+}
+
+type OneRun = SeededRun & Chosen;
+
+async function choose(run: Contender): Promise<Chosen> {
+  const { task, source, workers, replica, l2 } = run;
+  const strategy = await loadStrategy(source);
+  const context = task.contextOf(l2);
+  const asked = { strategy, workers, replica, start: null };
+  const { options, step, shares } = chooseLearning(task, context, asked, quiet);
+  const spec = describeKernelTask(task.dataset.arena, {
+    ...{ width: task.width, loss: task.settings.loss, l2, schedule: step.spec },
+    threshold: context.threshold,
+    train: task.train,
+    judged: task.judged,
+    ...(shares ? { shares } : {}),
+  });
+  return { strategy, options, spec };
 }
 
 async function runOne(run: OneRun): Promise<ComparisonRow> {
-  const { task, question, source, workers, l2, schedule } = run;
-  const strategy = await loadStrategy(source);
-  const chosen = { schedule, strategy, workers };
-  const options = optionsOf(task, task.contextOf(l2), chosen, quiet);
+  const { question, options, strategy } = run;
   const judge = createKernelTask(run.spec);
   const target = createTarget(judge, question.targetLoss);
   const result =
@@ -250,7 +263,7 @@ function doneRow(
   };
 }
 
-function failedRow(run: OneRun, error: string): ComparisonRow {
+function failedRow(run: SeededRun, error: string): ComparisonRow {
   return {
     ...{ strategy: run.name, engine: run.question.engine, workers: run.workers, seed: run.seed },
     ...{ status: "failed", error, rowsPerUpdate: null, merge: null, secondsToTarget: null },

@@ -11,12 +11,11 @@ import { describeKernelTask } from "../learner/kernel-task.ts";
 import { createReplica } from "../learner/replica.ts";
 import type { Weights } from "../learner/solver.ts";
 import type { Schedule } from "../model/schedule.ts";
-import { type AnyStrategy, type StrategyOptions, strategyOptions } from "../strategies/strategy.ts";
 import { type BestWeights, createBest } from "./best.ts";
-import { decideL2, decideStep, fewPassesDo } from "./choose-solver.ts";
+import { chooseLearning } from "./choose-learning.ts";
+import { decideL2, fewPassesDo } from "./choose-solver.ts";
 import type { MembersSummary } from "./events.ts";
 import type { Ending, RunPort, Timing } from "./learn-task.ts";
-import { chooseMerge } from "./merge-rule.ts";
 import { outcomeOf } from "./outcome.ts";
 import { type ClusterPlace, runOnEngine } from "./run-on-engine.ts";
 import type { TrainSettings } from "./settings.ts";
@@ -43,13 +42,8 @@ export async function learnByStrategy(
   const strategy = await loadStrategy(source);
   const replica = createReplica(task.dataset.arena, task.width);
   const context = task.contextOf(await decideL2(task, replica, port));
-  const step = decideStep(task, context, { start, replica, port, workers });
-  const options = optionsOf(
-    task,
-    context,
-    { schedule: step.scheduleOf(1), strategy, workers },
-    port,
-  );
+  const question = { strategy, workers, start, replica };
+  const { options, step, shares } = chooseLearning(task, context, question, port);
   const watcher = createWatcher(task, context, step.scheduleOf(1), timing, port);
   const abort = new AbortController();
   const asked = setInterval(() => port.stopping.requested && abort.abort(), 50);
@@ -69,6 +63,7 @@ export async function learnByStrategy(
         schedule: step.spec,
         train: task.train,
         judged: task.judged,
+        ...(shares ? { shares } : {}),
       }),
     },
     ...(start ? { initial: { rows: 0, values: start } } : {}),
@@ -161,29 +156,7 @@ function createWatcher(
 }
 
 function tooLarge({ settings }: Task, rows: number, loss: number): string {
-  return `Training by ${settings.strategy} diverged: after ${rows} rows the loss is ${loss}. Fewer --rows-per-update, --merge mean, or a smaller --step help; --strategy serial finds its way back by itself`;
-}
-
-/** What a strategy is told, once rows per update and merging are chosen. */
-export function optionsOf(
-  task: Task,
-  context: LearnContext,
-  chosen: { schedule: Schedule; strategy: AnyStrategy; workers: number },
-  port: RunPort,
-): StrategyOptions {
-  const { settings } = task;
-  const { rowsPerUpdate, merge } = chooseMerge(task, context, chosen, port);
-  const { staleness, topology, servers, uncapped, learn, values, topK, tolerance } = settings;
-  return strategyOptions({
-    rowsPerUpdate,
-    merge,
-    learn,
-    servers,
-    uncapped,
-    ...{ values, topK, tolerance },
-    ...(topology === "auto" ? {} : { topology }),
-    ...(staleness === null ? {} : { staleness: staleness.low, stalenessMax: staleness.high }),
-  });
+  return `Training by ${settings.strategy} diverged: after ${rows} rows the loss is ${loss}. Fewer --rows-per-update, --merge anticipate, or a smaller --step help; --strategy serial finds its way back by itself`;
 }
 
 export function epochsOf({ stop }: TrainSettings): number {

@@ -1,72 +1,77 @@
-/** Rows per update and merging where they are "auto": a rule from data, step and workers, printed. */
-import type { LearnContext } from "../learner/context.ts";
-import type { Schedule } from "../model/schedule.ts";
+/**
+ * Rows per update and merging where they are "auto": a rule from workers, rows, strategy and, where updates are
+ * summed as they are, the data. docs/merging.md has the study it was chosen by.
+ */
+import type { Merge } from "../math/update.ts";
 import type { AnyStrategy } from "../strategies/strategy.ts";
-import { criticalBatch, largestEigenvalue } from "./critical-batch.ts";
-import type { RunPort } from "./learn-task.ts";
-import type { Task } from "./task.ts";
 
 export interface MergeChoice {
   readonly rowsPerUpdate: number;
-  readonly merge: "sum" | "mean";
+  readonly merge: Merge;
+  /** Why, in words. */
+  readonly reason: string;
+}
+
+/** What the rule looks at. */
+export interface MergeQuestion {
+  readonly given: { readonly rowsPerUpdate: number | "auto"; readonly merge: Merge | "auto" };
+  readonly learn: "local" | "gradient";
+  readonly workers: number;
+  readonly trainRows: number;
+  /** What the strategy follows. */
+  readonly merges: readonly Merge[];
+  /** Rows that may be learned at the same time before their plain sum overshoots; costs a calibration. */
+  critical(): number;
 }
 
 /** Rounds an epoch where nothing asks for more: merging then costs little beside learning. */
 const roundsPerEpoch = 16;
 /** Updates smaller than this are mostly overhead: the mean of larger ones is taken, where a strategy can. */
 const rowsPerUpdateMin = 16;
+/** So few rows at the same time are summed as they are: no feature can be in more, so half would be anticipated at most. */
+const plainRowsMax = 200;
 
-/** Says what it chose and why. */
-export function chooseMerge(
-  task: Task,
-  context: LearnContext,
-  { schedule, strategy, workers }: { schedule: Schedule; strategy: AnyStrategy; workers: number },
-  port: RunPort,
-): MergeChoice {
-  const { settings } = task;
-  const begin = performance.now();
-  const eigenvalue = largestEigenvalue(context.arena, task.sample, task.width);
-  const rate = schedule.rate(task.trainRows);
-  const critical = criticalBatch({ eigenvalue, rate });
-  const choice = ruleFor({
-    given: settings,
-    critical,
-    workers,
-    trainRows: task.trainRows,
-    meanAllowed: strategy.pace === "lockstep",
-  });
-  port.emit({
-    kind: "calibrated",
-    setting: "merge",
-    value: `${choice.merge} of ${choice.rowsPerUpdate} rows`,
-    reason: `about ${Math.round(critical)} rows may be learned at the same time before their sum overshoots`,
-    seconds: (performance.now() - begin) / 1000,
-  });
-  return choice;
+/** Which rules of merging a strategy follows; one that says nothing sums, or in rounds may take the mean. */
+export function mergesOf({ merges, pace }: AnyStrategy): readonly Merge[] {
+  return merges ?? (pace === "lockstep" ? ["sum", "mean"] : ["sum"]);
 }
 
 /** The rule itself, on numbers alone. */
-export function ruleFor(question: {
-  given: { rowsPerUpdate: number | "auto"; merge: "auto" | "sum" | "mean" };
-  critical: number;
-  workers: number;
-  trainRows: number;
-  meanAllowed: boolean;
-}): MergeChoice {
-  const { given, critical, workers, trainRows, meanAllowed } = question;
+export function ruleFor(question: MergeQuestion): MergeChoice {
+  const { given, workers, trainRows, learn, merges } = question;
   const few = Math.max(1, Math.ceil(trainRows / (roundsPerEpoch * workers)));
+  const rowsPerUpdate = given.rowsPerUpdate === "auto" ? few : given.rowsPerUpdate;
+  if (workers === 1)
+    return { rowsPerUpdate, merge: "sum", reason: "one worker merges with nobody" };
+  if (given.merge === "anticipate" || given.merge === "mean") {
+    return { rowsPerUpdate, merge: given.merge, reason: `${roundsPerEpoch} rounds an epoch` };
+  }
+  const anticipates = given.merge === "auto" && learn === "local" && merges.includes("anticipate");
+  if (!anticipates) return ruleForSums(question, few);
+  const together = workers * rowsPerUpdate;
+  return together <= plainRowsMax
+    ? { rowsPerUpdate, merge: "sum", reason: `only ${together} rows are learned at the same time` }
+    : {
+        rowsPerUpdate,
+        merge: "anticipate",
+        reason: `${together} rows are learned at the same time: their plain sum would overshoot, their mean lag behind`,
+      };
+}
+
+/** Where updates are not anticipated: sums of few rows, or the mean. */
+function ruleForSums(question: MergeQuestion, few: number): MergeChoice {
+  const { given, workers, merges } = question;
+  const critical = question.critical();
   const safe = Math.max(1, Math.floor(critical / workers));
-  const merge = given.merge === "auto" ? null : given.merge;
+  const reason = `about ${Math.round(critical)} rows may be learned at the same time before their sum overshoots`;
+  const mean = given.merge === "auto" && merges.includes("mean");
   if (given.rowsPerUpdate !== "auto") {
     const { rowsPerUpdate } = given;
-    return {
-      rowsPerUpdate,
-      merge: merge ?? (rowsPerUpdate <= safe || !meanAllowed ? "sum" : "mean"),
-    };
+    return { rowsPerUpdate, merge: mean && rowsPerUpdate > safe ? "mean" : "sum", reason };
   }
-  if (merge === "mean") return { rowsPerUpdate: few, merge };
   const rowsPerUpdate = Math.min(few, safe);
-  if (merge === "sum" || !meanAllowed) return { rowsPerUpdate, merge: "sum" };
   const tooSmall = rowsPerUpdate < Math.min(rowsPerUpdateMin, few);
-  return tooSmall ? { rowsPerUpdate: few, merge: "mean" } : { rowsPerUpdate, merge: "sum" };
+  return mean && tooSmall
+    ? { rowsPerUpdate: few, merge: "mean", reason }
+    : { rowsPerUpdate, merge: "sum", reason };
 }

@@ -11,7 +11,9 @@ type AnySettings = Omit<TrainSettings, "workers"> & Pick<Settings, "workers">;
 const ofOneProcess: readonly string[] = ["serial", "hogwild", "round-robin", "replicas"];
 const parameterServer = ["bsp", "asp", "ssp", "dssp"];
 const withTopology = ["allreduce", "d-psgd", "ad-psgd"];
-const sumsOnly = ["asp", "ssp", "dssp", "peer-to-peer", "hogwild", "round-robin"];
+const addsOnly = ["asp", "ssp", "dssp", "peer-to-peer"];
+const oneVector = ["hogwild", "round-robin"];
+const averagesModels = ["d-psgd", "ad-psgd"];
 
 interface NoEffect {
   readonly setting: keyof TrainSettings;
@@ -71,8 +73,24 @@ const noEffects: readonly NoEffect[] = [
   },
   {
     setting: "merge",
-    reason: "this strategy always sums",
-    when: (s) => sumsOnly.includes(s.strategy) && s.merge !== "sum" && s.merge !== "auto",
+    reason: "this strategy never takes the mean",
+    when: (s) => addsOnly.includes(s.strategy) && s.merge === "mean",
+  },
+  {
+    setting: "merge",
+    reason: "threads of this strategy change one vector, so nothing is merged",
+    when: (s) => oneVector.includes(s.strategy) && s.merge !== "auto",
+  },
+  {
+    setting: "merge",
+    reason: "this strategy averages models, not updates",
+    when: (s) => averagesModels.includes(s.strategy) && s.merge !== "auto",
+  },
+  {
+    setting: "merge",
+    reason:
+      "with --learn gradient no step sees another, so nothing is anticipated: updates are summed",
+    when: (s) => s.learn === "gradient" && s.merge === "anticipate",
   },
   {
     setting: "rowsPerUpdate",

@@ -159,9 +159,9 @@ const learningShape = {
   rowsPerUpdate: grammar<number | "auto">("auto", (input) =>
     orAuto(input, (value) => readNumber(value, { min: 1, integer: true })),
   ).meta({ group: "learning", syntax: "N", description: "rows a worker learns for one update" }),
-  merge: choice(["auto", "sum", "mean"], "auto").meta({
+  merge: choice(["auto", "sum", "mean", "anticipate"], "auto").meta({
     group: "learning",
-    syntax: "auto|sum|mean",
+    syntax: "auto|sum|mean|anticipate",
     description: "how updates made at the same time are joined",
   }),
   decay: choice(["exact", "touched"], "exact").meta({

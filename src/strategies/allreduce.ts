@@ -2,7 +2,7 @@
  * AllReduce: every worker learns, all updates are merged, every worker applies the same merged update.
  * The merging is a reduction (reduction.ts), on a ring or a binary tree.
  *
- * Merging: `sum`, or the row-weighted mean (each worker weighs its own part by its rows, the total divides).
+ * Merging: `sum` or `anticipate`, or the row-weighted mean (each worker weighs its own part by its rows, the total divides).
  * Updates travel as dense vectors: 2(n-1)/n * d values a worker and round on the ring.
  *
  * Source: algorithms.md, section 4.
@@ -44,7 +44,8 @@ export const allreduce: Strategy<ReduceState, Part> = {
   name: "allreduce",
   sharing: "messages",
   pace: "lockstep",
-  conserves: ({ merge }) => merge,
+  merges: ["sum", "mean", "anticipate"],
+  conserves: ({ merge }) => (merge === "mean" ? "mean" : "sum"),
   refuses: (_, options) =>
     refusesReduction("allreduce", options) ??
     refusesThinning("allreduce", "sums are rounded again at every hop of their way", options),
@@ -112,7 +113,7 @@ function conclude(
 /** The merged update: the sum of all parts, or divided by all rows the row-weighted mean. */
 function mergedUpdate({ options }: ReduceState, { values, counts }: Round): Update {
   const { rows, squares } = counts;
-  if (options.merge === "sum") return { rows, delta: values };
+  if (options.merge !== "mean") return { rows, delta: values };
   if (rows === 0) return { rows: 0, delta: values };
   for (let i = 0; i < values.length; i++) values[i]! /= rows;
   return { rows: squares / rows, delta: values };

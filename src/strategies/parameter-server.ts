@@ -18,11 +18,12 @@
  * Invariant: per member, updates sent = updates applied + updates reported lost.
  */
 import type { Replica } from "../math/replica.ts";
-import { type KeyRange, keyRange, sliceUpdate, type Update } from "../math/update.ts";
+import { type KeyRange, keyRange, type Merge, sliceUpdate, type Update } from "../math/update.ts";
 import type { ClockPolicy } from "./clocks.ts";
 import type { Answer, Bye, Push, ServerMessage } from "./server.ts";
 import { createServer, type ServerState, stepServer } from "./server.ts";
 import {
+  addingMerge,
   learnEffect,
   type NodeEvent,
   type Outbox,
@@ -50,7 +51,7 @@ export interface PullState {
   readonly options: StrategyOptions;
   readonly workers: number;
   readonly ranges: readonly KeyRange[];
-  readonly merge: "sum" | "mean";
+  readonly merge: Merge;
   /** Own updates so far. */
   clock: number;
   /** Clock of the last answer of each server. */
@@ -68,7 +69,8 @@ export function parameterServer(rule: ServerRule): Strategy<State, ServerMessage
     name: rule.name,
     sharing: "messages",
     pace: rule.pace,
-    conserves: (options) => mergeOf(rule, options),
+    merges: rule.rounds ? ["sum", "mean", "anticipate"] : ["sum", "anticipate"],
+    conserves: (options) => (mergeOf(rule, options) === "mean" ? "mean" : "sum"),
     seats,
     refuses: (question, options) => refuses(rule.name, question, options),
     init: (seat, options) =>
@@ -99,8 +101,8 @@ function refuses(
   return refusesThinning(name, why, options);
 }
 
-function mergeOf(rule: ServerRule, options: StrategyOptions): "sum" | "mean" {
-  return rule.rounds ? options.merge : "sum";
+function mergeOf(rule: ServerRule, options: StrategyOptions): Merge {
+  return rule.rounds ? options.merge : addingMerge(options);
 }
 
 function seats({ workers, width }: SeatingQuestion, { servers }: StrategyOptions): SeatPlan[] {
@@ -113,7 +115,7 @@ function seats({ workers, width }: SeatingQuestion, { servers }: StrategyOptions
   ];
 }
 
-function createWorker(seat: Seat, options: StrategyOptions, merge: "sum" | "mean"): PullState {
+function createWorker(seat: Seat, options: StrategyOptions, merge: Merge): PullState {
   const { rank, workers, members, width } = seat;
   const parts = members - workers;
   return {

@@ -44,6 +44,7 @@ import {
   seenOf,
 } from "./peer-state.ts";
 import {
+  addingMerge,
   learnEffect,
   type NodeEvent,
   type Seat,
@@ -61,6 +62,7 @@ export const peerToPeer: Strategy<PeerState, PeerMessage> = {
   name: "peer-to-peer",
   sharing: "messages",
   pace: "free",
+  merges: ["sum", "anticipate"],
   conserves: () => "sum",
   init,
   step,
@@ -145,7 +147,7 @@ function begin(state: PeerState, out: PeerOut): void {
 
 function becomeLearning(state: PeerState, out: PeerOut): void {
   state.learnVersion = state.version;
-  out.push(learnEffect(state.options, presentCount(state), "sum"));
+  out.push(learnEffect(state.options, presentCount(state), addingMerge(state.options)));
 }
 
 /** Applies the own update, sends it to all others, goes on at once. */

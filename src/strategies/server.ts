@@ -3,7 +3,7 @@
  * invariants): counts pushes, applies or collects them, answers whom the clock policy lets go.
  */
 import type { Replica } from "../math/replica.ts";
-import { type Delta, mergeWeights, type Update } from "../math/update.ts";
+import { type Delta, type Merge, mergeWeights, type Update } from "../math/update.ts";
 import { type ClockPolicy, type Clocks, countOut, countPush, createClocks } from "./clocks.ts";
 import type { NodeEvent, Outbox, Seat } from "./strategy.ts";
 
@@ -37,7 +37,7 @@ export interface ServerState {
   readonly role: "server";
   readonly workers: number;
   readonly rounds: boolean;
-  readonly merge: "sum" | "mean";
+  readonly merge: Merge;
   readonly clocks: Clocks;
   /** Updates of the open round, by rank. */
   readonly inbox: (Update | null)[];
@@ -51,7 +51,7 @@ export interface ServerState {
 interface ServerSetting {
   readonly rounds: boolean;
   readonly policy: ClockPolicy;
-  readonly merge: "sum" | "mean";
+  readonly merge: Merge;
 }
 
 type Out = Outbox<ServerMessage>;

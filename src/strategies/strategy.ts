@@ -19,15 +19,17 @@
  *   `exhausted`, so a round that began can end. For `pace: "free"` each worker is told on its own.
  * - Nothing is delivered after `finish`.
  */
+import type { Concurrency } from "../math/anticipation.ts";
 import type { Replica } from "../math/replica.ts";
-import type { KeyRange, Update } from "../math/update.ts";
+import type { KeyRange, Merge, Update } from "../math/update.ts";
 import type { TopologyName } from "../topology/topology.ts";
 import type { Role, View } from "../topology/view.ts";
 import type { ValueFormat } from "../wire/packed.ts";
 
 // What a strategy of a user's own needs beside the interface comes from "glissade/strategy" too.
+export type { Concurrency } from "../math/anticipation.ts";
 export type { Model, Replica } from "../math/replica.ts";
-export type { Delta, KeyRange, SparseDelta, Update } from "../math/update.ts";
+export type { Delta, KeyRange, Merge, SparseDelta, Update } from "../math/update.ts";
 export type { Role, View, ViewMember } from "../topology/view.ts";
 
 /** A member's place in a view. Workers have ranks 0..workers-1, servers the ranks after them. */
@@ -51,7 +53,7 @@ export interface Seat {
 export interface StrategyOptions {
   readonly rowsPerUpdate: number;
   /** How concurrent updates merge; `auto` is resolved before a strategy sees it. */
-  readonly merge: "sum" | "mean";
+  readonly merge: Merge;
   readonly learn: "local" | "gradient";
   /** ssp: the threshold s. dssp: sL. ad-psgd: own updates after which a member waits for an exchange. */
   readonly staleness: number;
@@ -101,13 +103,15 @@ export type NodeEvent<Message> =
 export type Effect<Message> =
   /**
    * Learn from about `rows` of the member's own rows (the engine owns the cursor). Inside a local run T
-   * advances by `stride` per row: the number of workers under sum merging, else 1.
+   * advances by `stride` per row: the number of workers under sum merging, else 1. With `anticipate` own steps
+   * count for the others' too, which will be summed (math/anticipation.ts); the update holds them once.
    */
   | {
       readonly kind: "learn";
       readonly rows: number;
       readonly stride: number;
       readonly mode: "local" | "gradient";
+      readonly anticipate?: Concurrency;
     }
   /**
    * For strategies that hold columns: answered by `predicted` about the next `rows` rows of all, or by
@@ -192,6 +196,8 @@ export interface Strategy<State = unknown, Message extends MessageBody = Message
    * divided by the number of workers.
    */
   conserves(options: StrategyOptions): "sum" | "mean";
+  /** Which rules of merging it follows; without it `sum`, and in rounds `mean`. */
+  readonly merges?: readonly Merge[];
   /** Who takes part; without it, every worker with a whole replica. */
   seats?(question: SeatingQuestion, options: StrategyOptions): readonly SeatPlan[];
   /** Why this strategy can't run so, in words; null when it can. */
@@ -264,6 +270,14 @@ export function learnEffect(
   workers: number,
   merge = options.merge,
 ): Effect<never> {
+  const { rowsPerUpdate, learn: mode } = options;
   const stride = merge === "sum" ? workers : 1;
-  return { kind: "learn", rows: options.rowsPerUpdate, stride, mode: options.learn };
+  const effect = { kind: "learn", rows: rowsPerUpdate, stride, mode } as const;
+  if (merge !== "anticipate" || workers === 1) return effect;
+  return { ...effect, anticipate: { workers, rowsPerUpdate } };
+}
+
+/** For strategies that can't divide by the number of updates: what of `merge` they follow. */
+export function addingMerge({ merge }: StrategyOptions): "sum" | "anticipate" {
+  return merge === "mean" ? "sum" : merge;
 }

@@ -6,6 +6,7 @@ import { createHash, randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import { viewBlock } from "../../data/block.ts";
 import { Arena } from "../../kernels/arena.ts";
+import { featureShares } from "../../learner/anticipation.ts";
 import { type KernelTaskSpec, ownedParts, segmentsPerWorker } from "../../learner/kernel-task.ts";
 import { shuffleShape } from "../../learner/rows.ts";
 import { type EngineResult, type RunPlan, refusalOf, seatsOf } from "../engine.ts";
@@ -143,7 +144,7 @@ function identityOf({
   workers,
   cluster,
 }: ClusterPlan): RunIdentity {
-  const { memory, train, judged, ...kernel } = (
+  const { memory, train, judged, shares, ...kernel } = (
     task.kind === "rows" ? task.spec : {}
   ) as KernelTaskSpec;
   const facts = { strategy, options, kernel, seed, epochs, workers };
@@ -163,9 +164,13 @@ function jobFor(plan: ClusterPlan, full: RunPlan, roster: Roster, rank: number):
   };
 }
 
-function remoteTask({ task, workers }: ClusterPlan, full: RunPlan, rank: number): RemoteTask {
+function remoteTask(
+  { task, workers, options }: ClusterPlan,
+  full: RunPlan,
+  rank: number,
+): RemoteTask {
   if (task.kind !== "rows") return task;
-  const { memory, train, judged, ...spec } = task.spec;
+  const { memory, train, judged, shares, ...spec } = task.spec;
   const arena = new Arena(memory);
   const parts = train.map(({ block, rows, count }) => ({
     block: viewBlock(arena.buffer, block),
@@ -175,8 +180,17 @@ function remoteTask({ task, workers }: ClusterPlan, full: RunPlan, rank: number)
     ({ block }) => block,
   );
   const segments = segmentsPerWorker * workers;
+  const sharesOf = () =>
+    shares === undefined ? featureShares(parts, spec.width) : arena.f32(shares, spec.width);
   return {
     kind: "rows",
-    spec: { ...spec, rows: full.task.rows, segments, shape: shuffleShape(blocks) },
+    spec: {
+      ...{ ...spec, rows: full.task.rows, segments, shape: shuffleShape(blocks) },
+      featureShares: options.merge === "anticipate" ? encoded(sharesOf()) : "",
+    },
   };
+}
+
+function encoded({ buffer, byteOffset, byteLength }: Float32Array): string {
+  return Buffer.from(buffer, byteOffset, byteLength).toString("base64");
 }

@@ -12,10 +12,12 @@ import type { PeerAddress } from "./links.ts";
 
 /** Rows that are fetched from the coordinator, segment by segment. */
 export interface RemoteRowsSpec
-  extends Omit<KernelTaskSpec, "memory" | "train" | "judged" | "shape"> {
+  extends Omit<KernelTaskSpec, "memory" | "train" | "judged" | "shares" | "shape"> {
   readonly rows: number;
   readonly segments: number;
   readonly shape: ShuffleShape;
+  /** Where updates anticipate: the share of all rows that have each feature, as base64 of f32; else empty. */
+  readonly featureShares: string;
 }
 
 /** A task as a member elsewhere gets it. */

@@ -2,6 +2,7 @@
 import { viewBlock } from "../../data/block.ts";
 import { Arena } from "../../kernels/arena.ts";
 import { loadKernels } from "../../kernels/loader.ts";
+import { createStepsCounted } from "../../learner/anticipation.ts";
 import { createContext } from "../../learner/context.ts";
 import { createPartsLearner } from "../../learner/kernel-task.ts";
 import type { Learner, LearnerSeat, Task } from "../../learner/learner.ts";
@@ -37,11 +38,12 @@ export function createRemoteRows(spec: RemoteRowsSpec, owned: ReadonlySet<number
   const schedule = createSchedule(spec.schedule);
   const room = createUpdateRoom(context, spec.width);
   const scaleAt = (rows: number) => Math.exp(schedule.logScale(rows));
+  const steps = createStepsCounted(arena, () => sharesIn(spec));
   const held: HeldPart[] = [];
   const segments = new Set<number>();
   const createLearner = (seat: LearnerSeat, own: ReadonlySet<number>) => {
     const parts = ownedRows(arena, held, own);
-    return createPartsLearner({ context, schedule, room, shape: spec.shape }, parts, seat);
+    return createPartsLearner({ context, schedule, room, steps, shape: spec.shape }, parts, seat);
   };
   return {
     segments,
@@ -70,6 +72,15 @@ export function createRemoteRows(spec: RemoteRowsSpec, owned: ReadonlySet<number
       },
     },
   };
+}
+
+/** Every member counts on the same shares, whichever rows it holds. */
+function sharesIn({ featureShares, width }: RemoteRowsSpec): Float32Array {
+  const bytes = Buffer.from(featureShares, "base64");
+  if (bytes.byteLength !== 4 * width) {
+    throw new Error(`The job has shares of ${bytes.byteLength / 4} of ${width} features`);
+  }
+  return new Float32Array(Uint8Array.from(bytes).buffer);
 }
 
 /** In the order of the source, so that the order of rows is that of every other engine. */

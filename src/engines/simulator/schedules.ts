@@ -60,7 +60,7 @@ function drawOnce(stream: RandomState, seed: number, fixed: Partial<StrategyOpti
     rowsPerWorker: rowsPerUpdate * (2 + nextBelow(stream, 6)),
     options: strategyOptions({
       rowsPerUpdate,
-      merge: pick(stream, ["sum", "mean"]),
+      merge: pick(stream, ["sum", "mean", "anticipate"]),
       learn: pick(stream, ["local", "gradient"]),
       staleness,
       stalenessMax: staleness + nextBelow(stream, 8),

@@ -1,3 +1,4 @@
+export { anticipateRows, differenceCounted } from "./anticipate";
 export { splitBlock } from "./split";
 export { evaluateHinge, evaluateLog, evaluateSquared, evaluateSquaredHinge, predictRows } from "./evaluate";
 export {

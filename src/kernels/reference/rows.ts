@@ -59,6 +59,28 @@ export function sgdRows(
   });
 }
 
+/** Steps that count sigma_j times on a private copy; what it learned, each step counted once, is returned. */
+export function anticipateRows(
+  loss: Loss,
+  rows: readonly RowOf[],
+  { v, sigma }: { v: Float32Array; sigma: Float32Array },
+  schedule: { scale: Float64Array; coefficient: Float64Array },
+  threshold: number,
+): Float32Array {
+  const before = v.slice();
+  rows.forEach(({ block, row }, k) => {
+    const y = classOf(loss, block.label[row]!, threshold);
+    const slope = loss.slope(schedule.scale[k]! * dot(v, { block, row }), y);
+    if (slope === 0) return;
+    const factor = fround(-slope * schedule.coefficient[k]!);
+    for (let e = block.rowStart[row]!; e < block.rowStart[row + 1]!; e++) {
+      const j = block.index[e]!;
+      v[j]! += fround(fround(factor * block.value[e]!) * sigma[j]!);
+    }
+  });
+  return v.map((after, j) => fround(after - before[j]!) / sigma[j]!);
+}
+
 export function evaluateRows(
   loss: Loss,
   rows: readonly RowOf[],

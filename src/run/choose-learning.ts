@@ -1,0 +1,122 @@
+/** How a strategy's workers learn: rows per update, merging and steps, chosen in this order and through each other. */
+import { createStepsCounted, featureShares } from "../learner/anticipation.ts";
+import type { LearnSample } from "../learner/calibrate.ts";
+import type { LearnContext } from "../learner/context.ts";
+import { learnByRounds } from "../learner/merged-sample.ts";
+import type { Replica } from "../learner/replica.ts";
+import { createUpdateRoom } from "../learner/update.ts";
+import { type AnyStrategy, type StrategyOptions, strategyOptions } from "../strategies/strategy.ts";
+import { decideStep } from "./choose-solver.ts";
+import { criticalBatch, largestEigenvalue } from "./critical-batch.ts";
+import type { RunPort } from "./learn-task.ts";
+import { type MergeChoice, mergesOf, ruleFor } from "./merge-rule.ts";
+import type { StepChoice } from "./schedules.ts";
+import type { Task } from "./task.ts";
+
+/** Everything chosen. */
+export interface LearningChoice {
+  readonly options: StrategyOptions;
+  readonly step: StepChoice;
+  /** Where updates anticipate: share of the training rows that have each feature, in the arena. */
+  readonly shares: Float32Array | null;
+}
+
+interface LearningQuestion {
+  readonly strategy: AnyStrategy;
+  readonly workers: number;
+  readonly start: Float32Array | null;
+  /** Rates are tried on it; what it held is lost. */
+  readonly replica: Replica;
+}
+
+/** Chooses, saying what and why. */
+export function chooseLearning(
+  task: Task,
+  context: LearnContext,
+  question: LearningQuestion,
+  port: RunPort,
+): LearningChoice {
+  const { merge, serialStep } = decideMerge(task, context, question, port);
+  const shares = merge.merge === "anticipate" ? sharesOf(task, context) : null;
+  const step =
+    serialStep ??
+    decideStep(task, context, {
+      ...question,
+      port,
+      ...throughMerge(task, context, question, { merge, shares }),
+    });
+  return { options: optionsOf(task, merge), step, shares };
+}
+
+/** The step is decided first where the rule asks for it: summing as it is depends on how large steps are. */
+function decideMerge(
+  task: Task,
+  context: LearnContext,
+  question: LearningQuestion,
+  port: RunPort,
+): { merge: MergeChoice; serialStep: StepChoice | null } {
+  const { settings, trainRows, sample, width } = task;
+  const begin = performance.now();
+  let serialStep: StepChoice | null = null;
+  const merge = ruleFor({
+    given: settings,
+    learn: settings.learn,
+    ...{ workers: question.workers, trainRows, merges: mergesOf(question.strategy) },
+    critical() {
+      serialStep = decideStep(task, context, { ...question, port });
+      const rate = serialStep.scheduleOf(1).rate(trainRows);
+      return criticalBatch({ eigenvalue: largestEigenvalue(context.arena, sample, width), rate });
+    },
+  });
+  port.emit({
+    kind: "calibrated",
+    setting: "merge",
+    value: `${merge.merge} of ${merge.rowsPerUpdate} rows`,
+    reason: merge.reason,
+    seconds: (performance.now() - begin) / 1000,
+  });
+  return { merge, serialStep };
+}
+
+function sharesOf({ train, width }: Task, { arena }: LearnContext): Float32Array {
+  const shares = arena.allocateF32(width);
+  shares.set(featureShares(train, width));
+  return shares;
+}
+
+/** A rate is tried the way it will be used: by that many workers, merged so. */
+function throughMerge(
+  task: Task,
+  context: LearnContext,
+  { workers }: LearningQuestion,
+  { merge: choice, shares }: { merge: MergeChoice; shares: Float32Array | null },
+): { learn?: LearnSample; merged?: string; rowsPerUpdate: number } {
+  const { rowsPerUpdate, merge } = choice;
+  if (workers === 1) return { rowsPerUpdate };
+  const room = createUpdateRoom(context, task.width);
+  const steps = shares
+    ? createStepsCounted(context.arena, () => shares)({ workers, rowsPerUpdate })
+    : null;
+  const rounds = { workers, rowsPerUpdate, merge, mode: task.settings.learn, steps };
+  return {
+    rowsPerUpdate,
+    merged: `${workers} workers merged by ${merge}`,
+    learn: (schedule, replica, rows) =>
+      learnByRounds(context, schedule, room, replica, rows, rounds),
+  };
+}
+
+/** What a strategy is told, once rows per update and merging are chosen. */
+function optionsOf({ settings }: Task, { rowsPerUpdate, merge }: MergeChoice): StrategyOptions {
+  const { staleness, topology, servers, uncapped, learn, values, topK, tolerance } = settings;
+  return strategyOptions({
+    rowsPerUpdate,
+    merge,
+    learn,
+    servers,
+    uncapped,
+    ...{ values, topK, tolerance },
+    ...(topology === "auto" ? {} : { topology }),
+    ...(staleness === null ? {} : { staleness: staleness.low, stalenessMax: staleness.high }),
+  });
+}
