@@ -18,7 +18,10 @@ beforeAll(async () => {
 });
 
 const common: TrainOptions = { l2: 1e-4, solver: "sgd", stop: "epochs:8" };
-const strategies = ["bsp", "asp", "ssp", "dssp", "allreduce", "d-psgd", "peer-to-peer", "ad-psgd"];
+const strategies = [
+  ...["bsp", "asp", "ssp", "dssp", "allreduce", "d-psgd", "peer-to-peer", "ad-psgd"],
+  "feature-parallel",
+];
 
 async function resultOf(options: TrainOptions) {
   return await train(subset, { ...common, ...options }, { test: rest }).result;

@@ -63,5 +63,8 @@ export function refusalOf({ strategy, options, workers, task }: RunPlan): Unsupp
 
 /** The seats of a plan. */
 export function seatsOf({ strategy, options, workers, task }: RunPlan): readonly SeatPlan[] {
-  return seatPlans(strategy, { workers, width: task.width }, options);
+  const { width } = task;
+  const loads = strategy.owns === "columns" ? task.columnLoads?.() : undefined;
+  const question = { workers, width, ...(loads ? { columnLoads: loads } : {}) };
+  return seatPlans(strategy, question, options);
 }

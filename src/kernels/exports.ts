@@ -70,6 +70,15 @@ export interface KernelExports extends ReadingKernels, SharedKernels {
     training: number,
     validation: number,
   ): number;
+  adjustRows(
+    loss: number,
+    rows: number,
+    count: number,
+    margins: number,
+    coefficient: number,
+    threshold: number,
+    write: number,
+  ): void;
   predictRows(rows: number, count: number, v: number, scale: number, predictions: number): void;
   anticipateRows(
     loss: number,

@@ -102,6 +102,25 @@ for (const name of names) {
     );
   });
 
+  test(`slopes at given margins, ${name}: kernel and reference agree ${bound}`, () => {
+    fc.assert(
+      fc.property(fc.integer(), (seed) => {
+        const { arena, kernels, context, list, rows, v, state } = problem(seed, name);
+        const { coefficient } = context;
+        const margins = arena.allocateF32(rows.length);
+        for (let k = 0; k < rows.length; k++) margins[k] = nextNormal(state);
+        const write = v.slice();
+        twin.adjustRows(losses[name], rows, { margins, coefficient }, write, 0);
+        const [to, from] = [v.byteOffset, margins.byteOffset];
+        const { code } = losses[name];
+        kernels.adjustRows(code, list.address, list.count, from, coefficient.byteOffset, 0, to);
+        if (exact) expect([...v]).toEqual([...write]);
+        else expectClose(v, write, 1e-5);
+      }),
+      { numRuns: 60 },
+    );
+  });
+
   test(`evaluate ${name}: kernel and reference agree ${exact ? "to the bit" : "within 1e-12"}`, () => {
     fc.assert(
       fc.property(fc.integer(), (seed) => {

@@ -10,6 +10,7 @@ import { isDense, type Update } from "../math/update.ts";
 import type { LossName } from "../model/losses.ts";
 import { createSchedule, type Schedule, type ScheduleSpec } from "../model/schedule.ts";
 import { createStepsCounted, featureShares, type StepsCounted } from "./anticipation.ts";
+import { columnLoads, createColumnsLearner } from "./columns.ts";
 import { createContext, type LearnContext } from "./context.ts";
 import type { RowSpan } from "./cursor.ts";
 import type { Learner, LearnerSeat, LearnOptions, Task } from "./learner.ts";
@@ -94,6 +95,8 @@ export function createKernelTask(spec: KernelTaskSpec): Task {
     width: spec.width,
     rows: countRows(parts),
     createReplica: (width) => kernelReplica(context, width, scaleAt),
+    columnLoads: () => columnLoads(parts, spec.width),
+    createColumnLearner: (seat) => createColumnsLearner(context, schedule, parts, seat),
     createLearner: (seat) =>
       createPartsLearner({ context, schedule, room, steps }, ownedParts(parts, seat), seat),
     evaluate: (model) => evaluateModel(context, scaleAt, spec, model),

@@ -63,6 +63,8 @@ export interface Task {
   /** A replica of zeros of that width (a server's is narrower than the task's). */
   createReplica(width: number): Replica;
   createLearner(seat: LearnerSeat): Learner;
+  /** Non-zeros of the training rows by column, where the task knows: what dealing out columns goes by. */
+  columnLoads?(): Uint32Array;
   /** Tasks whose rows can be cut by columns. */
   createColumnLearner?(seat: LearnerSeat & { readonly range: KeyRange }): ColumnLearner;
   /** Judges a model in v-space; called outside of the training path. */

@@ -74,6 +74,11 @@ export function linearTask(options: LinearOptions): Task {
     rows,
     createReplica: (length) => createReplica(length, scale),
     createLearner: (seat) => linearLearner(context, seat),
+    columnLoads: () => {
+      const loads = new Uint32Array(width);
+      for (const column of train.index) loads[column]!++;
+      return loads;
+    },
     createColumnLearner: ({ range, ...seat }) => columnLearner(context, { ...seat, ...range }),
     evaluate: (model) => evaluate(context, model),
   };

@@ -76,7 +76,7 @@ export function learnUpdate(
 }
 
 /** The room's content as a delta of its own: every coordinate, or the non-zeros, whichever is smaller. */
-function deltaIn({ kernels }: LearnContext, { copy, index, value }: UpdateRoom): Delta {
+export function deltaIn({ kernels }: LearnContext, { copy, index, value }: UpdateRoom): Delta {
   const { byteOffset, length } = copy;
   if (2 * kernels.countNonZeros(byteOffset, length) >= length) return copy.slice();
   const count = kernels.listNonZeros(byteOffset, length, index.byteOffset, value.byteOffset);

@@ -33,9 +33,11 @@ interface LearningQuestion {
 export function chooseLearning(
   task: Task,
   context: LearnContext,
-  question: LearningQuestion,
+  given: LearningQuestion,
   port: RunPort,
 ): LearningChoice {
+  // Owners of columns learn the same rows together, as one worker would.
+  const question = given.strategy.owns === "columns" ? { ...given, workers: 1 } : given;
   const { merge, serialStep } = decideMerge(task, context, question, port);
   const shares = merge.merge === "anticipate" ? sharesOf(task, context) : null;
   const step =
@@ -45,7 +47,7 @@ export function chooseLearning(
       port,
       ...throughMerge(task, context, question, { merge, shares }),
     });
-  return { options: optionsOf(task, merge), step, shares };
+  return { options: optionsOf(task, question, merge), step, shares };
 }
 
 /** The step is decided first where the rule asks for it: summing as it is depends on how large steps are. */
@@ -60,7 +62,7 @@ function decideMerge(
   let serialStep: StepChoice | null = null;
   const merge = ruleFor({
     given: settings,
-    learn: settings.learn,
+    learn: learnOf(task, question),
     ...{ workers: question.workers, trainRows, merges: mergesOf(question.strategy) },
     critical() {
       serialStep = decideStep(task, context, { ...question, port });
@@ -76,6 +78,11 @@ function decideMerge(
     seconds: (performance.now() - begin) / 1000,
   });
   return { merge, serialStep };
+}
+
+/** Columns are learned by gradients of whole batches: margins must be whole before a step is taken. */
+function learnOf({ settings }: Task, { strategy }: LearningQuestion): "local" | "gradient" {
+  return strategy.owns === "columns" ? "gradient" : settings.learn;
 }
 
 function sharesOf({ train, width }: Task, { arena }: LearnContext): Float32Array {
@@ -107,12 +114,16 @@ function throughMerge(
 }
 
 /** What a strategy is told, once rows per update and merging are chosen. */
-function optionsOf({ settings }: Task, { rowsPerUpdate, merge }: MergeChoice): StrategyOptions {
-  const { staleness, topology, servers, uncapped, learn, values, topK, tolerance } = settings;
+function optionsOf(
+  task: Task,
+  question: LearningQuestion,
+  { rowsPerUpdate, merge }: MergeChoice,
+): StrategyOptions {
+  const { staleness, topology, servers, uncapped, values, topK, tolerance } = task.settings;
   return strategyOptions({
     rowsPerUpdate,
     merge,
-    learn,
+    learn: learnOf(task, question),
     servers,
     uncapped,
     ...{ values, topK, tolerance },

@@ -41,7 +41,7 @@ export function ruleFor(question: MergeQuestion): MergeChoice {
   const { given, workers, trainRows, learn, merges } = question;
   const few = Math.max(1, Math.ceil(trainRows / (roundsPerEpoch * workers)));
   const rowsPerUpdate = given.rowsPerUpdate === "auto" ? few : given.rowsPerUpdate;
-  if (workers === 1)
+  if (workers === 1 && learn === "local")
     return { rowsPerUpdate, merge: "sum", reason: "one worker merges with nobody" };
   if (given.merge === "anticipate" || given.merge === "mean") {
     return { rowsPerUpdate, merge: given.merge, reason: `${roundsPerEpoch} rounds an epoch` };

@@ -10,7 +10,7 @@ type AnySettings = Omit<TrainSettings, "workers"> & Pick<Settings, "workers">;
 /** Strategies whose workers share one memory, or that have one worker only. */
 const ofOneProcess: readonly string[] = ["serial", "hogwild", "round-robin", "replicas"];
 const parameterServer = ["bsp", "asp", "ssp", "dssp"];
-const withTopology = ["allreduce", "d-psgd", "ad-psgd"];
+const withTopology = ["allreduce", "d-psgd", "ad-psgd", "feature-parallel"];
 const addsOnly = ["asp", "ssp", "dssp", "peer-to-peer"];
 const oneVector = ["hogwild", "round-robin"];
 const averagesModels = ["d-psgd", "ad-psgd"];
@@ -46,7 +46,7 @@ const noEffects: readonly NoEffect[] = [
   { setting: "uncapped", reason: "only strategy dssp has it", when: (s) => only(["dssp"], s) },
   {
     setting: "topology",
-    reason: "only strategies allreduce, d-psgd and ad-psgd have one",
+    reason: "only strategies allreduce, d-psgd, ad-psgd and feature-parallel have one",
     when: (s) => only(withTopology, s),
   },
   ...(["values", "topK", "tolerance"] as const).map(
@@ -83,6 +83,11 @@ const noEffects: readonly NoEffect[] = [
   },
   {
     setting: "merge",
+    reason: "workers of this strategy learn the same rows together",
+    when: (s) => s.strategy === "feature-parallel" && s.merge !== "auto",
+  },
+  {
+    setting: "merge",
     reason: "this strategy averages models, not updates",
     when: (s) => averagesModels.includes(s.strategy) && s.merge !== "auto",
   },
@@ -113,6 +118,11 @@ const noEffects: readonly NoEffect[] = [
     when: (s) => s.valid === null && s.validation === 0,
   },
   { setting: "step", reason: "solver sdca has no step size", when: (s) => s.solver === "sdca" },
+  {
+    setting: "learn",
+    reason: "strategy feature-parallel takes gradients of whole batches",
+    when: (s) => s.strategy === "feature-parallel" && s.learn !== "gradient",
+  },
   { setting: "learn", reason: "solver sdca has no gradient", when: (s) => s.solver === "sdca" },
   { setting: "average", reason: "solver sdca does not average", when: (s) => s.solver === "sdca" },
   {
@@ -142,11 +152,6 @@ const availableEngines: readonly string[] = ["threads", "cluster"];
  * @throws RangeError that names the setting, what it must be and what it is.
  */
 export function refuseUnavailable(settings: AnySettings): void {
-  if (settings.strategy === "feature-parallel") {
-    throw new RangeError(
-      "Cannot train with strategy feature-parallel in this version: it needs blocks by columns",
-    );
-  }
   refuseOther("engine", settings.engine, availableEngines);
   if (settings.engine === "cluster" && ofOneProcess.includes(settings.strategy)) {
     throw new RangeError(

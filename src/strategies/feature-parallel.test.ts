@@ -62,6 +62,32 @@ test("the iterates are those of serial mini-batch SGD, up to the order of summat
   }
 });
 
+test("columns are dealt out by their non-zeros, at least one to each worker", () => {
+  for (let seed = 1; seed <= 300; seed++) {
+    const stream = randomStream({ seed, purpose: "column-loads" });
+    const columns = 5 + nextBelow(stream, 200);
+    // A few columns of words like "the" beside many rare ones.
+    const columnLoads = Uint32Array.from({ length: columns }, () =>
+      nextBelow(stream, 10) === 0 ? nextBelow(stream, 1000) : nextBelow(stream, 20),
+    );
+    const workers = 1 + nextBelow(stream, 5);
+    const options = strategyOptions({ learn: "gradient" });
+    const ranges = featureParallel.seats!({ workers, width: columns, columnLoads }, options).map(
+      (seat) => seat.range,
+    );
+    const ends = ranges.map(({ to }) => to);
+    expect(ranges.map(({ from }) => from)).toEqual([0, ...ends.slice(0, -1)]);
+    expect(ends.at(-1)).toBe(columns);
+    const total = columnLoads.reduce((sum, load) => sum + load, 0);
+    const heaviest = Math.max(...columnLoads);
+    for (const { from, to } of ranges) {
+      expect(to).toBeGreaterThan(from);
+      const load = columnLoads.subarray(from, to).reduce((sum, x) => sum + x, 0);
+      expect(load, `seed ${seed}`).toBeLessThanOrEqual(total / workers + heaviest + 1);
+    }
+  }
+});
+
 test("learning leaves the replica as it was, bit for bit", () => {
   const task = linearTask({ train: sparseRows(1, 60), width, loss: "hinge", l2: 0.01, t0: 100 });
   const learner = task.createLearner({ rank: 0, workers: 1, seed: 1 });

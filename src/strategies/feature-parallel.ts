@@ -6,13 +6,15 @@
  *     m_i   = sum_p m_p,i                                              (reduction.ts, ring or tree)
  *     v_j  += - coefficient(T) * sum_i slope(m_i, y_i) * x_ij          for the own columns j
  *
+ * Columns are dealt out so that everybody holds about as many non-zeros.
+ *
  * Models that fit no member fit all of them together; a batch costs its margins, not its columns.
  *
  * Source: algorithms.md, section 8.
  * Invariant: the iterates are those of serial mini-batch SGD, up to the order of summation.
  */
 import type { Replica } from "../math/replica.ts";
-import { keyRange, type Update } from "../math/update.ts";
+import { type KeyRange, keyRange, type Update } from "../math/update.ts";
 import {
   absorbPart,
   beginRound,
@@ -47,6 +49,7 @@ export const featureParallel: Strategy<ColumnState, Part> = {
   sharing: "messages",
   pace: "lockstep",
   owns: "columns",
+  merges: ["sum"],
   conserves: () => "sum",
   seats,
   refuses,
@@ -58,10 +61,30 @@ export const featureParallel: Strategy<ColumnState, Part> = {
   step,
 };
 
-function seats({ workers, width }: SeatingQuestion): SeatPlan[] {
-  return Array.from({ length: workers }, (_, part) => {
-    return { role: "worker", range: keyRange(part, { parts: workers, width }) };
-  });
+/** Ranges with as nearly equal loads as cuts between columns allow, a column each at least. */
+function seats({ workers, width, columnLoads }: SeatingQuestion): SeatPlan[] {
+  const plan = (range: KeyRange): SeatPlan => ({ role: "worker", range });
+  if (!columnLoads) {
+    return Array.from({ length: workers }, (_, part) =>
+      plan(keyRange(part, { parts: workers, width })),
+    );
+  }
+  const total = columnLoads.reduce((sum, load) => sum + load, 0);
+  const ranges: SeatPlan[] = [];
+  let [from, before] = [0, 0];
+  for (let part = 1; part <= workers; part++) {
+    const last = width - (workers - part);
+    let to = from + 1;
+    before += columnLoads[from]!;
+    // The next column comes in if that leaves the cut nearer to where it should be.
+    while (to < last && before + columnLoads[to]! / 2 <= (part * total) / workers) {
+      before += columnLoads[to++]!;
+    }
+    if (part === workers) to = width;
+    ranges.push(plan({ from, to }));
+    from = to;
+  }
+  return ranges;
 }
 
 function refuses({ workers, width }: SeatingQuestion, options: StrategyOptions): string | null {

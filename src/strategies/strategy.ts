@@ -177,6 +177,8 @@ export interface SeatPlan {
 export interface SeatingQuestion {
   readonly workers: number;
   readonly width: number;
+  /** For strategies that own columns: the work that each column is, where it is known. */
+  readonly columnLoads?: Uint32Array;
 }
 
 /** One way for workers to agree. */

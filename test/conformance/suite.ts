@@ -9,8 +9,13 @@ import { bitsOf } from "../../src/engines/simulator/laws.ts";
 import { runSimulation } from "../../src/engines/simulator/simulator.ts";
 import type { StrategySource } from "../../src/engines/strategy-source.ts";
 import { createTask, type TaskSpec } from "../../src/engines/task-spec.ts";
+import { Arena } from "../../src/kernels/arena.ts";
+import { describeKernelTask } from "../../src/learner/kernel-task.ts";
+import { allRows, listRows } from "../../src/learner/rows.ts";
+import { randomStream } from "../../src/math/random.ts";
 import { messageStrategies, strategyNamed } from "../../src/strategies/all.ts";
 import { type StrategyOptions, strategyOptions } from "../../src/strategies/strategy.ts";
+import { blockOf, randomRows } from "../support-blocks.ts";
 
 /** A run, described by data, so that an engine elsewhere can do it too. */
 export interface ConformanceRun {
@@ -91,6 +96,7 @@ export function describeEngine(
       aloneIsSerial(conform, run, strategy);
     }
     for (const strategy of lockstep) sameBits(conform, run, strategy);
+    columnsOfRows(conform, run);
     engineItself(conform, run);
   });
 }
@@ -146,6 +152,42 @@ function sameBits(conform: Conform, run: RunOnEngine, strategy: string): void {
       expect(bitsOf((await run(plan)).model)).toBe(bitsOf(reference(plan).model));
     });
   }
+}
+
+/** Rows in blocks, learned by the kernels: hinge, steps of `optimal`. */
+function newsRows(): TaskSpec {
+  const arena = new Arena();
+  const stream = randomStream({ seed: 9, purpose: "conformance rows" });
+  const shape = { rows: 150, columns: 60, perRow: 9 };
+  const parts = [0, 1].map(() => allRows(blockOf(arena, randomRows(stream, shape))));
+  const spec = describeKernelTask(arena, {
+    ...{ width: shape.columns + 1, loss: "hinge", l2: 1e-3, threshold: 0 },
+    schedule: { name: "optimal", l2: 1e-3, t0: 2000 },
+    train: parts,
+    judged: listRows(arena, parts),
+  });
+  return { kind: "rows", spec };
+}
+
+function columnsOfRows(conform: Conform, run: RunOnEngine): void {
+  conform(
+    "feature-parallel over column blocks has the iterates of serial mini-batches",
+    async () => {
+      const task = newsRows();
+      for (const topology of ["ring", "tree"] as const) {
+        const options = strategyOptions({ rowsPerUpdate: 16, learn: "gradient", topology });
+        const parallel = await run(runOf("feature-parallel", { task, options }));
+        const serial = reference(runOf("serial", { task, options }));
+        expect(parallel.model.rows).toBe(serial.model.rows);
+        const largest = Math.max(...serial.model.values.map(Math.abs));
+        const apart = serial.model.values.map((x, j) => Math.abs(x - parallel.model.values[j]!));
+        // A margin at the hinge's corner may fall on either side: that would be a row's whole step, 1e-2.
+        expect(Math.max(...apart) / largest).toBeLessThan(1e-5);
+        const simulated = reference(runOf("feature-parallel", { task, options }));
+        expect(bitsOf(parallel.model)).toBe(bitsOf(simulated.model));
+      }
+    },
+  );
 }
 
 function engineItself(conform: Conform, run: RunOnEngine): void {

@@ -1,4 +1,5 @@
 export { anticipateRows, differenceCounted } from "./anticipate";
+export { adjustRows } from "./columns";
 export { splitBlock } from "./split";
 export { evaluateHinge, evaluateLog, evaluateSquared, evaluateSquaredHinge, predictRows } from "./evaluate";
 export {

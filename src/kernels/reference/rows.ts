@@ -81,6 +81,21 @@ export function anticipateRows(
   return v.map((after, j) => fround(after - before[j]!) / sigma[j]!);
 }
 
+/** write -= coefficient[k] * slope(margins[k], y) * x; see assembly/columns.ts. */
+export function adjustRows(
+  loss: Loss,
+  rows: readonly RowOf[],
+  { margins, coefficient }: { margins: Float32Array; coefficient: Float64Array },
+  write: Float32Array,
+  threshold: number,
+): void {
+  rows.forEach((at, k) => {
+    const y = classOf(loss, at.block.label[at.row]!, threshold);
+    const slope = loss.slope(margins[k]!, y);
+    if (slope !== 0) addScaledRow(-slope * coefficient[k]!, at, write);
+  });
+}
+
 export function evaluateRows(
   loss: Loss,
   rows: readonly RowOf[],
