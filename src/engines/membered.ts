@@ -24,6 +24,8 @@ import {
   type Membership,
   type MembershipMessage,
   type MembershipOptions,
+  noteDeath,
+  suspected,
   type Verdict,
 } from "../membership/membership.ts";
 import { includesLife } from "../membership/views.ts";
@@ -36,6 +38,7 @@ import {
   type Seat,
   type Strategy,
   type StrategyOptions,
+  type View,
   viewOf,
 } from "../strategies/strategy.ts";
 
@@ -75,6 +78,49 @@ type Out = Outbox<Message>;
 const heldMax = 100_000;
 /** A process may be expelled and join again that often: its lives and those of the next share no number. */
 const livesMax = 1 << 10;
+
+/** Which process of its rank a life belongs to, counted from 1: the incarnation of its seat. */
+export function processOf(life: number): number {
+  return Math.floor((life - 1) / livesMax) + 1;
+}
+
+/** What an engine may know of a member's membership. */
+export interface Standing {
+  /** The view it is in; null while it joins. */
+  readonly view: View | null;
+  readonly incarnation: number;
+  /** It hears of no quorum of its view: others may decide without it, so it must not go on. */
+  readonly alone: boolean;
+  /** Ranks of the view whose beat is late. */
+  readonly missing: readonly number[];
+}
+
+/** How a `membered` member stands, by its state. */
+export function standingOf(state: unknown, now: number): Standing {
+  const { membership } = state as MemberedState;
+  const { view, incarnation, aloneSince } = membership;
+  const missing = [...suspected(membership, now)];
+  return { view, incarnation, alone: aloneSince < Number.POSITIVE_INFINITY, missing };
+}
+
+/** The process of that member is known to have ended; to be followed by a `wake`. */
+export function becomeBereaved(state: unknown, rank: number): void {
+  noteDeath((state as MemberedState).membership, rank);
+  becomeDue(state as MemberedState);
+}
+
+/** The member asks to be counted out; to be followed by a `wake`. */
+export function becomeLeaving(state: unknown): void {
+  const { membership } = state as MemberedState;
+  membership.leaving.add(membership.rank);
+  becomeDue(state as MemberedState);
+}
+
+/** The next wake is a beat, whenever it comes. */
+function becomeDue(state: MemberedState): void {
+  state.nextBeat = Number.NEGATIVE_INFINITY;
+  state.wakeAt = Number.NEGATIVE_INFINITY;
+}
 
 /** The strategy, with members that come and go. */
 export function membered(

@@ -45,6 +45,11 @@ export function deadlineOf({ recent, count }: Durations, rule: DeadlineRule): nu
   return Math.max(rule.floorSeconds, middle + rule.spreads * spread);
 }
 
+/** The longest of the last durations; 0 before there are any. */
+export function longestOf({ recent, count }: Durations): number {
+  return Math.max(0, ...recent.subarray(0, Math.min(count, durationsMax)));
+}
+
 /** The median; of an even number the mean of the middle two. Sorts in place. */
 export function medianOf(values: Float64Array): number {
   values.sort();

@@ -2,11 +2,15 @@
  * Membership: who takes part, agreed upon by the members themselves.
  *
  * Every member sends a beat to every other; one whose beat is late (median + k*MAD of the intervals before,
- * with a floor) is suspected. The authority - the lowest rank of the view that is not suspected - proposes the
- * next view when somebody is suspected, has finished or wants to join. View v + 1 is decided by the members of
+ * with a floor, and twice the longest of the last) is suspected. Who was late itself, because it was stopped or
+ * busy, holds nothing against the others. The authority - the lowest rank of the view that is not suspected - proposes the
+ * next view when somebody is suspected, has finished, leaves or wants to join. View v + 1 is decided by the members of
  * view v, by one decree of Paxos: a ballot is promised by a quorum, then its view - or the one that a promise
  * says was accepted before - is accepted by a quorum, then it is installed. So an authority that dies half-way
  * is succeeded by the next, which completes what it began.
+ *
+ * A death that is certain, because the process was seen to end, needs no majority of the dead: then all others
+ * together decide. Nobody of a view that they could contradict is left: whoever heard of one is among them.
  *
  * Who hears of no quorum for long has lost its lease and ends. Who finds itself in no view any more was expelled: it begins a new life and joins. Messages of earlier lives
  * are fenced (engines/membered.ts).
@@ -15,7 +19,13 @@
  * Invariant: at most one view of each number is ever installed.
  * Invariant: views are installed in ascending order at every member.
  */
-import { addDuration, createDurations, type Durations, deadlineOf } from "../math/deadline.ts";
+import {
+  addDuration,
+  createDurations,
+  type Durations,
+  deadlineOf,
+  longestOf,
+} from "../math/deadline.ts";
 import type { Role, View, ViewMember } from "../topology/view.ts";
 import {
   changesMembers,
@@ -30,12 +40,15 @@ import {
 export interface MembershipOptions {
   readonly beatSeconds: number;
   readonly quorum: "majority" | "any";
+  /** Who hears of no quorum, or of nobody it could join, for so long gives up; without it, a while. */
+  readonly leaseSeconds?: number;
 }
 
 /** All messages of membership; `by` is the sender's incarnation. */
 export type MembershipMessage =
   | { readonly kind: "m/beat"; readonly by: number; readonly view: number; readonly over: boolean }
   | { readonly kind: "m/join"; readonly by: number; readonly role: Role }
+  | { readonly kind: "m/leave"; readonly by: number }
   | {
       readonly kind: "m/prepare" | "m/accepted";
       readonly by: number;
@@ -91,6 +104,9 @@ export interface Membership {
   view: View | null;
   readonly heard: Map<number, Heard>;
   readonly joining: Map<number, ViewMember>;
+  /** Ranks whose present life asks to be counted out, and those whose process is known to have ended. */
+  readonly leaving: Set<number>;
+  readonly dead: Set<number>;
   /** As an acceptor of view.id + 1. */
   promised: number;
   acceptedBallot: number;
@@ -102,6 +118,8 @@ export interface Membership {
   overSince: number;
   /** Since when we hear of no quorum of our view. */
   aloneSince: number;
+  /** When we last sent a beat. */
+  beatAt: number;
   /** Beats since we began to join. */
   waited: number;
   /** A view that we decided and have yet to install ourselves. */
@@ -142,6 +160,8 @@ export function createMembership(
     ...life,
     heard: new Map(),
     joining: new Map(),
+    leaving: new Set(),
+    dead: new Set(),
     promised: 0,
     acceptedBallot: 0,
     accepted: null,
@@ -150,6 +170,7 @@ export function createMembership(
     over: false,
     overSince: Number.POSITIVE_INFINITY,
     aloneSince: Number.POSITIVE_INFINITY,
+    beatAt: Number.NaN,
     waited: 0,
     decided: null,
   };
@@ -158,6 +179,7 @@ export function createMembership(
 /** Once every beat: tells the others, and leads if it is ours to lead. */
 export function beat(state: Membership, now: number, out: Out): void {
   const { view, rank, incarnation: by, over, ranks } = state;
+  forgiveOwnDelay(state, now);
   if (view === null) {
     state.waited++;
     const body = { kind: "m/join", by, role: state.role } as const;
@@ -166,28 +188,57 @@ export function beat(state: Membership, now: number, out: Out): void {
   }
   const body = { kind: "m/beat", by, view: view.id, over } as const;
   for (const { rank: to } of view.members) if (to !== rank) out.push({ kind: "send", to, body });
+  if (state.leaving.has(rank)) tellOthers(state, { kind: "m/leave", by }, out);
   for (const life of view.members) if (life.rank !== rank) heardOf(state, life.rank, now);
   const gone = suspected(state, now);
   const near = new Set(view.members.map((life) => life.rank).filter((other) => !gone.has(other)));
-  const hasQuorum = isQuorum(view, near, state.options.quorum);
+  const hasQuorum = decides(state, near);
   state.aloneSince = hasQuorum ? Number.POSITIVE_INFINITY : Math.min(state.aloneSince, now);
   lead(state, now, out);
 }
 
+/** Time in which we did nothing is nobody's silence but ours. */
+function forgiveOwnDelay(state: Membership, now: number): void {
+  const late = now - state.beatAt - state.options.beatSeconds;
+  state.beatAt = now;
+  if (!(late > state.options.beatSeconds)) return;
+  for (const known of state.heard.values()) known.at += late;
+}
+
+/** Whether these may decide what follows the view: a quorum, or everybody whose end was not seen. */
+function decides({ view, options, dead }: Membership, ranks: ReadonlySet<number>): boolean {
+  if (isQuorum(view!, ranks, options.quorum)) return true;
+  return dead.size > 0 && view!.members.every(({ rank }) => dead.has(rank) || ranks.has(rank));
+}
+
+/** The process of that rank's present life has ended, for certain. */
+export function noteDeath({ view, dead, rank: own }: Membership, rank: number): void {
+  if (rank !== own && view?.members.some((life) => life.rank === rank)) dead.add(rank);
+}
+
 /** A member's lease ends when it has heard of no quorum for long: others may have gone on, and ended, without it. */
 export function hasLostLease({ aloneSince, options, waited }: Membership, now: number): boolean {
-  return waited > joinBeats || now - aloneSince > leaseBeats * options.beatSeconds;
+  const { beatSeconds, leaseSeconds } = options;
+  if (waited * beatSeconds > (leaseSeconds ?? joinBeats * beatSeconds)) return true;
+  return now - aloneSince > (leaseSeconds ?? leaseBeats * beatSeconds);
 }
 
 /** Ranks whose beat is late. */
-export function suspected({ view, heard, rank, options }: Membership, now: number): Set<number> {
+export function suspected(
+  { view, heard, rank, options, dead }: Membership,
+  now: number,
+): Set<number> {
   const { beatSeconds } = options;
   const rule = { floorSeconds: 4 * beatSeconds, firstSeconds: 10 * beatSeconds, spreads: 10 };
   const late = new Set<number>();
   for (const { rank: other } of view?.members ?? []) {
     if (other === rank) continue;
     const known = heard.get(other);
-    if (known && now - known.at > deadlineOf(known.intervals, rule)) late.add(other);
+    if (dead.has(other)) late.add(other);
+    if (!known) continue;
+    const { intervals } = known;
+    const patience = Math.max(deadlineOf(intervals, rule), 2 * longestOf(intervals));
+    if (now - known.at > patience) late.add(other);
   }
   return late;
 }
@@ -246,16 +297,21 @@ function wantedView(state: Membership, gone: ReadonlySet<number>, now: number): 
   if (over.length > 0) state.overSince = Math.min(state.overSince, now);
   const late = now - state.overSince > overBeats * state.options.beatSeconds;
   const finished = new Set(late && over.length < view.members.length ? over : []);
-  const joining = over.length > 0 || view.left.length > 0 ? [] : [...state.joining.values()];
+  const stays = view.members.some(({ rank }) => !gone.has(rank) && !state.leaving.has(rank));
+  // The last ones can't leave to nobody: they end the run.
+  if (stays) for (const rank of state.leaving) finished.add(rank);
+  const closed = state.overSince < Number.POSITIVE_INFINITY;
+  const joining = closed ? [] : [...state.joining.values()];
   return successorView(view, { gone, finished, joining });
+}
+
+function tellOthers({ view, rank }: Membership, body: MembershipMessage, out: Out): void {
+  for (const { rank: to } of view!.members) if (to !== rank) out.push({ kind: "send", to, body });
 }
 
 /** Sends to every other member of the view, and to ourselves at once. */
 function tellMembers(state: Membership, now: number, body: MembershipMessage, out: Out): void {
-  const view = state.view!;
-  for (const { rank: to } of view.members) {
-    if (to !== state.rank) out.push({ kind: "send", to, body });
-  }
+  tellOthers(state, body, out);
   absorbMembership(state, { from: state.rank, body, now }, out);
 }
 
@@ -270,6 +326,8 @@ export function absorbMembership(
       return absorbBeat(state, { from, body, now }, out);
     case "m/join":
       return absorbJoin(state, { rank: from, incarnation: body.by, role: body.role });
+    case "m/leave":
+      return absorbLeave(state, { from, body, now }, out);
     case "m/install":
       return absorbInstall(state, readView(body.view));
     case "m/prepare":
@@ -303,6 +361,20 @@ function absorbBeat(
   known.at = now;
   known.view = body.view;
   known.over ||= body.over;
+  if (body.over) state.overSince = Math.min(state.overSince, now);
+  return null;
+}
+
+/** Who leaves does not wait for our next beat. */
+function absorbLeave(
+  state: Membership,
+  { from, body, now }: { from: number; body: { by: number }; now: number },
+  out: Out,
+): null {
+  const life = state.view?.members.find(({ rank }) => rank === from);
+  if (life?.incarnation !== body.by || state.leaving.has(from)) return null;
+  state.leaving.add(from);
+  lead(state, now, out);
   return null;
 }
 
@@ -346,7 +418,7 @@ function absorbPromise(
   }: { from: number; body: MembershipMessage & { kind: "m/promise" }; now: number },
   out: Out,
 ): null {
-  const { proposal, view, options } = state;
+  const { proposal, view } = state;
   if (!proposal || proposal.accepting || !view) return null;
   if (body.slot !== view.id + 1 || body.ballot !== proposal.ballot) return null;
   proposal.promises.add(from);
@@ -355,7 +427,7 @@ function absorbPromise(
     proposal.bestBallot = body.acceptedBallot;
     proposal.best = before;
   }
-  if (!isQuorum(view, proposal.promises, options.quorum)) return null;
+  if (!decides(state, proposal.promises)) return null;
   proposal.accepting = true;
   const words = viewWords(proposal.best ?? proposal.wanted);
   const { ballot } = proposal;
@@ -387,11 +459,11 @@ function absorbAccepted(
   { from, body }: { from: number; body: { slot: number; ballot: number } },
   out: Out,
 ): Verdict | null {
-  const { proposal, view, options } = state;
+  const { proposal, view } = state;
   if (!proposal?.accepting || !view) return null;
   if (body.slot !== view.id + 1 || body.ballot !== proposal.ballot) return null;
   proposal.accepts.add(from);
-  if (!isQuorum(view, proposal.accepts, options.quorum)) return null;
+  if (!decides(state, proposal.accepts)) return null;
   const decided = proposal.best ?? proposal.wanted;
   state.proposal = null;
   const install = { kind: "m/install", by: state.incarnation, view: viewWords(decided) } as const;
@@ -421,6 +493,7 @@ function absorbInstall(state: Membership, view: View | null): Verdict | null {
     const life = view.members.find((one) => one.rank === other);
     if (!life || !includesLife(state.view?.members ?? [], life)) state.heard.delete(other);
   }
+  forgetSettled(state, view);
   state.view = view;
   state.promised = 0;
   state.acceptedBallot = 0;
@@ -431,6 +504,16 @@ function absorbInstall(state: Membership, view: View | null): Verdict | null {
     if (member && member.incarnation >= life.incarnation) state.joining.delete(other);
   }
   return { kind: "installed", view };
+}
+
+/** A rank that is not in the view any more, or in it by another life, neither leaves nor is dead. */
+function forgetSettled({ leaving, dead, view: before }: Membership, view: View): void {
+  for (const set of [leaving, dead]) {
+    for (const rank of set) {
+      const life = view.members.find((one) => one.rank === rank);
+      if (!life || !includesLife(before?.members ?? [], life)) set.delete(rank);
+    }
+  }
 }
 
 /** Begins the next life of a member that was expelled. */
