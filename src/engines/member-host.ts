@@ -63,7 +63,9 @@ export interface MemberHost {
   readonly strategy: AnyStrategy;
   readonly port: HostPort;
   readonly replica: Replica;
-  readonly state: unknown;
+  /** Length of the whole model. */
+  readonly width: number;
+  state: unknown;
   readonly effects: Effect<unknown>[];
   readonly telemetry: Telemetry;
   readonly counts: MemberTelemetry;
@@ -104,6 +106,7 @@ export function createHost(
     strategy,
     port,
     replica,
+    width,
     state: strategy.init(
       { rank, incarnation, role, workers, members, width, range, seed, ...joined },
       options,
@@ -120,6 +123,16 @@ export function createHost(
     idleSince: 0,
     lastFrom: -1,
   };
+}
+
+/** Seats the member in this view: before it begins, where the first view was not known when it was made. */
+export function seatIn(host: MemberHost, view: View): void {
+  const { rank, incarnation, seats, options, workers, seed } = host.seat;
+  const { role, range } = seats[rank]!;
+  const members = seats.length;
+  const { width } = host;
+  const seat = { rank, incarnation, role, workers, members, width, range, seed, view };
+  host.state = host.strategy.init(seat, options);
 }
 
 /** Updates that the member's own rows make in an epoch; null for one that learns nothing. */

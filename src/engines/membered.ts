@@ -84,6 +84,11 @@ export function processOf(life: number): number {
   return Math.floor((life - 1) / livesMax) + 1;
 }
 
+/** The first life of a process. */
+export function firstLifeOf(process: number): number {
+  return (process - 1) * livesMax + 1;
+}
+
 /** What an engine may know of a member's membership. */
 export interface Standing {
   /** The view it is in; null while it joins. */
@@ -141,7 +146,7 @@ function createMembered(
   options: StrategyOptions,
 ): MemberedState {
   const { rank, role, members: ranks } = seat;
-  const incarnation = (seat.incarnation - 1) * livesMax + 1;
+  const incarnation = firstLifeOf(seat.incarnation);
   const first = viewOf(seat);
   const view = includesLife(first.members, { rank, incarnation, role }) ? first : null;
   return {

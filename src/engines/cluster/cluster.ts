@@ -18,11 +18,10 @@ import type { Credentials } from "./credentials.ts";
 import type { ClusterEvent } from "./events.ts";
 import { digestsOf } from "./gate.ts";
 import type { RunIdentity } from "./handshake.ts";
-import type { ClusterJob, RemoteTask } from "./job.ts";
+import type { Begun, ClusterJob, RemoteTask } from "./job.ts";
 import type { Launch } from "./launcher.ts";
 import { endSecondsMax, launchSecondsMax } from "./limits.ts";
 import { type Limits, limitDefaults } from "./protection.ts";
-import { type Roster, segmentsOf } from "./roster.ts";
 import { rowParts } from "./row-parts.ts";
 
 /** What the engine takes: the plan of any engine, with task and strategy as data. */
@@ -125,8 +124,7 @@ function optionsOf(plan: ClusterPlan, full: RunPlan): CoordinatorOptions {
     identity: identityOf(plan),
     ...{ listen: cluster.listen, portRange: cluster.portRange ?? null },
     ...{ credentials: cluster.credentials, limits: cluster.limits ?? limitDefaults },
-    segments,
-    jobFor: (roster, rank) => jobFor(plan, full, roster, rank),
+    jobFor: (rank, begun) => jobFor(plan, full, rank, begun),
     rowsFor: ({ segments: wanted }) =>
       rows ? rowParts(rows, segments, new Set(wanted)) : ([] as const),
     ...(observe ? { observe } : {}),
@@ -152,13 +150,12 @@ function identityOf({
   return { run: randomUUID(), settings, data: cluster.data ?? "", split: cluster.split ?? "" };
 }
 
-function jobFor(plan: ClusterPlan, full: RunPlan, roster: Roster, rank: number): ClusterJob {
-  const { strategy, options, workers, seed, observe } = plan;
+function jobFor(plan: ClusterPlan, full: RunPlan, rank: number, begun: Begun | null): ClusterJob {
+  const { strategy, options, workers, seed, epochs, observe } = plan;
   return {
-    ...{ workers, strategy, options, seed },
+    ...{ workers, strategy, options, seed, epochs, begun },
     seats: seatsOf(full),
     task: remoteTask(plan, full, rank),
-    segments: segmentsOf(roster, rank),
     snapshotEpochs: observe?.everyEpochs ?? 0,
     access: digestsOf(plan.cluster.credentials.tokens),
   };

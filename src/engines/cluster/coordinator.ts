@@ -1,7 +1,10 @@
 /**
  * The coordinator of a run: gives out seats, starts members together, allows them to learn, has snapshots
- * judged, notices who is gone, and puts the result together. It is not on the path of strategies' messages.
+ * judged, and puts the result together. It is not on the path of strategies' messages, and it decides no views:
+ * members do (membership/), and tell it. What it alone knows for certain, that a process it started has ended, it
+ * tells them.
  */
+import type { View } from "../../strategies/strategy.ts";
 import { encodeFrame } from "../../wire/frame.ts";
 import type { EngineResult, RunPlan } from "../engine.ts";
 import { createTelemetry } from "../telemetry.ts";
@@ -16,9 +19,16 @@ import type {
 } from "./generated/glissade/cluster/v1/cluster_pb.ts";
 import { countJoin, createGuard, type Guard } from "./guard.ts";
 import { ownHandshake, type RunIdentity, refuseHandshake } from "./handshake.ts";
-import { type ClusterJob, decodeNote, encodeNote, type Order, type Tale } from "./job.ts";
+import {
+  type Begun,
+  type ClusterJob,
+  decodeNote,
+  encodeNote,
+  type Order,
+  type Tale,
+} from "./job.ts";
 import { Judge, type Observer } from "./judge.ts";
-import { reconnectSecondsMax } from "./limits.ts";
+import { joinSecondsMax, reconnectSecondsMax } from "./limits.ts";
 import { coordinatorRank, Links } from "./links.ts";
 import { dialBack, fetchModels, reachable } from "./member-calls.ts";
 import { createGrants, createPool, type Grants, type Pool, takeRows } from "./paces.ts";
@@ -26,20 +36,19 @@ import type { Limits } from "./protection.ts";
 import { Refusal } from "./refusal.ts";
 import { addTelemetry, countGone, resultOf } from "./results.ts";
 import {
-  addressed,
+  addressesOf,
   createRoster,
+  firstView,
   freeSeat,
   giveSeat,
+  isInView,
   liveEntries,
   nameOf,
-  nextView,
-  passSegments,
   type Roster,
   type RosterEntry,
   silenceMax,
 } from "./roster.ts";
 import { type ClusterHandlers, ClusterServer } from "./server.ts";
-import { survivalOf } from "./survival.ts";
 
 /** How a coordinator runs a plan. */
 export interface CoordinatorOptions {
@@ -49,9 +58,7 @@ export interface CoordinatorOptions {
   readonly limits: Limits;
   readonly listen: string;
   readonly portRange?: { readonly low: number; readonly high: number } | null;
-  /** Segments that the training rows are cut into; 0 where rows are no rows of files. */
-  readonly segments: number;
-  readonly jobFor: (roster: Roster, rank: number) => ClusterJob;
+  readonly jobFor: (rank: number, begun: Begun | null) => ClusterJob;
   readonly rowsFor: ClusterHandlers["rows"];
   readonly observe?: Observer;
   readonly onEvent: (event: ClusterEvent) => void;
@@ -80,7 +87,7 @@ export class Coordinator {
 
   constructor(options: CoordinatorOptions, seats: Roster["seats"]) {
     this.#options = options;
-    this.#roster = createRoster(seats, options.segments);
+    this.#roster = createRoster(seats);
     this.#finished = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
@@ -99,14 +106,17 @@ export class Coordinator {
         )
       : null;
     this.#links = new Links(
-      { run: identity.run, credentials, rank: coordinatorRank, incarnation: 1 },
+      { run: identity.run, credentials, rank: coordinatorRank, incarnation: 1, address: "" },
       {
         frame: (rank, bytes) => this.#frame(rank, bytes),
         room: () => {},
         connected: (rank) => this.#found(rank),
         broken: (rank, reason) => this.#suspect(rank, reason),
-        overrun: (rank, reason) => this.declareLost(rank, reason),
+        overrun: (rank) => this.#links.drop(rank),
         fenced: () => {},
+        renewed: () => {},
+        welcomes: ({ rank, incarnation }) =>
+          this.#roster.entries.get(rank)?.incarnation === incarnation,
       },
     );
   }
@@ -138,7 +148,8 @@ export class Coordinator {
   /** The ranks that have not joined yet. */
   get missing(): number[] {
     const { seats, entries } = this.#roster;
-    return seats.map((_, rank) => rank).filter((rank) => !entries.has(rank));
+    const ranks = seats.map((_, rank) => rank);
+    return ranks.filter((rank) => [undefined, "dead"].includes(entries.get(rank)?.state));
   }
 
   /** Resolves with the result when every member's part is over; members are then told to go. */
@@ -147,7 +158,7 @@ export class Coordinator {
     await this.#judging;
     const seconds = this.#now();
     const held = await this.#collect();
-    for (const { rank } of liveEntries(this.#roster)) this.#order(rank, { kind: "close" });
+    for (const rank of this.#links.ranks) this.#order(rank, { kind: "close" });
     const telemetry = createTelemetry(this.#roster.seats.map(({ role }) => role));
     for (const { telemetry: json } of held) addTelemetry(telemetry, json);
     countGone(telemetry, this.#roster);
@@ -170,30 +181,21 @@ export class Coordinator {
     this.#reject(error);
   }
 
-  /** A process is known to be gone: its connection need not be waited for. */
-  declareLost(rank: number, reason: string): void {
+  /** A process that was started for the run has ended by itself. */
+  processEnded(rank: number, reason: string): void {
     const entry = this.#roster.entries.get(rank);
-    clearTimeout(this.#suspects.get(rank));
-    this.#suspects.delete(rank);
-    if (!entry || entry.state === "dead" || entry.state === "left") return;
-    if (this.#phase === "ending") return;
     const name = nameOf(rank, this.#roster.seats);
-    const end = this.#phase === "gathering" || !this.#survives(entry);
-    const action = end ? "the run ends" : "the others go on, and take over its rows";
-    this.#say({ kind: "lost", rank, name, reason, action });
-    entry.state = "dead";
-    this.#links.remove(rank);
+    if (!entry) return this.fail(new ClusterError(`${name} ended before it joined: ${reason}`));
+    // Another process has its seat by now.
+    if (entry.incarnation > 1) return;
+    this.#becomeGone(entry, "dead", reason);
     if (this.#phase === "gathering") {
       return this.fail(new ClusterError(`${name} was lost before the run began: ${reason}`));
     }
-    this.#expel(entry, reason);
-  }
-
-  /** A process that was started for the run has ended by itself. */
-  processEnded(rank: number, reason: string): void {
-    const name = nameOf(rank, this.#roster.seats);
-    if (this.#roster.entries.has(rank)) this.declareLost(rank, reason);
-    else this.fail(new ClusterError(`${name} ended before it joined: ${reason}`));
+    const { incarnation } = entry;
+    for (const { rank: to } of liveEntries(this.#roster)) {
+      this.#order(to, { kind: "ended", rank, incarnation });
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -227,34 +229,52 @@ export class Coordinator {
     const who = `${request.host}, process ${request.process}`;
     const refused = refuseHandshake(request.handshake, identity, who);
     if (refused !== null) throw new Refusal(refused);
-    if (this.#phase !== "gathering") throw new Refusal(this.#noSeatNow());
+    if (this.#phase === "ending" || this.#stopping) {
+      throw new Refusal("the run is ending and takes no new members");
+    }
     const rank = freeSeat(this.#roster, request.rankHint);
     if (rank < 0) {
       throw new Refusal(`all ${this.#roster.seats.length} seats of this run are taken`);
     }
     const address = reachable(request.advertise, peer);
     const about = { address, host: request.host, process: request.process, now: this.#now() };
-    const entry = giveSeat(this.#roster, rank, about);
+    const entry = this.#seat(rank, about);
     try {
       await dialBack(address, this.#options.credentials);
     } catch (error) {
-      this.#roster.entries.delete(rank);
+      entry.state = "dead";
       throw error;
     }
     const { incarnation } = entry;
-    this.#links.admit({ rank, incarnation, address: null });
+    this.#introduce(entry);
     this.#say({ kind: "joined", rank, name: nameOf(rank, this.#roster.seats), address });
     const { initial } = plan;
     return {
       handshake: ownHandshake(identity),
       ...{ rank, incarnation, address },
-      job: JSON.stringify(jobFor(this.#roster, rank)),
+      job: JSON.stringify(jobFor(rank, this.#phase === "running" ? this.#begun() : null)),
       initial: initial ? encodeFrame({ kind: "model", ...initial }) : new Uint8Array(),
     };
   }
 
-  #noSeatNow(): string {
-    return `the run is ${this.#phase === "ending" ? "ending" : "under way"} and takes no new members`;
+  #seat(rank: number, about: Parameters<typeof giveSeat>[2]): RosterEntry {
+    const before = this.#roster.entries.get(rank);
+    if (before) this.#becomeGone(before, "dead", "another process has its seat");
+    return giveSeat(this.#roster, rank, about);
+  }
+
+  /** Those who are there hear where the newcomer is before it speaks to them. */
+  #introduce({ rank, incarnation, address }: RosterEntry): void {
+    this.#links.admit({ rank, incarnation, address: null });
+    for (const { rank: to, state } of liveEntries(this.#roster)) {
+      if (to === rank || state !== "running") continue;
+      this.#order(to, { kind: "address", address: { rank, incarnation, address } });
+    }
+  }
+
+  #begun(): Begun {
+    const { view } = this.#roster;
+    return { view, addresses: addressesOf(this.#roster), updates: this.#updates };
   }
 
   #rows(request: RowsRequest, rowsFor: CoordinatorOptions["rowsFor"]) {
@@ -269,6 +289,7 @@ export class Coordinator {
     const entry = this.#roster.entries.get(rank);
     if (!entry) return;
     entry.heardAt = this.#now();
+    if (entry.state === "silent") entry.state = "running";
     this.#absorb(entry, decodeNote<Tale>(bytes));
   }
 
@@ -277,6 +298,7 @@ export class Coordinator {
       case "ready":
         entry.ownUpdates = tale.updates;
         entry.state = "ready";
+        if (this.#phase === "running") return this.#admit(entry);
         return this.#beginIfAllReady();
       case "progress": {
         const { kind, ...counts } = tale;
@@ -289,10 +311,11 @@ export class Coordinator {
       case "held":
         entry.taken = tale.taken;
         return this.#endHeld();
-      case "suspect":
-        return this.#suspect(tale.rank, tale.reason);
+      case "view":
+        return this.#follow(tale.view);
       case "leaving":
-        return this.#leave(entry);
+        entry.leaving = true;
+        return;
       case "finished":
         if (entry.leaving) return this.#becomeLeft(entry);
         entry.state = "finished";
@@ -317,11 +340,9 @@ export class Coordinator {
       entry.state = "running";
       entry.heardAt = 0;
     }
-    this.#announceView();
-    const view = addressed(this.#roster);
-    for (const { rank } of entries) {
-      this.#order(rank, { kind: "begin", view, updates: this.#updates });
-    }
+    this.#follow(firstView(this.#roster));
+    const begun = this.#begun();
+    for (const { rank } of entries) this.#order(rank, { kind: "begin", ...begun });
     this.#startPace(entries);
     this.#watch = setInterval(() => this.#watchSilence(), 200);
     if (this.#stopping) {
@@ -330,13 +351,22 @@ export class Coordinator {
     }
   }
 
-  #announceView(): void {
-    const { id, members } = nextView(this.#roster);
-    this.#say({
-      kind: "view",
-      id,
-      members: members.map(({ rank, incarnation }) => ({ rank, incarnation })),
-    });
+  /** Takes note of a view that members have agreed on. */
+  #follow(view: View): void {
+    if (view.id <= this.#roster.view.id) return;
+    this.#roster.view = view;
+    const members = view.members.map(({ rank, incarnation }) => ({ rank, incarnation }));
+    this.#say({ kind: "view", id: view.id, members });
+    this.#endIfAllFinished();
+  }
+
+  /** A newcomer is ready: it may learn, and joins the others by itself. */
+  #admit(entry: RosterEntry): void {
+    entry.state = "running";
+    if (entry.seat.role !== "worker") return;
+    if (this.#pool) return this.#lease(entry);
+    const { granted: updates, last } = this.#grants!;
+    this.#order(entry.rank, { kind: "grant", updates, last });
   }
 
   #startPace(entries: readonly RosterEntry[]): void {
@@ -402,12 +432,26 @@ export class Coordinator {
     });
   }
 
+  /** The run is over when everybody of the latest view has finished; newcomers that came too late go. */
   #endIfAllFinished(): void {
+    if (this.#phase !== "running") return;
     const live = liveEntries(this.#roster);
-    if (this.#phase !== "running" || live.some(({ state }) => state !== "finished")) return;
-    this.#phase = "ending";
-    clearInterval(this.#watch);
-    this.#resolve();
+    const busy = live.filter((entry) => entry.state === "running" && isInView(this.#roster, entry));
+    if (busy.length > 0) return;
+    if (live.some(({ state }) => state === "finished")) {
+      this.#phase = "ending";
+      clearInterval(this.#watch);
+      this.#resolve();
+    } else this.#failIfAllGone();
+  }
+
+  /** A silent member may come back; those whose processes have ended can't. */
+  #failIfAllGone(): void {
+    const entries = [...this.#roster.entries.values()];
+    if (!entries.every(({ state }) => state === "dead" || state === "left")) return;
+    const last = entries.findLast(({ state }) => state === "dead") ?? entries.at(-1)!;
+    const name = nameOf(last.rank, this.#roster.seats);
+    this.fail(new ClusterError(`All members are gone, the last was ${name}`));
   }
 
   #found(rank: number): void {
@@ -422,7 +466,7 @@ export class Coordinator {
     const timer = setTimeout(() => {
       this.#suspects.delete(rank);
       if (this.#links.isConnected(rank)) return;
-      this.declareLost(rank, `${reason}; not back after ${reconnectSecondsMax} s`);
+      this.#becomeGone(entry, "silent", `${reason}; not back after ${reconnectSecondsMax} s`);
     }, 1000 * reconnectSecondsMax);
     this.#suspects.set(rank, timer);
   }
@@ -430,63 +474,41 @@ export class Coordinator {
   #watchSilence(): void {
     const now = this.#now();
     for (const entry of liveEntries(this.#roster)) {
+      if (entry.state === "finished") continue;
       const silent = now - entry.heardAt;
-      const most = silenceMax(entry);
+      const most = entry.state === "seated" ? joinSecondsMax : silenceMax(entry);
       if (silent <= most) continue;
-      this.declareLost(
-        entry.rank,
-        `not heard of for ${silent.toFixed(1)} s, at most ${most.toFixed(1)} s are allowed`,
-      );
+      const reason = `not heard of for ${silent.toFixed(1)} s, at most ${most.toFixed(1)} s are allowed`;
+      this.#becomeGone(entry, "silent", reason);
     }
   }
 
-  /** The others can go on without it. */
-  #survives({ rank, seat }: RosterEntry): boolean {
-    const others = this.#learners().filter((one) => one.rank !== rank);
-    return others.length > 0 && survivalOf(this.#options.plan.strategy, seat.role) !== null;
+  /** It is waited for no longer; what it was allowed and did not learn is for the others. */
+  #becomeGone(entry: RosterEntry, state: "silent" | "dead", reason: string): void {
+    const { rank, state: before } = entry;
+    if (before === "dead" || before === "left" || this.#phase === "ending") return;
+    entry.state = state;
+    if (before === "silent") return this.#endIfAllFinished();
+    const name = nameOf(rank, this.#roster.seats);
+    const end = this.#phase === "gathering";
+    const action = end ? "the run ends" : "the others go on without it, unless it comes back";
+    this.#say({ kind: "lost", rank, name, reason, action });
+    this.#takeBack(entry);
   }
 
-  /** A member asked to leave: it makes no further updates, hands out what it has, and goes. */
-  #leave(entry: RosterEntry): void {
-    if (!this.#survives(entry)) return this.declareLost(entry.rank, "it was asked to leave");
-    entry.leaving = true;
-    const exhaust = survivalOf(this.#options.plan.strategy, entry.seat.role) === "counts-out";
-    this.#order(entry.rank, { kind: "depart", exhaust });
+  #takeBack(entry: RosterEntry): void {
+    if (this.#pool && !this.#stopping) this.#pool.left += Math.max(0, entry.leased - entry.rows);
+    entry.leased = entry.rows;
+    if (this.#stopping) this.#endHeld();
+    this.#endIfAllFinished();
   }
 
   #becomeLeft(entry: RosterEntry): void {
     const { rank } = entry;
-    // Where there is no goodbye, nobody may wait for one: to the others the member is simply gone.
-    const said = survivalOf(this.#options.plan.strategy, entry.seat.role) === "counts-out";
-    entry.state = said ? "left" : "dead";
+    entry.state = "left";
     this.#say({ kind: "left", rank, name: nameOf(rank, this.#roster.seats) });
     this.#order(rank, { kind: "close" });
-    this.#goOnWithout(entry, []);
-  }
-
-  #expel(entry: RosterEntry, reason: string): void {
-    const { rank, seat } = entry;
-    if (this.#survives(entry)) return this.#goOnWithout(entry, [rank]);
-    const name = nameOf(rank, this.#roster.seats);
-    const { strategy } = this.#options.plan;
-    this.fail(
-      new ClusterError(
-        `${name} was lost: ${reason}. Strategy ${strategy.name} can't go on without this ${seat.role}`,
-      ),
-    );
-  }
-
-  /** A new view; rows and unspent leases of the member that is gone pass to the others. */
-  #goOnWithout(gone: RosterEntry, lost: readonly number[]): void {
-    if (this.#pool && !this.#stopping) this.#pool.left += Math.max(0, gone.leased - gone.rows);
-    passSegments(this.#roster, gone.rank);
-    this.#announceView();
-    const view = addressed(this.#roster);
-    for (const { rank } of liveEntries(this.#roster)) {
-      this.#order(rank, { kind: "view", view, lost });
-    }
-    if (this.#stopping) this.#endHeld();
-    this.#endIfAllFinished();
+    this.#takeBack(entry);
   }
 
   #stopCall({ reason }: StopRequest): { state: string } {

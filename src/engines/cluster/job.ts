@@ -34,34 +34,35 @@ export interface ClusterJob {
   readonly options: StrategyOptions;
   readonly task: RemoteTask;
   readonly seed: number;
-  /** Segments of rows the member owns to begin with. */
-  readonly segments: readonly number[];
+  readonly epochs: number;
   /** Snapshots are taken in lockstep after every so many epochs; 0 for never. */
   readonly snapshotEpochs: number;
   /** What the member asks of its callers: digests of the run's tokens. */
   readonly access?: TokenDigests;
+  /** The run it comes into; null: it begins with everybody else. */
+  readonly begun: Begun | null;
 }
 
-/** A view, and where its members are. */
-export interface AddressedView {
+/** A run that has begun: who takes part, where they are, and into how many updates an epoch is cut. */
+export interface Begun {
   readonly view: View;
   readonly addresses: readonly PeerAddress[];
-  /** Owners of the segments, by segment. */
-  readonly owners: readonly number[];
+  readonly updates: number;
 }
 
 /** What the coordinator tells a member. */
 export type Order =
-  | { readonly kind: "begin"; readonly view: AddressedView; readonly updates: number }
+  | ({ readonly kind: "begin" } & Begun)
+  /** Where a newcomer is. */
+  | { readonly kind: "address"; readonly address: PeerAddress }
+  /** That process was seen to end. */
+  | { readonly kind: "ended"; readonly rank: number; readonly incarnation: number }
   /** Lockstep: updates up to that number may be learned; `last`: and none beyond it, ever. */
   | { readonly kind: "grant"; readonly updates: number; readonly last: boolean }
   /** Free pace: that many rows more may be learned; `last`: and none beyond them. */
   | { readonly kind: "lease"; readonly rows: number; readonly last: boolean }
   /** Learn nothing further, and say how far you are. */
   | { readonly kind: "hold" }
-  | { readonly kind: "view"; readonly view: AddressedView; readonly lost: readonly number[] }
-  /** Make no further updates, hand out what there is, and say when you have; `exhaust`: say goodbye too. */
-  | { readonly kind: "depart"; readonly exhaust: boolean }
   | { readonly kind: "close" };
 
 /** What a member waits for. */
@@ -71,21 +72,24 @@ export interface MemberWait {
   readonly until: number;
 }
 
+/** How far a member is. */
+export interface MemberCounts {
+  readonly updates: number;
+  readonly rows: number;
+  readonly bytes: number;
+  readonly messages: number;
+  readonly longestUpdate: number;
+  readonly wait: MemberWait | null;
+}
+
 /** What a member tells the coordinator. */
 export type Tale =
   | { readonly kind: "ready"; readonly updates: number | null }
-  | {
-      readonly kind: "progress";
-      readonly updates: number;
-      readonly rows: number;
-      readonly bytes: number;
-      readonly messages: number;
-      readonly longestUpdate: number;
-      readonly wait: MemberWait | null;
-    }
+  | ({ readonly kind: "progress" } & MemberCounts)
+  /** The view it is in now. */
+  | { readonly kind: "view"; readonly view: View }
   | { readonly kind: "lease"; readonly rows: number }
   | { readonly kind: "held"; readonly taken: number }
-  | { readonly kind: "suspect"; readonly rank: number; readonly reason: string }
   | { readonly kind: "leaving" }
   | { readonly kind: "finished" }
   | { readonly kind: "failed"; readonly message: string };

@@ -40,8 +40,18 @@ export const progressMsMax = 250;
 export const silenceSecondsMin = 2;
 /** ... namely that many times the longest update. */
 export const silencePerUpdate = 4;
-/** A member that lost its coordinator tries to find it again for this long. */
-export const coordinatorSecondsMax = 15;
+/** A member that needs its coordinator and can't reach it tries for this long. */
+export const coordinatorSecondsMax = 60;
+/** After this time without a coordinator a member learns on by itself, as far as the plan allows. */
+export const aloneAfterSeconds = 5;
+/** Members send each other a beat that often; four missing ones make a member suspect. */
+export const beatSeconds = 0.5;
+/** A member that hears of no quorum, or a newcomer that nobody takes in, gives up after this time. */
+export const leaseSeconds = 300;
+/** Two streams that are dialled within this time of each other cross. */
+export const crossingMsMax = 1_000;
+/** Rows that could not be fetched are asked for again after this time. */
+export const rowsAgainMs = 1_000;
 /** Waiting times between two attempts to reconnect. */
 export const reconnectMsMin = 20;
 export const reconnectMsMax = 1_000;

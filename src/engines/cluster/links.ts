@@ -1,12 +1,17 @@
 /**
  * All links of one process: who may talk to it, whom it dials, and how it finds them again. Either side of a
  * pair dials when it has something to say; of two streams that cross, the one dialled by the higher rank stays.
+ *
+ * A link has a session, a word of each side's own. A side that gave its link up - the other was expelled, or it is
+ * a new process - begins another, and the other side sees that by the word and begins anew too: nothing of the
+ * old link is then sent or expected any more.
  */
-import { type Metadata, type ServerDuplexStream, status } from "@grpc/grpc-js";
+import { randomUUID } from "node:crypto";
+import { Metadata, type ServerDuplexStream, status } from "@grpc/grpc-js";
 import type { Credentials } from "./credentials.ts";
 import { type FramesMessage, readFrames, writeFrames } from "./frames.ts";
 import { Cluster } from "./generated/glissade/cluster/v1/cluster_pb.ts";
-import { reconnectMsMax, reconnectMsMin } from "./limits.ts";
+import { crossingMsMax, reconnectMsMax, reconnectMsMin } from "./limits.ts";
 import { type FrameStream, Link } from "./link.ts";
 import { Refusal } from "./refusal.ts";
 import { createClient, type MemberClient, methodOf } from "./rpc.ts";
@@ -20,9 +25,11 @@ export interface Identity {
   readonly credentials: Credentials;
   readonly rank: number;
   readonly incarnation: number;
+  /** HOST:PORT at which others reach it; empty for one that is never dialled. */
+  readonly address: string;
 }
 
-/** One life of another process. */
+/** One process of another rank. */
 export interface PeerAddress {
   readonly rank: number;
   readonly incarnation: number;
@@ -39,13 +46,24 @@ export interface LinksEvents {
   overrun(rank: number, reason: string): void;
   /** The peer says that this life is over. */
   fenced(rank: number, reason: string): void;
+  /** The peer began the link anew: what it had not received is lost. */
+  renewed(rank: number): void;
+  /** Whether a process that is not known here may have a link. */
+  welcomes(peer: PeerAddress): boolean;
 }
 
-interface Peer extends PeerAddress {
-  readonly link: Link;
+interface Peer {
+  readonly rank: number;
+  readonly incarnation: number;
+  address: string | null;
+  link: Link;
+  /** The words of both sides; the other's is empty until it is known. */
+  session: string;
+  theirs: string;
   client: MemberClient | null;
-  /** The stream now attached was dialled by this process. */
+  /** The stream now attached was dialled by this process, and when. */
   dialled: boolean;
+  dialledAt: number;
   attempts: number;
   retry: NodeJS.Timeout | undefined;
 }
@@ -89,31 +107,61 @@ export class Links {
     return this.#peers.get(rank)?.link.connected ?? false;
   }
 
+  /** The incarnation of the process this one is linked to, by rank. */
+  incarnationOf(rank: number): number | undefined {
+    return this.#peers.get(rank)?.incarnation;
+  }
+
   /** Adds a peer, or takes note of another life of it: what was under way to the old one is dropped. */
   admit(address: PeerAddress): void {
-    const { rank } = address;
+    const { rank, incarnation } = address;
     const known = this.#peers.get(rank);
-    if (known?.incarnation === address.incarnation) return;
+    if (incarnation <= (this.#over.get(rank) ?? 0)) return;
+    if (known && known.incarnation >= incarnation) {
+      known.address ??= address.address;
+      return;
+    }
     if (known) this.remove(rank);
-    const link = new Link({
+    const fresh = { session: randomUUID(), theirs: "", client: null, dialled: false, dialledAt: 0 };
+    const link = this.#createLink(rank);
+    this.#peers.set(rank, { ...address, ...fresh, link, attempts: 0, retry: undefined });
+  }
+
+  /** Ends the link to a peer for good; nothing of that life is heard any more. */
+  remove(rank: number): void {
+    const peer = this.#peers.get(rank);
+    if (!peer) return;
+    this.drop(rank);
+    this.#over.set(rank, peer.incarnation);
+  }
+
+  /** Gives up what is under way to a peer and from it; it may come back by a link of its own. */
+  drop(rank: number): void {
+    const peer = this.#peers.get(rank);
+    if (!peer) return;
+    this.#peers.delete(rank);
+    clearTimeout(peer.retry);
+    peer.link.close();
+    peer.client?.close();
+  }
+
+  #createLink(rank: number): Link {
+    return new Link({
       frame: (bytes) => this.#events.frame(rank, bytes),
       room: () => this.#events.room(),
       broken: (reason) => this.#broken(rank, reason),
       overrun: (reason) => this.#events.overrun(rank, reason),
     });
-    const peer = { ...address, link, client: null, dialled: false, attempts: 0, retry: undefined };
-    this.#peers.set(rank, peer);
   }
 
-  /** Ends the link to a peer; nothing of it is heard any more. */
-  remove(rank: number): void {
-    const peer = this.#peers.get(rank);
-    if (!peer) return;
-    this.#peers.delete(rank);
-    this.#over.set(rank, peer.incarnation);
-    clearTimeout(peer.retry);
+  /** The other side knows nothing of this link any more. */
+  #renew(peer: Peer): void {
     peer.link.close();
-    peer.client?.close();
+    peer.link = this.#createLink(peer.rank);
+    peer.session = randomUUID();
+    peer.theirs = "";
+    peer.dialled = false;
+    this.#events.renewed(peer.rank);
   }
 
   /** Sends a frame; it waits while the peer can't be reached. Frames to nobody are dropped. */
@@ -135,33 +183,57 @@ export class Links {
    * @throws Refusal when this process does not know the caller, or keeps a stream of its own to it.
    */
   accept(call: ServerDuplexStream<FramesMessage, FramesMessage>): void {
-    const { rank, incarnation } = this.#callerOf(call.metadata);
-    const peer = this.#peers.get(rank);
-    if (incarnation <= (this.#over.get(rank) ?? 0)) {
-      throw new Refusal(`life ${incarnation} of member ${rank} is over: it was expelled`, "fenced");
-    }
-    if (!peer || peer.incarnation < incarnation) {
-      throw new Refusal(`member ${rank} is not in the view of this process yet`, "unavailable");
-    }
-    if (peer.incarnation > incarnation) {
-      throw new Refusal(`member ${rank} was replaced: life ${incarnation} of it is over`, "fenced");
-    }
-    if (peer.dialled && peer.link.connected && this.#identity.rank > rank) {
+    const caller = this.#callerOf(call.metadata);
+    const { rank, session } = caller;
+    const peer = this.#peerOf(caller);
+    // Later than that it is no crossing: the caller has found our stream broken, and we have not yet.
+    const crosses = Date.now() - peer.dialledAt < crossingMsMax;
+    if (crosses && peer.dialled && peer.link.connected && this.#identity.rank > rank) {
       throw new Refusal(`a stream to member ${rank} exists`, "exists");
     }
+    if (caller.knows !== "" && caller.knows !== peer.session) {
+      throw new Refusal(`this process began its link to member ${rank} anew`, "renewed");
+    }
+    if (peer.theirs !== "" && peer.theirs !== session) this.#renew(peer);
+    peer.theirs = session;
     clearTimeout(peer.retry);
     peer.retry = undefined;
     peer.dialled = false;
     peer.attempts = 0;
+    const own = new Metadata();
+    own.set("glissade-session", peer.session);
+    call.sendMetadata(own);
     peer.link.attach(serverStream(call));
     this.#events.connected(rank);
+  }
+
+  /** The peer that calls, made known here if it may be. */
+  #peerOf({ rank, incarnation, address }: Caller): Peer {
+    if (incarnation <= (this.#over.get(rank) ?? 0)) {
+      throw new Refusal(
+        `life ${incarnation} of member ${rank} is over: another took its seat`,
+        "fenced",
+      );
+    }
+    const known = this.#peers.get(rank);
+    if (known && known.incarnation > incarnation) {
+      throw new Refusal(`member ${rank} was replaced: life ${incarnation} of it is over`, "fenced");
+    }
+    if (known?.incarnation !== incarnation) {
+      const caller = { rank, incarnation, address: address === "" ? null : address };
+      if (!this.#events.welcomes(caller)) {
+        throw new Refusal(`member ${rank} is not known to this process yet`, "unavailable");
+      }
+      this.admit(caller);
+    }
+    return this.#peers.get(rank)!;
   }
 
   [Symbol.dispose](): void {
     for (const rank of this.ranks) this.remove(rank);
   }
 
-  #callerOf(metadata: Metadata): { rank: number; incarnation: number } {
+  #callerOf(metadata: Metadata): Caller {
     const read = (name: string) => String(metadata.get(name)[0] ?? "");
     const { run, rank: own, incarnation: life } = this.#identity;
     if (read("glissade-run") !== run) {
@@ -177,6 +249,9 @@ export class Links {
     return {
       rank: Number(read("glissade-rank")),
       incarnation: Number(read("glissade-incarnation")),
+      address: read("glissade-address"),
+      session: read("glissade-session"),
+      knows: read("glissade-knows"),
     };
   }
 
@@ -187,6 +262,11 @@ export class Links {
     this.#dialSoon(peer);
   }
 
+  #renewAndDial(peer: Peer): void {
+    this.#renew(peer);
+    this.#dialSoon(peer);
+  }
+
   #dialSoon(peer: Peer): void {
     if (peer.retry !== undefined || peer.link.connected || peer.address === null) return;
     const wait =
@@ -194,19 +274,23 @@ export class Links {
     peer.attempts++;
     peer.retry = setTimeout(() => {
       peer.retry = undefined;
-      if (!peer.link.connected) this.#dial(peer, peer.address!);
+      if (!peer.link.connected && peer.address !== null) this.#dial(peer, peer.address);
     }, wait);
   }
 
   #dial(peer: Peer, address: string): void {
     peer.client ??= createClient(address, this.#identity.credentials);
-    const { run, rank, incarnation } = this.#identity;
+    const { run, rank, incarnation, address: own } = this.#identity;
+    const { session } = peer;
     const metadata = peer.client.metadataOf(Cluster.method.exchange, {
       "glissade-run": run,
       "glissade-rank": rank,
       "glissade-incarnation": incarnation,
       "glissade-to": peer.rank,
       "glissade-to-incarnation": peer.incarnation,
+      "glissade-address": own,
+      "glissade-session": session,
+      "glissade-knows": peer.theirs,
     });
     const { path } = methodOf(Cluster.method.exchange);
     const call = peer.client.makeBidiStreamRequest<FramesMessage, FramesMessage>(
@@ -216,18 +300,37 @@ export class Links {
       metadata,
     );
     peer.dialled = true;
+    peer.dialledAt = Date.now();
     call.on("error", () => {});
+    const current = () => this.#peers.get(peer.rank) === peer && peer.session === session;
+    call.on("metadata", (answer: Metadata) => {
+      const theirs = String(answer.get("glissade-session")[0] ?? "");
+      if (current() && (peer.theirs === "" || peer.theirs === theirs)) peer.theirs = theirs;
+      else if (current()) this.#renewAndDial(peer);
+    });
     call.once("data", () => {
       peer.attempts = 0;
       this.#events.connected(peer.rank);
     });
     call.on("status", ({ code, details }) => {
+      if (!current()) return;
       if (code === status.ABORTED) this.#events.fenced(peer.rank, details);
+      if (code === status.DATA_LOSS) this.#renewAndDial(peer);
       // The other side keeps the stream it has: it will be accepted here, or was.
       if (code === status.ALREADY_EXISTS) peer.attempts = Math.max(peer.attempts, 3);
     });
     peer.link.attach(Object.assign(call, { destroy: () => call.cancel() }) as FrameStream);
   }
+}
+
+/** What a stream's metadata say of who dialled it. */
+interface Caller {
+  readonly rank: number;
+  readonly incarnation: number;
+  readonly address: string;
+  readonly session: string;
+  /** The word of this side's that the caller knows. */
+  readonly knows: string;
 }
 
 function serverStream(call: ServerDuplexStream<FramesMessage, FramesMessage>): FrameStream {

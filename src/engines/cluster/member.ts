@@ -1,7 +1,9 @@
 /**
  * A member in a process of its own: asks the coordinator for a seat, fetches its rows, and runs its strategy's
- * state machine, learning between messages. It needs only where to join; everything else comes with the seat.
+ * state machine with membership beneath it, learning between messages. It needs only where to join; everything
+ * else comes with the seat. Who takes part the members agree on among themselves; rows and links follow the views.
  */
+import type { View } from "../../strategies/strategy.ts";
 import { encodeFrame, readFrame } from "../../wire/frame.ts";
 import {
   answerExhausted,
@@ -10,34 +12,42 @@ import {
   createHost,
   deliver,
   deliverMessage,
-  giveLearner,
   type MemberHost,
   nextRows,
   ownUpdates,
+  seatIn,
   snapshotUpdates,
 } from "../member-host.ts";
+import { becomeBereaved, becomeLeaving, membered, processOf, standingOf } from "../membered.ts";
 import { loadStrategy } from "../strategy-source.ts";
-import { createTask } from "../task-spec.ts";
 import { countDrop } from "../telemetry.ts";
 import type { SnapshotRequest } from "./generated/glissade/cluster/v1/cluster_pb.ts";
 import { createGuard, type Guard } from "./guard.ts";
 import { ownHandshake, unknownRun } from "./handshake.ts";
 import {
-  type AddressedView,
+  type Begun,
   decodeNote,
   encodeNote,
   type MemberWait,
   type Order,
   type Tale,
 } from "./job.ts";
-import { acknowledgeMsMax, coordinatorSecondsMax, progressMsMax } from "./limits.ts";
+import {
+  acknowledgeMsMax,
+  aloneAfterSeconds,
+  beatSeconds,
+  coordinatorSecondsMax,
+  leaseSeconds,
+  progressMsMax,
+} from "./limits.ts";
 import { coordinatorRank, Links } from "./links.ts";
+import { allowRest, asksForRows, createMemberPace, obeyPace } from "./member-pace.ts";
+import { MemberRows } from "./member-rows.ts";
 import { describeRefusal, limitDefaults } from "./protection.ts";
 import { Refusal } from "./refusal.ts";
-import { createRemoteRows, type RemoteRows } from "./remote-rows.ts";
 import { telemetryJson } from "./results.ts";
 import { createClient, type MemberClient } from "./rpc.ts";
-import { askForSeat, fetchRows, type MemberEnd, type MemberOptions, type Seated } from "./seat.ts";
+import { askForSeat, type MemberEnd, type MemberOptions, type Seated } from "./seat.ts";
 import { ClusterServer } from "./server.ts";
 import { SnapshotShelf } from "./snapshot-shelf.ts";
 
@@ -51,17 +61,15 @@ export class ClusterMember {
   #server: ClusterServer | null = null;
   #links: Links | null = null;
   #seated: Seated | null = null;
-  #rows: RemoteRows | null = null;
+  #rows: MemberRows | null = null;
   #host: MemberHost | null = null;
-  #view: AddressedView | null = null;
+  /** The view that rows and links follow; null before the run has begun here. */
+  #view: View | null = null;
+  #begun = false;
+  #updates = 0;
   #shelf: SnapshotShelf | null = null;
-  /** Lockstep: updates that may be learned. Free pace: rows that may be. Both: whether there will be more. */
-  #granted = 0;
-  #lease = 0;
-  #last = false;
-  #leaseAsked = false;
-  #held = false;
-  #leaseChunk = 0;
+  readonly #pace = createMemberPace();
+  #leaving = false;
   #wait: MemberWait | null = null;
   #longestUpdate = 0;
   #learnSoon = false;
@@ -110,12 +118,14 @@ export class ClusterMember {
     const seated = await askForSeat(this.#client, this.#options, this.#server.port);
     this.#seated = seated;
     if (seated.job.access) this.#protection.gate.ask(seated.job.access);
-    const strategy = await loadStrategy(seated.job.strategy);
-    const task = await this.#task(seated);
     const { rank, incarnation, job, initial } = seated;
+    const rule = { beatSeconds, quorum: "majority", leaseSeconds } as const;
+    const strategy = membered(await loadStrategy(job.strategy), rule);
+    this.#rows = new MemberRows(this.#client, this.#options, seated);
+    const task = await this.#rows.createTask();
     this.#host = createHost({ ...job, rank, incarnation, initial }, strategy, task, {
       now: () => this.#now(),
-      send: (to, body) => this.#links!.send(to, encodeFrame(body)),
+      send: (to, body) => this.#send(to, encodeFrame(body)),
       wake: (after) => this.#after(after, () => this.#wake()),
     });
     this.#connect(seated);
@@ -123,18 +133,23 @@ export class ClusterMember {
     this.#become("ready");
     this.#tell({ kind: "ready", updates: ownUpdates(this.#host) });
     this.#silence = setInterval(() => this.#progress(), progressMsMax);
+    if (job.begun) this.#begin(job.begun);
   }
 
   /** Leaves in good order: no further rows, what was learned is handed out. */
   leave(): void {
-    if (!this.#host) return this.#end({ kind: "left" });
+    if (!this.#host || !this.#begun) return this.#end({ kind: "left" });
+    if (this.#leaving || this.#host.finished) return;
+    this.#leaving = true;
     this.#become("leaving");
     this.#tell({ kind: "leaving" });
+    this.#leaveWhenFlushed();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     clearInterval(this.#silence);
     for (const timer of this.#timers) clearTimeout(timer);
+    this.#rows?.[Symbol.dispose]();
     this.#links?.[Symbol.dispose]();
     this.#client.close();
     await this.#server?.[Symbol.asyncDispose]();
@@ -157,28 +172,21 @@ export class ClusterMember {
     );
   }
 
-  async #task({ job, rank, incarnation }: Seated) {
-    if (job.task.kind !== "rows") return createTask(job.task);
-    const owned = new Set(job.segments);
-    this.#rows = createRemoteRows(job.task.spec, owned);
-    const wanted = { rank, incarnation, segments: [...owned] };
-    await fetchRows(this.#client, this.#options, wanted, (part) => this.#rows!.add(part));
-    return this.#rows.task;
-  }
-
-  #connect({ rank, incarnation, identity }: Seated): void {
+  #connect({ rank, incarnation, identity, address, job }: Seated): void {
     const { credentials, join } = this.#options;
     const links = new Links(
-      { run: identity.run, credentials, rank, incarnation },
+      { run: identity.run, credentials, rank, incarnation, address },
       {
         frame: (from, bytes) => this.#guard(() => this.#frame(from, bytes)),
         room: () => this.#guard(() => this.#learnNext()),
         connected: (from) => from === coordinatorRank && this.#coordinatorFound(),
         broken: (from, reason) => this.#broken(from, reason),
-        overrun: (from, reason) => this.#tell({ kind: "suspect", rank: from, reason }),
-        fenced: (from, reason) => {
-          if (from === coordinatorRank) this.#end({ kind: "failed", message: reason });
-        },
+        // Who takes nothing is expelled when its beats are late too; until then nobody learns on.
+        overrun: (from, reason) => this.#options.log(`link to member ${from}: ${reason}`),
+        // Another process has the seat: this one is over, and would only be told so again by everybody.
+        fenced: (_from, message) => this.#end({ kind: "failed", message }),
+        renewed: () => {},
+        welcomes: (peer) => job.seats[peer.rank] !== undefined,
       },
     );
     links.admit({ rank: coordinatorRank, incarnation: 1, address: join });
@@ -207,7 +215,7 @@ export class ClusterMember {
     const read = readFrame(bytes);
     if ("fault" in read) return countDrop(host.telemetry, read.fault);
     // Those who began earlier may already speak to a member that was not told to begin.
-    if (this.#view === null) return void this.#early.push({ from, body: read.body });
+    if (!this.#begun) return void this.#early.push({ from, body: read.body });
     deliverMessage(host, from, read.body);
     this.#stepped();
   }
@@ -217,99 +225,90 @@ export class ClusterMember {
   #obey(order: Order): void {
     switch (order.kind) {
       case "begin":
-        return this.#begin(order.view, order.updates);
-      case "grant":
-        this.#granted = order.updates;
-        this.#last = order.last;
-        this.#held = false;
-        return this.#learnNext();
-      case "lease":
-        this.#lease = order.last && order.rows === 0 ? 0 : this.#lease + order.rows;
-        this.#leaseChunk = Math.max(this.#leaseChunk, order.rows);
-        this.#last = order.last;
-        this.#leaseAsked = false;
-        return this.#learnNext();
+        seatIn(this.#host!, order.view);
+        return this.#begin(order);
+      case "address":
+        return this.#links!.admit(order.address);
+      case "ended":
+        return this.#mourn(order);
       case "hold":
-        this.#held = true;
+        obeyPace(this.#pace, order);
         return this.#tell({ kind: "held", taken: this.#host!.cursor?.taken ?? 0 });
-      case "view":
-        return this.#changeView(order.view, order.lost);
-      case "depart":
-        return this.#depart(order.exhaust);
+      case "grant":
+      case "lease":
+        obeyPace(this.#pace, order);
+        return this.#learnNext();
       case "close":
-        this.#end(this.#state === "leaving" ? { kind: "left" } : { kind: "done" });
+        this.#end(this.#leaving ? { kind: "left" } : { kind: "done" });
         return this.#become("closed");
       default:
         return order satisfies never;
     }
   }
 
-  #begin(view: AddressedView, updates: number): void {
+  #begin({ addresses, updates }: Begun): void {
     const host = this.#host!;
     this.#origin = performance.now();
-
+    this.#updates = updates;
     const every = snapshotUpdates(this.#seated!.job.snapshotEpochs, updates);
     this.#shelf = new SnapshotShelf(host.strategy.pace === "lockstep" ? every : 0);
     this.#become("running");
-    this.#admitAll(view);
+    const { rank: own } = this.#seated!;
+    for (const address of addresses) if (address.rank !== own) this.#links!.admit(address);
+    this.#begun = true;
     begin(host, updates);
     for (const { from, body } of this.#early.splice(0)) deliverMessage(host, from, body);
     this.#stepped();
   }
 
-  #admitAll(view: AddressedView): void {
+  /** To a member of the view that was not heard of yet a frame waits until that member calls. */
+  #send(to: number, frame: Uint8Array): void {
+    const links = this.#links!;
+    if (links.incarnationOf(to) === undefined) {
+      const { view } = standingOf(this.#host!.state, this.#now());
+      const life = view?.members.find(({ rank }) => rank === to);
+      if (!life) return;
+      links.admit({ rank: to, incarnation: processOf(life.incarnation), address: null });
+    }
+    links.send(to, frame);
+  }
+
+  /** Rows and links follow the view that the members have agreed on. */
+  #follow(): void {
+    const host = this.#host!;
+    const { view } = standingOf(host.state, this.#now());
+    if (view === null || view === this.#view) return;
+    const before = this.#view;
     this.#view = view;
-    const { rank: own } = this.#seated!;
-    const present = new Set(view.addresses.map(({ rank }) => rank));
-    for (const address of view.addresses) if (address.rank !== own) this.#links!.admit(address);
-    for (const rank of this.#links!.ranks) {
-      if (rank !== coordinatorRank && !present.has(rank)) this.#links!.remove(rank);
+    const ranks = view.members.map(({ rank }) => rank).join(", ");
+    this.#options.log(`view ${view.id}: members ${ranks}`);
+    this.#tell({ kind: "view", view });
+    this.#rows!.follow(view, host);
+    // What was under way to a life that is gone would only hold us up.
+    for (const { rank, incarnation } of before?.members ?? []) {
+      const stays = view.members.some((life) => life.rank === rank);
+      const process = processOf(incarnation);
+      if (!stays && this.#links!.incarnationOf(rank) === process) this.#links!.drop(rank);
     }
   }
 
-  #changeView(view: AddressedView, lost: readonly number[]): void {
+  #mourn({ rank, incarnation }: { rank: number; incarnation: number }): void {
     const host = this.#host!;
-    this.#admitAll(view);
-    this.#options.log(
-      `view ${view.view.id}: members ${view.view.members.map(({ rank }) => rank).join(", ")}`,
-    );
-    this.#takeOver(view.owners).catch((error) => {
-      this.#options.log(`could not take over rows, goes on with its own: ${error.message}`);
-    });
-    for (const member of lost) deliver(host, { kind: "lost", now: this.#now(), member });
-    deliver(host, { kind: "view", now: this.#now(), view: view.view });
-    this.#stepped();
+    const { view } = standingOf(host.state, this.#now());
+    const life = view?.members.find((one) => one.rank === rank);
+    if (!life || processOf(life.incarnation) !== incarnation) return;
+    becomeBereaved(host.state, rank);
+    this.#wake();
   }
 
-  /** Leaves in good order: by goodbye where the strategy has one, else once all it sent has arrived. */
-  #depart(exhaust: boolean): void {
-    this.#departing = exhaust ? "exhaust" : "hold";
-    this.#learnNext();
-    if (!exhaust) this.#departWhenFlushed();
+  #leaveWhenFlushed(): void {
+    if (!this.#links!.isFlushed) {
+      this.#after(acknowledgeMsMax / 1000, () => this.#leaveWhenFlushed());
+      return;
+    }
+    becomeLeaving(this.#host!.state);
+    this.#wake();
   }
-
-  #departWhenFlushed(): void {
-    if (this.#links!.isFlushed) return this.#tell({ kind: "finished" });
-    this.#after(acknowledgeMsMax / 1000, () => this.#departWhenFlushed());
-  }
-
-  /** Takes over rows that were somebody else's, once they are here; until then learns from what it has. */
-  async #takeOver(owners: readonly number[]): Promise<void> {
-    const { rank, incarnation, job } = this.#seated!;
-    const rows = this.#rows;
-    const host = this.#host!;
-    if (!rows || job.task.kind !== "rows" || !host.learner) return;
-    const owned = new Set([...owners.keys()].filter((segment) => owners[segment] === rank));
-    const missing = [...owned].filter((segment) => !rows.segments.has(segment));
-    if (missing.length === 0) return;
-    const wanted = { rank, incarnation, segments: missing };
-    await fetchRows(this.#client, this.#options, wanted, (part) => rows.add(part));
-    const { workers, seed } = job;
-    giveLearner(host, rows.createLearner({ rank, workers, seed }, owned));
-    this.#options.log(`took over ${missing.length} segments: ${host.learner.rows} rows now`);
-  }
-
-  #departing: "no" | "exhaust" | "hold" = "no";
 
   #wake(): void {
     this.#guard(() => {
@@ -321,8 +320,14 @@ export class ClusterMember {
 
   /** After every step: is the part over, or is there something to learn? */
   #stepped(): void {
+    this.#follow();
     if (this.#host!.finished && !this.#toldFinished) {
       this.#toldFinished = true;
+      const { view, alone, missing } = standingOf(this.#host!.state, this.#now());
+      if (view === null || alone) {
+        const message = `heard of no quorum for ${leaseSeconds} s: nothing of ${missing.join(", ") || "anybody"}`;
+        return this.#end({ kind: "failed", message });
+      }
       this.#become("finished");
       this.#progress();
       return this.#tell({ kind: "finished" });
@@ -350,7 +355,7 @@ export class ClusterMember {
 
   #learn(host: MemberHost): void {
     const began = performance.now();
-    this.#lease -= nextRows(host);
+    this.#pace.lease -= nextRows(host);
     answerRequest(host);
     this.#longestUpdate = Math.max(this.#longestUpdate, (performance.now() - began) / 1000);
   }
@@ -360,21 +365,41 @@ export class ClusterMember {
       return this.#waitFor(`members ${this.#links!.fullRanks.join(", ")} to take what was sent`);
     }
     if (host.request!.kind === "adjust") return "learn";
-    if (this.#departing === "exhaust") return "exhausted";
-    if (this.#departing === "hold") return this.#waitFor("leave to go");
-    if (host.strategy.pace === "lockstep") {
-      const { taken } = host.cursor!;
-      this.#shelf!.offer(taken, () => host.replica.snapshot());
-      if (this.#held) return this.#waitFor("the coordinator, which ends the run");
-      if (taken < this.#granted) return "learn";
-      return this.#last ? "exhausted" : this.#waitFor("the coordinator's verdict on a snapshot");
+    if (this.#leaving) return this.#waitFor("the others to count it out");
+    const { alone, missing, view } = standingOf(host.state, this.#now());
+    if (alone) {
+      return this.#waitFor(
+        `a quorum of view ${view?.id}: nothing is heard of ${missing.join(", ")}`,
+      );
     }
-    if (!this.#last && !this.#leaseAsked && this.#lease <= this.#leaseChunk / 2) {
-      this.#leaseAsked = true;
-      this.#tell({ kind: "lease", rows: host.counts.rows });
-    }
-    if (this.#lease > 0) return "learn";
-    return this.#last ? "exhausted" : this.#waitFor("rows from the coordinator");
+    if (this.#coordinatorAway() > aloneAfterSeconds) this.#allowRest(host);
+    return host.strategy.pace === "lockstep" ? this.#mayLearnRound(host) : this.#mayLearnRows(host);
+  }
+
+  #mayLearnRound(host: MemberHost): "learn" | "later" | "exhausted" {
+    const { taken } = host.cursor!;
+    const { held, granted, last } = this.#pace;
+    this.#shelf!.offer(taken, () => host.replica.snapshot());
+    if (held) return this.#waitFor("the coordinator, which ends the run");
+    if (taken < granted) return "learn";
+    return last ? "exhausted" : this.#waitFor("the coordinator's verdict on a snapshot");
+  }
+
+  #mayLearnRows(host: MemberHost): "learn" | "later" | "exhausted" {
+    if (asksForRows(this.#pace)) this.#tell({ kind: "lease", rows: host.counts.rows });
+    if (this.#pace.lease > 0) return "learn";
+    return this.#pace.last ? "exhausted" : this.#waitFor("rows from the coordinator");
+  }
+
+  #coordinatorAway(): number {
+    return this.#lostAt === null ? 0 : (performance.now() - this.#lostAt) / 1000;
+  }
+
+  /** The coordinator is not on the path: without it a member does what is left of the plan. */
+  #allowRest({ counts, learner }: MemberHost): void {
+    const { epochs } = this.#seated!.job;
+    const rows = Math.ceil(epochs * (learner?.rows ?? 0)) - counts.rows;
+    allowRest(this.#pace, { updates: Math.ceil(epochs * this.#updates), rows });
   }
 
   #waitFor(whom: string): "later" {
@@ -395,12 +420,13 @@ export class ClusterMember {
       longestUpdate: this.#longestUpdate,
       wait: this.#waitNow(host),
     });
+    this.#checkCoordinator(host);
   }
 
   /** What the member waits for: the engine's own waits, else an answer of the others. */
   #waitNow(host: MemberHost): MemberWait | null {
     if (this.#wait || host.request || host.finished || !this.#view) return this.#wait;
-    const others = this.#view.view.members.filter(({ rank }) => rank !== this.#seated!.rank);
+    const others = this.#view.members.filter(({ rank }) => rank !== this.#seated!.rank);
     const whom = host.learner
       ? `an answer of member ${others.map(({ rank }) => rank).join(" or ")}`
       : "updates of workers";
@@ -410,18 +436,22 @@ export class ClusterMember {
   #broken(rank: number, reason: string): void {
     const who = rank === coordinatorRank ? "coordinator" : `member ${rank}`;
     this.#options.log(`connection to ${who} broke: ${reason}`);
-    if (rank !== coordinatorRank) return;
-    this.#lostCoordinator ??= this.#after(coordinatorSecondsMax, () => {
-      const message = `the coordinator at ${this.#options.join} was not reached for ${coordinatorSecondsMax} s: ${reason}`;
-      this.#end({ kind: "failed", message });
-    });
+    if (rank === coordinatorRank) this.#lostAt ??= performance.now();
   }
 
-  #lostCoordinator: NodeJS.Timeout | undefined;
+  #lostAt: number | null = null;
 
   #coordinatorFound(): void {
-    clearTimeout(this.#lostCoordinator);
-    this.#lostCoordinator = undefined;
+    this.#lostAt = null;
+  }
+
+  /** Nobody needs it while there is something to learn; then it is waited for, and not for ever. */
+  #checkCoordinator(host: MemberHost): void {
+    const away = this.#coordinatorAway();
+    if (away > aloneAfterSeconds) this.#learnNext();
+    if (away < coordinatorSecondsMax || (this.#begun && !host.finished)) return;
+    const message = `the coordinator at ${this.#options.join} was not reached for ${away.toFixed(0)} s`;
+    this.#end({ kind: "failed", message });
   }
 
   #after(seconds: number, work: () => void): NodeJS.Timeout {
@@ -437,7 +467,8 @@ export class ClusterMember {
     const host = this.#host;
     if (!host || !this.#shelf) throw new Refusal("this process has no model yet", "unavailable");
     const at = Number(afterUpdates);
-    const model = at === 0 ? host.replica.snapshot() : await this.#shelf.take(at);
+    const laid = at === 0 || host.finished ? null : await this.#shelf.take(at);
+    const model = laid ?? host.replica.snapshot();
     const { counts } = host;
     return {
       updates: BigInt(counts.updates),
@@ -460,7 +491,7 @@ export class ClusterMember {
       handshake: ownHandshake(seated?.identity ?? unknownRun),
       role: seated ? seated.job.seats[seated.rank]!.role : "member",
       state: this.#state,
-      view: this.#view?.view.id ?? 0,
+      view: this.#view?.id ?? 0,
       seconds: this.#now(),
       members: seated
         ? [

@@ -6,6 +6,7 @@ const codes = {
   unavailable: status.UNAVAILABLE,
   exists: status.ALREADY_EXISTS,
   fenced: status.ABORTED,
+  renewed: status.DATA_LOSS,
   denied: status.UNAUTHENTICATED,
   forbidden: status.PERMISSION_DENIED,
   exhausted: status.RESOURCE_EXHAUSTED,

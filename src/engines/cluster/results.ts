@@ -76,9 +76,9 @@ export function addTelemetry(total: Telemetry, json: string): void {
 }
 
 /** Members that are gone hand in nothing: what they told last is counted. */
-export function countGone({ members }: Telemetry, { entries }: Roster): void {
-  for (const { rank, state, updates, rows, bytes, messages } of entries.values()) {
-    if (state !== "dead" && state !== "left") continue;
+export function countGone({ members }: Telemetry, { entries, past }: Roster): void {
+  for (const { rank, state, updates, rows, bytes, messages } of [...past, ...entries.values()]) {
+    if (state === "finished") continue;
     const counts = members[rank]!;
     counts.updates += updates;
     counts.rows += rows;

@@ -1,13 +1,17 @@
 /** Who has which seat of a run, and what is known of each: the coordinator's book. */
-import type { SeatPlan, View, ViewMember } from "../../strategies/strategy.ts";
-import type { AddressedView, MemberWait } from "./job.ts";
+import type { SeatPlan, View } from "../../strategies/strategy.ts";
+import { firstLifeOf, processOf } from "../membered.ts";
+import type { MemberWait } from "./job.ts";
 import { silencePerUpdate, silenceSecondsMin } from "./limits.ts";
-import { coordinatorRank } from "./links.ts";
+import { coordinatorRank, type PeerAddress } from "./links.ts";
 
-/** From the seat's being given to the member's end. */
-export type MemberState = "seated" | "ready" | "running" | "finished" | "left" | "dead";
+/**
+ * From the seat's being given to the member's end. `silent`: not heard of for long, and not waited for; it may
+ * come back. `dead`: its process was seen to end, or another has its seat.
+ */
+export type MemberState = "seated" | "ready" | "running" | "silent" | "finished" | "left" | "dead";
 
-/** One life of a seat's member. */
+/** One process in a seat. */
 export interface RosterEntry {
   readonly rank: number;
   readonly incarnation: number;
@@ -36,40 +40,46 @@ export interface RosterEntry {
 /** The book. */
 export interface Roster {
   readonly seats: readonly SeatPlan[];
-  /** The present life of each seat's member. */
+  /** The present process of each seat. */
   readonly entries: Map<number, RosterEntry>;
-  /** Lives given out, by rank. */
+  /** Processes that had a seat before another took it. */
+  readonly past: RosterEntry[];
+  /** Processes that were given the seat so far, by rank. */
   readonly incarnations: number[];
-  /** Owner of each segment of rows. */
-  owners: number[];
+  /** The latest view that any member told of. */
   view: View;
 }
 
-/** No member yet; segments are dealt out in turns. */
-export function createRoster(seats: readonly SeatPlan[], segments: number): Roster {
-  const workers = seats.filter(({ role }) => role === "worker").length;
+/** No member yet. */
+export function createRoster(seats: readonly SeatPlan[]): Roster {
   return {
     seats,
     entries: new Map(),
+    past: [],
     incarnations: seats.map(() => 0),
-    owners: Array.from({ length: segments }, (_, segment) => segment % workers),
     view: { id: 0, members: [], left: [] },
   };
 }
 
-/** A seat nobody has: the one asked for if it is free, else the lowest; -1 when all are taken. */
+/** A seat nobody has, the one asked for if it is free; else that of a member that is silent; -1 without any. */
 export function freeSeat({ seats, entries }: Roster, hint: number): number {
-  const free = seats.map((_, rank) => rank).filter((rank) => !entries.has(rank));
-  return free.includes(hint) ? hint : (free[0] ?? -1);
+  const ranks = seats.map((_, rank) => rank);
+  const stateOf = (rank: number) => entries.get(rank)?.state;
+  const free = ranks.filter((rank) => [undefined, "dead", "left"].includes(stateOf(rank)));
+  const silent = ranks.filter((rank) => stateOf(rank) === "silent");
+  for (const seatsOf of [free, silent]) if (seatsOf.includes(hint)) return hint;
+  return free[0] ?? silent[0] ?? -1;
 }
 
-/** Gives a seat to a new life of its member. */
+/** Gives a seat to a process. */
 export function giveSeat(
   roster: Roster,
   rank: number,
   about: { address: string; host: string; process: number; now: number },
 ): RosterEntry {
   const { now, ...place } = about;
+  const before = roster.entries.get(rank);
+  if (before) roster.past.push(before);
   const entry: RosterEntry = {
     ...{ rank, incarnation: ++roster.incarnations[rank]!, seat: roster.seats[rank]!, ...place },
     ...{ state: "seated", heardAt: now, updates: 0, rows: 0, bytes: 0, messages: 0, leased: 0 },
@@ -79,57 +89,36 @@ export function giveSeat(
   return entry;
 }
 
-/** Members whose part is not over. */
+/** Members that are there and whose part is not over, or only just. */
 export function liveEntries({ entries }: Roster): RosterEntry[] {
   return [...entries.values()]
-    .filter(({ state }) => state !== "dead" && state !== "left")
+    .filter(({ state }) => state !== "dead" && state !== "left" && state !== "silent")
     .toSorted((a, b) => a.rank - b.rank);
 }
 
-/** The segments a member owns. */
-export function segmentsOf({ owners }: Roster, rank: number): number[] {
-  return [...owners.keys()].filter((segment) => owners[segment] === rank);
+/** Whether the member is in the latest view, by a life of this process. */
+export function isInView({ view }: Roster, { rank, incarnation }: RosterEntry): boolean {
+  return view.members.some(
+    (life) => life.rank === rank && processOf(life.incarnation) === incarnation,
+  );
 }
 
-/** Deals out the segments of a member that is gone, each to the worker that then owns least. */
-export function passSegments(roster: Roster, gone: number): void {
-  const owned = new Map<number, number>();
-  for (const { rank, seat, leaving } of liveEntries(roster)) {
-    if (seat.role === "worker" && !leaving) owned.set(rank, segmentsOf(roster, rank).length);
-  }
-  if (owned.size === 0) return;
-  for (const segment of segmentsOf(roster, gone)) {
-    const [least] = [...owned].reduce((a, b) => (b[1] < a[1] ? b : a));
-    roster.owners[segment] = least;
-    owned.set(least, owned.get(least)! + 1);
-  }
+/** The first view: everybody who has a seat. */
+export function firstView(roster: Roster): View {
+  const members = liveEntries(roster).map(({ rank, incarnation, seat }) => {
+    return { rank, incarnation: firstLifeOf(incarnation), role: seat.role };
+  });
+  return { id: 1, members, left: [] };
 }
 
-/** Issues the next view: everybody who is live and not only just seated. */
-export function nextView(roster: Roster): View {
-  const members = liveEntries(roster)
-    .filter(({ state }) => state !== "seated" && state !== "finished")
-    .map(memberOf);
-  const left = [...roster.entries.values()]
-    .filter(({ state }) => state === "finished" || state === "left")
-    .map(memberOf);
-  roster.view = { id: roster.view.id + 1, members, left };
-  return roster.view;
-}
-
-function memberOf({ rank, incarnation, seat }: RosterEntry): ViewMember {
-  return { rank, incarnation, role: seat.role };
-}
-
-/** The view with everything members need to find each other. */
-export function addressed(roster: Roster): AddressedView {
-  const addresses = liveEntries(roster)
-    .filter(({ state }) => state !== "seated")
+/** Where everybody is that may be there. */
+export function addressesOf({ entries }: Roster): PeerAddress[] {
+  return [...entries.values()]
+    .filter(({ state }) => state !== "dead" && state !== "left")
     .map(({ rank, incarnation, address }) => ({ rank, incarnation, address }));
-  return { view: roster.view, addresses, owners: roster.owners };
 }
 
-/** How long the member may be silent before it is suspected: longer where its updates take longer. */
+/** How long the member may be silent before it counts as such: longer where its updates take longer. */
 export function silenceMax({ longestUpdate }: RosterEntry): number {
   return Math.max(silenceSecondsMin, silencePerUpdate * longestUpdate);
 }

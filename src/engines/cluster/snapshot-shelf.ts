@@ -21,23 +21,28 @@ export class SnapshotShelf {
     if (this.#every === 0 || updates <= this.#offered || updates % this.#every !== 0) return;
     this.#offered = updates;
     const model = snapshot();
-    const waiting = this.#waiting.get(updates);
-    this.#waiting.delete(updates);
-    if (waiting) for (const resolve of waiting) resolve(model);
-    else this.#models.set(updates, model);
+    let wanted = false;
+    for (const [number, waiting] of this.#waiting) {
+      if (number > updates) continue;
+      this.#waiting.delete(number);
+      wanted ||= number === updates;
+      for (const resolve of waiting) resolve(model);
+    }
+    if (!wanted) this.#models.set(updates, model);
     // Members whose models nobody wants keep the last ones only.
     for (const kept of this.#models.keys()) {
       if (kept <= updates - (snapshotsAhead + 1) * this.#every) this.#models.delete(kept);
     }
   }
 
-  /** The model after that many updates, once it is there. */
-  take(updates: number): Promise<Model> {
+  /** The model after that many updates, or after more where it came later; null when it is past and gone. */
+  async take(updates: number): Promise<Model | null> {
     const model = this.#models.get(updates);
     if (model) {
       this.#models.delete(updates);
-      return Promise.resolve(model);
+      return model;
     }
+    if (updates <= this.#offered) return null;
     return new Promise((resolve) => {
       this.#waiting.set(updates, [...(this.#waiting.get(updates) ?? []), resolve]);
     });

@@ -1,0 +1,108 @@
+/**
+ * The rows of a member follow the views: segments that became its own are fetched, and learned from once they are
+ * here; segments that are another's now are learned from no longer, but stay in memory, should they come back.
+ */
+import type { Task } from "../../learner/learner.ts";
+import type { View } from "../../strategies/strategy.ts";
+import { giveLearner, type MemberHost } from "../member-host.ts";
+import { createTask } from "../task-spec.ts";
+import type { RowsPart } from "./generated/glissade/cluster/v1/cluster_pb.ts";
+import { rowsAgainMs } from "./limits.ts";
+import { ownersIn, segmentsOf } from "./owners.ts";
+import { createRemoteRows, type RemoteRows } from "./remote-rows.ts";
+import type { MemberClient } from "./rpc.ts";
+import { fetchRows, type MemberOptions, type Seated } from "./seat.ts";
+
+/** Owns the rows of a member and the calls that fetch them. */
+export class MemberRows {
+  readonly #client: MemberClient;
+  readonly #options: MemberOptions;
+  readonly #seated: Seated;
+  #rows: RemoteRows | null = null;
+  #owned = "";
+  #timer: NodeJS.Timeout | undefined;
+  #over = false;
+
+  constructor(client: MemberClient, options: MemberOptions, seated: Seated) {
+    this.#client = client;
+    this.#options = options;
+    this.#seated = seated;
+  }
+
+  /** The task over the rows it will probably own: those of the latest view with itself in it. */
+  async createTask(): Promise<Task> {
+    const { job, rank, incarnation } = this.#seated;
+    if (job.task.kind !== "rows") return createTask(job.task);
+    const { role } = job.seats[rank]!;
+    const view = job.begun?.view ?? null;
+    const own = { rank, incarnation, role };
+    const others = view?.members.filter((life) => life.rank !== rank) ?? [];
+    const members = [...others, own].sort((a, b) => a.rank - b.rank);
+    const owned = this.#ownedIn(view && { ...view, members });
+    this.#rows = createRemoteRows(job.task.spec, owned);
+    this.#owned = [...owned].join();
+    await this.#fetch([...owned]);
+    return this.#rows.task;
+  }
+
+  /** Takes over what the view gives; what is missing comes later. */
+  follow(view: View, host: MemberHost): void {
+    if (!this.#rows || !host.learner) return;
+    const owned = this.#ownedIn(view);
+    const name = [...owned].join();
+    if (name === this.#owned) return;
+    this.#owned = name;
+    clearTimeout(this.#timer);
+    this.#learnFrom(owned, host);
+    this.#complete(owned, host);
+  }
+
+  [Symbol.dispose](): void {
+    this.#over = true;
+    clearTimeout(this.#timer);
+  }
+
+  #ownedIn(view: View | null): ReadonlySet<number> {
+    const { job, rank } = this.#seated;
+    if (job.task.kind !== "rows") return new Set();
+    const { segments } = job.task.spec;
+    return new Set(segmentsOf(ownersIn(view, { segments, workers: job.workers }), rank));
+  }
+
+  /** Fetches what is missing until it is here, or another view gives something else. */
+  #complete(owned: ReadonlySet<number>, host: MemberHost): void {
+    const name = this.#owned;
+    const missing = [...owned].filter((segment) => !this.#rows!.segments.has(segment));
+    if (missing.length === 0) return;
+    this.#fetch(missing).then(
+      () => {
+        if (this.#over || name !== this.#owned) return;
+        this.#learnFrom(owned, host);
+        this.#options.log(`took over ${missing.length} segments: ${host.learner!.rows} rows now`);
+      },
+      (error: Error) => {
+        if (this.#over || name !== this.#owned) return;
+        this.#options.log(`could not take over rows yet, goes on with its own: ${error.message}`);
+        this.#timer = setTimeout(() => this.#complete(owned, host), rowsAgainMs);
+      },
+    );
+  }
+
+  #learnFrom(owned: ReadonlySet<number>, host: MemberHost): void {
+    const { rank, job } = this.#seated;
+    const here = new Set([...owned].filter((segment) => this.#rows!.segments.has(segment)));
+    const { workers, seed } = job;
+    giveLearner(host, this.#rows!.createLearner({ rank, workers, seed }, here));
+  }
+
+  /** All of it or nothing: a part that came before the call broke would come again. */
+  async #fetch(segments: number[]): Promise<void> {
+    const { rank, incarnation } = this.#seated;
+    const parts: RowsPart[] = [];
+    const wanted = { rank, incarnation, segments };
+    await fetchRows(this.#client, this.#options, wanted, (part) => parts.push(part));
+    const rows = this.#rows!;
+    if (segments.some((segment) => rows.segments.has(segment))) return;
+    for (const part of parts) rows.add(part);
+  }
+}
