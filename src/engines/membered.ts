@@ -20,14 +20,12 @@ import {
   becomeNewLife,
   conclude,
   createMembership,
-  hasLostLease,
   type Membership,
   type MembershipMessage,
   type MembershipOptions,
-  noteDeath,
-  suspected,
   type Verdict,
 } from "../membership/membership.ts";
+import { hasLostLease, noteDeath, suspected } from "../membership/suspicion.ts";
 import { includesLife } from "../membership/views.ts";
 import {
   type AnyStrategy,

@@ -19,22 +19,10 @@
  * Invariant: at most one view of each number is ever installed.
  * Invariant: views are installed in ascending order at every member.
  */
-import {
-  addDuration,
-  createDurations,
-  type Durations,
-  deadlineOf,
-  longestOf,
-} from "../math/deadline.ts";
+import { addDuration, type Durations } from "../math/deadline.ts";
 import type { Role, View, ViewMember } from "../topology/view.ts";
-import {
-  changesMembers,
-  includesLife,
-  isQuorum,
-  readView,
-  successorView,
-  viewWords,
-} from "./views.ts";
+import { decides, forgiveOwnDelay, heardOf, suspected } from "./suspicion.ts";
+import { changesMembers, includesLife, readView, successorView, viewWords } from "./views.ts";
 
 /** How members watch each other. */
 export interface MembershipOptions {
@@ -73,7 +61,7 @@ export type MembershipMessage =
   | { readonly kind: "m/install"; readonly by: number; readonly view: Uint32Array };
 
 /** What is known of another member. */
-interface Heard {
+export interface Heard {
   at: number;
   readonly intervals: Durations;
   view: number;
@@ -144,9 +132,6 @@ type Out = MembershipOut;
 
 const ranksMax = 1 << 16;
 const proposalBeats = 6;
-const leaseBeats = 100;
-/** A newcomer that nobody answers gives up. */
-const joinBeats = 200;
 /** So long the others may take to finish before those that have are counted out. */
 const overBeats = 8;
 
@@ -195,60 +180,6 @@ export function beat(state: Membership, now: number, out: Out): void {
   const hasQuorum = decides(state, near);
   state.aloneSince = hasQuorum ? Number.POSITIVE_INFINITY : Math.min(state.aloneSince, now);
   lead(state, now, out);
-}
-
-/** Time in which we did nothing is nobody's silence but ours. */
-function forgiveOwnDelay(state: Membership, now: number): void {
-  const late = now - state.beatAt - state.options.beatSeconds;
-  state.beatAt = now;
-  if (!(late > state.options.beatSeconds)) return;
-  for (const known of state.heard.values()) known.at += late;
-}
-
-/** Whether these may decide what follows the view: a quorum, or everybody whose end was not seen. */
-function decides({ view, options, dead }: Membership, ranks: ReadonlySet<number>): boolean {
-  if (isQuorum(view!, ranks, options.quorum)) return true;
-  return dead.size > 0 && view!.members.every(({ rank }) => dead.has(rank) || ranks.has(rank));
-}
-
-/** The process of that rank's present life has ended, for certain. */
-export function noteDeath({ view, dead, rank: own }: Membership, rank: number): void {
-  if (rank !== own && view?.members.some((life) => life.rank === rank)) dead.add(rank);
-}
-
-/** A member's lease ends when it has heard of no quorum for long: others may have gone on, and ended, without it. */
-export function hasLostLease({ aloneSince, options, waited }: Membership, now: number): boolean {
-  const { beatSeconds, leaseSeconds } = options;
-  if (waited * beatSeconds > (leaseSeconds ?? joinBeats * beatSeconds)) return true;
-  return now - aloneSince > (leaseSeconds ?? leaseBeats * beatSeconds);
-}
-
-/** Ranks whose beat is late. */
-export function suspected(
-  { view, heard, rank, options, dead }: Membership,
-  now: number,
-): Set<number> {
-  const { beatSeconds } = options;
-  const rule = { floorSeconds: 4 * beatSeconds, firstSeconds: 10 * beatSeconds, spreads: 10 };
-  const late = new Set<number>();
-  for (const { rank: other } of view?.members ?? []) {
-    if (other === rank) continue;
-    const known = heard.get(other);
-    if (dead.has(other)) late.add(other);
-    if (!known) continue;
-    const { intervals } = known;
-    const patience = Math.max(deadlineOf(intervals, rule), 2 * longestOf(intervals));
-    if (now - known.at > patience) late.add(other);
-  }
-  return late;
-}
-
-function heardOf(state: Membership, rank: number, now: number): Heard {
-  const known = state.heard.get(rank);
-  if (known) return known;
-  const fresh = { at: now, intervals: createDurations(), view: 0, over: false };
-  state.heard.set(rank, fresh);
-  return fresh;
 }
 
 /** Whether every member of the view has said, in this same view, that its part is over. */

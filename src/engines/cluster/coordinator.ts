@@ -31,7 +31,7 @@ import { Judge, type Observer } from "./judge.ts";
 import { joinSecondsMax, reconnectSecondsMax } from "./limits.ts";
 import { coordinatorRank, Links } from "./links.ts";
 import { dialBack, fetchModels, reachable } from "./member-calls.ts";
-import { createGrants, createPool, type Grants, type Pool, takeRows } from "./paces.ts";
+import { Pacer } from "./pacer.ts";
 import type { Limits } from "./protection.ts";
 import { Refusal } from "./refusal.ts";
 import { addTelemetry, countGone, resultOf } from "./results.ts";
@@ -75,12 +75,9 @@ export class Coordinator {
   #reject: (error: Error) => void = () => {};
   #server: ClusterServer | null = null;
   #phase: "gathering" | "running" | "ending" = "gathering";
-  #grants: Grants | null = null;
-  #pool: Pool | null = null;
+  readonly #pacer: Pacer;
   #updates = 0;
   #stopping = false;
-  readonly #judge: Judge | null;
-  #judging: Promise<void> = Promise.resolve();
   #began = performance.now();
   #watch: NodeJS.Timeout | undefined;
   readonly #suspects = new Map<number, NodeJS.Timeout>();
@@ -95,7 +92,7 @@ export class Coordinator {
     this.#finished.catch(() => {});
     const { identity, credentials, plan, observe } = options;
     this.#guard = createGuard(credentials, options.limits, (event) => this.#say(event));
-    this.#judge = observe
+    const judge = observe
       ? new Judge(
           { plan, observe, credentials, roster: this.#roster },
           {
@@ -105,6 +102,11 @@ export class Coordinator {
           },
         )
       : null;
+    this.#pacer = new Pacer(plan, judge, observe?.everyEpochs ?? 0, {
+      order: (rank, order) => this.#order(rank, order),
+      learners: () => this.#learners(),
+      stop: () => this.stop(),
+    });
     this.#links = new Links(
       { run: identity.run, credentials, rank: coordinatorRank, incarnation: 1, address: "" },
       {
@@ -155,7 +157,7 @@ export class Coordinator {
   /** Resolves with the result when every member's part is over; members are then told to go. */
   async result(): Promise<EngineResult> {
     await this.#finished;
-    await this.#judging;
+    await this.#pacer.judging;
     const seconds = this.#now();
     const held = await this.#collect();
     for (const rank of this.#links.ranks) this.#order(rank, { kind: "close" });
@@ -170,9 +172,7 @@ export class Coordinator {
   stop(): void {
     if (this.#stopping) return;
     this.#stopping = true;
-    if (this.#phase !== "running") return;
-    if (this.#pool) return this.#endPool();
-    for (const { rank } of this.#learners()) this.#order(rank, { kind: "hold" });
+    if (this.#phase === "running") this.#pacer.end();
   }
 
   /** Ends the run with this error. */
@@ -303,14 +303,14 @@ export class Coordinator {
       case "progress": {
         const { kind, ...counts } = tale;
         Object.assign(entry, counts);
-        return this.#judgePool();
+        return this.#pacer.judge();
       }
       case "lease":
         entry.rows = tale.rows;
-        return this.#lease(entry);
+        return this.#pacer.lease(entry);
       case "held":
         entry.taken = tale.taken;
-        return this.#endHeld();
+        return this.#pacer.absorbHeld();
       case "view":
         return this.#follow(tale.view);
       case "leaving":
@@ -343,7 +343,7 @@ export class Coordinator {
     this.#follow(firstView(this.#roster));
     const begun = this.#begun();
     for (const { rank } of entries) this.#order(rank, { kind: "begin", ...begun });
-    this.#startPace(entries);
+    this.#pacer.begin(this.#updates);
     this.#watch = setInterval(() => this.#watchSilence(), 200);
     if (this.#stopping) {
       this.#stopping = false;
@@ -363,64 +363,7 @@ export class Coordinator {
   /** A newcomer is ready: it may learn, and joins the others by itself. */
   #admit(entry: RosterEntry): void {
     entry.state = "running";
-    if (entry.seat.role !== "worker") return;
-    if (this.#pool) return this.#lease(entry);
-    const { granted: updates, last } = this.#grants!;
-    this.#order(entry.rank, { kind: "grant", updates, last });
-  }
-
-  #startPace(entries: readonly RosterEntry[]): void {
-    const { plan, observe } = this.#options;
-    const { epochs, workers, task, options, strategy } = plan;
-    const snapshotEpochs = observe?.everyEpochs ?? 0;
-    if (strategy.pace === "lockstep") {
-      this.#grants = createGrants({ updates: this.#updates, epochs, snapshotEpochs });
-      this.#grantAll();
-      const judge = this.#judge;
-      if (judge)
-        this.#judging = judge.rounds(
-          this.#grants,
-          this.#updates,
-          () => !this.#stopping && this.#grantAll(),
-        );
-      return;
-    }
-    const { rowsPerUpdate } = options;
-    this.#pool = createPool({ rows: task.rows, epochs, workers, rowsPerUpdate });
-    for (const entry of entries) if (entry.seat.role === "worker") this.#lease(entry);
-  }
-
-  #grantAll(): void {
-    const { granted: updates, last } = this.#grants!;
-    for (const { rank } of this.#learners()) this.#order(rank, { kind: "grant", updates, last });
-  }
-
-  #lease(entry: RosterEntry): void {
-    if (!this.#pool) return;
-    const { rows, last } = takeRows(this.#pool);
-    entry.leased += rows;
-    this.#order(entry.rank, { kind: "lease", rows, last });
-    this.#judgePool();
-  }
-
-  #endPool(): void {
-    this.#pool!.left = 0;
-    for (const { rank } of this.#learners()) {
-      this.#order(rank, { kind: "lease", rows: 0, last: true });
-    }
-  }
-
-  /** All learners stand still: they end after the update that the fastest of them has begun. */
-  #endHeld(): void {
-    const learners = this.#learners();
-    if (!this.#grants || learners.some(({ taken }) => taken === null)) return;
-    this.#grants.granted = Math.max(0, ...learners.map(({ taken }) => taken ?? 0));
-    this.#grants.last = true;
-    this.#grantAll();
-  }
-
-  #judgePool(): void {
-    if (this.#pool) this.#judging = this.#judge?.pool(() => this.stop()) ?? this.#judging;
+    if (entry.seat.role === "worker") this.#pacer.admit(entry);
   }
 
   #collect() {
@@ -497,9 +440,7 @@ export class Coordinator {
   }
 
   #takeBack(entry: RosterEntry): void {
-    if (this.#pool && !this.#stopping) this.#pool.left += Math.max(0, entry.leased - entry.rows);
-    entry.leased = entry.rows;
-    if (this.#stopping) this.#endHeld();
+    this.#pacer.takeBack(entry);
     this.#endIfAllFinished();
   }
 

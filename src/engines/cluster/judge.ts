@@ -54,7 +54,8 @@ export class Judge {
   /** Free pace: whenever another so many rows were learned, the model as it is then. */
   pool(stop: () => void): Promise<void> {
     const { plan, observe, roster, credentials } = this.#case;
-    const rows = [...roster.entries.values()].reduce((sum, entry) => sum + entry.rows, 0);
+    const known = [...roster.past, ...roster.entries.values()];
+    const rows = known.reduce((sum, entry) => sum + entry.rows, 0);
     const number = Math.floor(rows / (observe.everyEpochs * plan.task.rows));
     if (number <= this.#judged || !this.#port.running()) return this.#queue;
     this.#judged = number;

@@ -23,7 +23,6 @@ import { loadStrategy } from "../strategy-source.ts";
 import { countDrop } from "../telemetry.ts";
 import type { SnapshotRequest } from "./generated/glissade/cluster/v1/cluster_pb.ts";
 import { createGuard, type Guard } from "./guard.ts";
-import { ownHandshake, unknownRun } from "./handshake.ts";
 import {
   type Begun,
   decodeNote,
@@ -43,6 +42,7 @@ import {
 import { coordinatorRank, Links } from "./links.ts";
 import { allowRest, asksForRows, createMemberPace, obeyPace } from "./member-pace.ts";
 import { MemberRows } from "./member-rows.ts";
+import { memberStatus } from "./member-status.ts";
 import { describeRefusal, limitDefaults } from "./protection.ts";
 import { Refusal } from "./refusal.ts";
 import { telemetryJson } from "./results.ts";
@@ -329,6 +329,7 @@ export class ClusterMember {
         return this.#end({ kind: "failed", message });
       }
       this.#become("finished");
+      this.#shelf!.close(this.#host!.replica.snapshot());
       this.#progress();
       return this.#tell({ kind: "finished" });
     }
@@ -484,28 +485,12 @@ export class ClusterMember {
   }
 
   #status() {
-    const seated = this.#seated;
-    const counts = this.#host?.counts;
-    const wait = this.#host ? this.#waitNow(this.#host) : null;
-    return {
-      handshake: ownHandshake(seated?.identity ?? unknownRun),
-      role: seated ? seated.job.seats[seated.rank]!.role : "member",
-      state: this.#state,
-      view: this.#view?.id ?? 0,
-      seconds: this.#now(),
-      members: seated
-        ? [
-            {
-              ...{ rank: seated.rank, incarnation: seated.incarnation, address: seated.address },
-              ...{ role: seated.job.seats[seated.rank]!.role, state: this.#state },
-              updates: BigInt(counts?.updates ?? 0),
-              rows: BigInt(counts?.rows ?? 0),
-              sentBytes: BigInt(counts?.bytesSent ?? 0),
-              ...(wait ? { wait } : {}),
-            },
-          ]
-        : [],
-      waits: wait ? [wait] : [],
-    };
+    const host = this.#host;
+    return memberStatus({
+      seated: this.#seated,
+      counts: host?.counts ?? null,
+      wait: host && this.#waitNow(host),
+      ...{ state: this.#state, view: this.#view?.id ?? 0, seconds: this.#now() },
+    });
   }
 }

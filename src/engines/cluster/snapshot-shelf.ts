@@ -35,6 +35,12 @@ export class SnapshotShelf {
     }
   }
 
+  /** There will be no further ones: who still waits gets the last. */
+  close(model: Model): void {
+    for (const waiting of this.#waiting.values()) for (const resolve of waiting) resolve(model);
+    this.#waiting.clear();
+  }
+
   /** The model after that many updates, or after more where it came later; null when it is past and gone. */
   async take(updates: number): Promise<Model | null> {
     const model = this.#models.get(updates);

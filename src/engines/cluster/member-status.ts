@@ -1,0 +1,33 @@
+/** What a member answers when asked how it goes. */
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { MemberTelemetry } from "../telemetry.ts";
+import type { StatusReplySchema } from "./generated/glissade/cluster/v1/cluster_pb.ts";
+import { ownHandshake, unknownRun } from "./handshake.ts";
+import type { MemberWait } from "./job.ts";
+import type { Seated } from "./seat.ts";
+
+/** Itself only: the coordinator knows the others. */
+export function memberStatus(of: {
+  readonly seated: Seated | null;
+  readonly state: string;
+  readonly view: number;
+  readonly seconds: number;
+  readonly counts: MemberTelemetry | null;
+  readonly wait: MemberWait | null;
+}): MessageInitShape<typeof StatusReplySchema> {
+  const { seated, state, view, seconds, counts, wait } = of;
+  const role = seated ? seated.job.seats[seated.rank]!.role : "member";
+  const own = seated && {
+    ...{ rank: seated.rank, incarnation: seated.incarnation, address: seated.address, role, state },
+    updates: BigInt(counts?.updates ?? 0),
+    rows: BigInt(counts?.rows ?? 0),
+    sentBytes: BigInt(counts?.bytesSent ?? 0),
+    ...(wait ? { wait } : {}),
+  };
+  return {
+    handshake: ownHandshake(seated?.identity ?? unknownRun),
+    ...{ role, state, view, seconds },
+    members: own ? [own] : [],
+    waits: wait ? [wait] : [],
+  };
+}

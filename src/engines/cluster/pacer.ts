@@ -1,0 +1,113 @@
+/** Gives out what members may learn: grants in lockstep, leases of rows in free pace; and ends that. */
+import type { RunPlan } from "../engine.ts";
+import type { Order } from "./job.ts";
+import type { Judge } from "./judge.ts";
+import { createGrants, createPool, type Grants, type Pool, takeRows } from "./paces.ts";
+import type { RosterEntry } from "./roster.ts";
+
+/** What a pacer needs of its coordinator. */
+export interface PacerPort {
+  order(rank: number, order: Order): void;
+  /** Workers that learn. */
+  learners(): readonly RosterEntry[];
+  /** The judge wants no more. */
+  stop(): void;
+}
+
+/** Owns the allowances of a run. */
+export class Pacer {
+  readonly #plan: RunPlan;
+  readonly #judge: Judge | null;
+  readonly #port: PacerPort;
+  readonly #snapshotEpochs: number;
+  #grants: Grants | null = null;
+  #pool: Pool | null = null;
+  #ending = false;
+  #judging: Promise<void> = Promise.resolve();
+
+  constructor(plan: RunPlan, judge: Judge | null, snapshotEpochs: number, port: PacerPort) {
+    this.#plan = plan;
+    this.#judge = judge;
+    this.#snapshotEpochs = snapshotEpochs;
+    this.#port = port;
+  }
+
+  /** Resolves when what was handed to the judge is judged. */
+  get judging(): Promise<void> {
+    return this.#judging;
+  }
+
+  /** All members are there: the first allowances. An epoch is that many updates in lockstep. */
+  begin(updates: number): void {
+    const { epochs, workers, task, options, strategy } = this.#plan;
+    if (strategy.pace === "lockstep") {
+      const grants = createGrants({ updates, epochs, snapshotEpochs: this.#snapshotEpochs });
+      this.#grants = grants;
+      this.#grantAll();
+      const more = () => !this.#ending && this.#grantAll();
+      if (this.#judge) this.#judging = this.#judge.rounds(grants, updates, more);
+      return;
+    }
+    const { rowsPerUpdate } = options;
+    this.#pool = createPool({ rows: task.rows, epochs, workers, rowsPerUpdate });
+    for (const entry of this.#port.learners()) this.lease(entry);
+  }
+
+  /** A newcomer may do what the others may. */
+  admit(entry: RosterEntry): void {
+    if (this.#pool) return this.lease(entry);
+    const { granted: updates, last } = this.#grants!;
+    this.#port.order(entry.rank, { kind: "grant", updates, last });
+  }
+
+  /** Free pace: the next rows for one of them. */
+  lease(entry: RosterEntry): void {
+    if (!this.#pool) return;
+    const { rows, last } = takeRows(this.#pool);
+    entry.leased += rows;
+    this.#port.order(entry.rank, { kind: "lease", rows, last });
+    this.judge();
+  }
+
+  /** What a member was allowed and did not learn is for the others. */
+  takeBack(entry: RosterEntry): void {
+    const rest = Math.max(0, entry.leased - entry.rows);
+    if (this.#pool && !this.#ending) this.#pool.left += rest;
+    entry.leased = entry.rows;
+    this.absorbHeld();
+  }
+
+  /** Ends the run after what is allowed already: in lockstep, after the round that is open. */
+  end(): void {
+    this.#ending = true;
+    if (this.#pool) this.#pool.left = 0;
+    for (const { rank } of this.#port.learners()) {
+      this.#port.order(
+        rank,
+        this.#pool ? { kind: "lease", rows: 0, last: true } : { kind: "hold" },
+      );
+    }
+  }
+
+  /** Once all learners stand still, they end after the update that the fastest of them has begun. */
+  absorbHeld(): void {
+    const learners = this.#port.learners();
+    if (!this.#grants || !this.#ending || learners.some(({ taken }) => taken === null)) return;
+    this.#grants.granted = Math.max(0, ...learners.map(({ taken }) => taken ?? 0));
+    this.#grants.last = true;
+    this.#grantAll();
+  }
+
+  /** Members have come further: perhaps there is something to judge. */
+  judge(): void {
+    if (!this.#pool || !this.#judge) return;
+    this.#judging = this.#judge.pool(() => this.#port.stop());
+  }
+
+  #grantAll(): void {
+    const { granted: updates, last } = this.#grants!;
+    for (const { rank } of this.#port.learners()) {
+      this.#port.order(rank, { kind: "grant", updates, last });
+    }
+  }
+}

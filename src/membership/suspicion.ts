@@ -1,0 +1,65 @@
+/**
+ * Whose beat is late, who is dead for certain, and what that leaves of a quorum (membership.ts has the algorithm).
+ */
+import { createDurations, deadlineOf, longestOf } from "../math/deadline.ts";
+import type { Heard, Membership } from "./membership.ts";
+import { isQuorum } from "./views.ts";
+
+const leaseBeats = 100;
+/** A newcomer that nobody answers gives up. */
+const joinBeats = 200;
+
+/** Time in which we did nothing is nobody's silence but ours. */
+export function forgiveOwnDelay(state: Membership, now: number): void {
+  const late = now - state.beatAt - state.options.beatSeconds;
+  state.beatAt = now;
+  if (!(late > state.options.beatSeconds)) return;
+  for (const known of state.heard.values()) known.at += late;
+}
+
+/** Whether these may decide what follows the view: a quorum, or everybody whose end was not seen. */
+export function decides({ view, options, dead }: Membership, ranks: ReadonlySet<number>): boolean {
+  if (isQuorum(view!, ranks, options.quorum)) return true;
+  return dead.size > 0 && view!.members.every(({ rank }) => dead.has(rank) || ranks.has(rank));
+}
+
+/** The process of that rank's present life has ended, for certain. */
+export function noteDeath({ view, dead, rank: own }: Membership, rank: number): void {
+  if (rank !== own && view?.members.some((life) => life.rank === rank)) dead.add(rank);
+}
+
+/** A member's lease ends when it has heard of no quorum for long: others may have gone on, and ended, without it. */
+export function hasLostLease({ aloneSince, options, waited }: Membership, now: number): boolean {
+  const { beatSeconds, leaseSeconds } = options;
+  if (waited * beatSeconds > (leaseSeconds ?? joinBeats * beatSeconds)) return true;
+  return now - aloneSince > (leaseSeconds ?? leaseBeats * beatSeconds);
+}
+
+/** Ranks whose beat is late. */
+export function suspected(
+  { view, heard, rank, options, dead }: Membership,
+  now: number,
+): Set<number> {
+  const { beatSeconds } = options;
+  const rule = { floorSeconds: 4 * beatSeconds, firstSeconds: 10 * beatSeconds, spreads: 10 };
+  const late = new Set<number>();
+  for (const { rank: other } of view?.members ?? []) {
+    if (other === rank) continue;
+    const known = heard.get(other);
+    if (dead.has(other)) late.add(other);
+    if (!known) continue;
+    const { intervals } = known;
+    const patience = Math.max(deadlineOf(intervals, rule), 2 * longestOf(intervals));
+    if (now - known.at > patience) late.add(other);
+  }
+  return late;
+}
+
+/** What is known of that rank; from now on if nothing was. */
+export function heardOf(state: Membership, rank: number, now: number): Heard {
+  const known = state.heard.get(rank);
+  if (known) return known;
+  const fresh = { at: now, intervals: createDurations(), view: 0, over: false };
+  state.heard.set(rank, fresh);
+  return fresh;
+}
