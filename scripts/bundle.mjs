@@ -7,7 +7,10 @@ import { dirname, join, relative } from "node:path";
 import { rolldown } from "rolldown";
 
 /** Loaded by themselves, and only where they are there or needed. */
-const external = ["@grpc/grpc-js", "@swc/wasm-typescript"];
+const external = [
+  ...["@grpc/grpc-js", "@swc/wasm-typescript"],
+  ...["@peculiar/x509", "reflect-metadata"],
+];
 
 /** @param dist folder of the modules that tsc wrote. */
 export async function bundleProgram(dist) {

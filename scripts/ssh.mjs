@@ -91,7 +91,16 @@ function processesWith(...parts) {
 function train([hosts, ...more], key, watch = () => {}) {
   const ssh = `ssh -F ${join(folder, "ssh_config")} -i ${join(folder, key)}`;
   const remote = `${process.execPath} ${cli}`;
-  const flags = ["--insecure", "--hosts", hosts, "--ssh", ssh, "--remote-command", remote, "--json"];
+  const flags = [
+    "--insecure",
+    "--hosts",
+    hosts,
+    "--ssh",
+    ssh,
+    "--remote-command",
+    remote,
+    "--json",
+  ];
   const child = spawn(process.execPath, [cli, "train", data, "--epochs", "2", ...flags, ...more], {
     cwd: folder,
   });

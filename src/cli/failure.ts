@@ -51,17 +51,30 @@ export function describeError(error: unknown): RunError {
   };
 }
 
-/** The cluster's package is not installed with ours, as it runs a script when it is (docs/decisions.md). */
-function lacksCluster(error: unknown): boolean {
+/** Packages that are not installed with ours, and who needs them (docs/decisions.md). */
+const optionalPackages: Readonly<Record<string, string>> = {
+  "@grpc/grpc-js":
+    "a cluster needs the package @grpc/grpc-js, which is not installed: npm install @grpc/grpc-js@1.14.7",
+  "@peculiar/x509": needsAuthority("@peculiar/x509"),
+  "reflect-metadata": needsAuthority("reflect-metadata"),
+};
+
+function needsAuthority(name: string): string {
+  return `making certificates needs the package ${name}, which is not installed: npm install @peculiar/x509@2.2.0 reflect-metadata@0.2.2, or bring certificates of your own by --tls-ca, --tls-cert and --tls-key`;
+}
+
+/** What to install, where a package is missing that not everybody needs. */
+function missingPackage(error: unknown): string | undefined {
   const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown };
-  return code === "ERR_MODULE_NOT_FOUND" && String(message).includes("'@grpc/grpc-js'");
+  if (code !== "ERR_MODULE_NOT_FOUND") return undefined;
+  const name = Object.keys(optionalPackages).find((one) => String(message).includes(`'${one}'`));
+  return name && optionalPackages[name];
 }
 
 function describeFailure(error: unknown): string {
   const { message } = describeError(error);
-  if (lacksCluster(error)) {
-    return "a cluster needs the package @grpc/grpc-js, which is not installed: npm install @grpc/grpc-js@1.14.7";
-  }
+  const missing = missingPackage(error);
+  if (missing !== undefined) return missing;
   if (!isBug(error)) return message;
   return `unexpected error: ${message} (a bug of glissade; please report it with the lines below)`;
 }
@@ -69,7 +82,7 @@ function describeFailure(error: unknown): string {
 /** Whether this is our mistake and not the user's. */
 export function isBug(error: unknown): boolean {
   if (!(error instanceof Error)) return true;
-  if (lacksCluster(error)) return false;
+  if (missingPackage(error) !== undefined) return false;
   if (error instanceof RangeError) return !error.message.startsWith("Cannot ");
   return !Object.hasOwn(expected, error.name);
 }

@@ -67,6 +67,10 @@ const commands: Readonly<Record<string, CommandEntry>> = {
     summary: "end a run of a cluster in good order",
     load: async () => (await import("./cluster-calls.ts")).stopCommand,
   },
+  cluster: {
+    summary: "make certificates and tokens for a cluster",
+    load: async () => (await import("./cluster-files.ts")).clusterCommand,
+  },
   doctor: {
     summary: "find out whether this machine can join a run",
     load: async () => (await import("./doctor.ts")).doctorCommand,

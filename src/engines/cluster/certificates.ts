@@ -141,7 +141,7 @@ export function channelCredentials(
 }
 
 /** A member's certificate carries the name of the host that was dialled, or the name of all members. */
-function checkIdentity(host: string, certificate: PeerCertificate): Error | undefined {
+export function checkIdentity(host: string, certificate: PeerCertificate): Error | undefined {
   const names = (certificate.subjectaltname ?? "").split(", ");
   if (names.includes(`DNS:${memberName}`)) return undefined;
   return checkServerIdentity(host, certificate);

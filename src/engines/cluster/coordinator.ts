@@ -201,6 +201,7 @@ export class Coordinator {
   async [Symbol.asyncDispose](): Promise<void> {
     clearInterval(this.#watch);
     for (const timer of this.#suspects.values()) clearTimeout(timer);
+    await this.#links.settle();
     this.#links[Symbol.dispose]();
     await this.#server?.[Symbol.asyncDispose]();
   }

@@ -57,5 +57,7 @@ export const reconnectMsMin = 20;
 export const reconnectMsMax = 1_000;
 /** A member whose connection broke has this long to come back. */
 export const reconnectSecondsMax = 2;
+/** Last words of a coordinator that goes reach its members within this time, or not at all. */
+export const settleMsMax = 1_000;
 /** Local processes are asked to end, and after this time ended. */
 export const endSecondsMax = 3;

@@ -7,11 +7,18 @@
  * old link is then sent or expected any more.
  */
 import { randomUUID } from "node:crypto";
+import { setTimeout as delay } from "node:timers/promises";
 import { Metadata, type ServerDuplexStream, status } from "@grpc/grpc-js";
 import type { Credentials } from "./credentials.ts";
 import { type FramesMessage, readFrames, writeFrames } from "./frames.ts";
 import { Cluster } from "./generated/glissade/cluster/v1/cluster_pb.ts";
-import { crossingMsMax, reconnectMsMax, reconnectMsMin } from "./limits.ts";
+import {
+  acknowledgeMsMax,
+  crossingMsMax,
+  reconnectMsMax,
+  reconnectMsMin,
+  settleMsMax,
+} from "./limits.ts";
 import { type FrameStream, Link } from "./link.ts";
 import { Refusal } from "./refusal.ts";
 import { createClient, type MemberClient, methodOf } from "./rpc.ts";
@@ -101,6 +108,14 @@ export class Links {
   get isFlushed(): boolean {
     for (const { link } of this.#peers.values()) if (link.frames > 0) return false;
     return true;
+  }
+
+  /** Waits until everybody who is there has everything that was sent, but not for long. */
+  async settle(): Promise<void> {
+    const until = performance.now() + settleMsMax;
+    const open = () =>
+      [...this.#peers.values()].some(({ link }) => link.connected && link.frames > 0);
+    while (open() && performance.now() < until) await delay(acknowledgeMsMax);
   }
 
   isConnected(rank: number): boolean {
