@@ -1,15 +1,24 @@
-import { Readable, type Transform } from "node:stream";
+import type { FileHandle } from "node:fs/promises";
 import * as zlib from "node:zlib";
 import { InputError } from "../../data/input-error.ts";
+import { buffering, gunzip, through } from "./gunzip.ts";
+import { findDamage } from "./gzip-damage.ts";
+import { gunzipParts } from "./gzip-parts.ts";
 import { unreadableFile } from "./names.ts";
+import type { Part, PartReading } from "./parts.ts";
+import { UnzstdThreads } from "./unzstd-threads.ts";
 import { unzstd } from "./zstd.ts";
+import { unzstdParts } from "./zstd-parts.ts";
+
+type Pieces = AsyncIterable<Uint8Array>;
 
 export type Compression = "none" | "gzip" | "zstd";
 
-const outputBytes = 2 ** 20;
-/** Decompressed ahead, on a thread of Node's pool, while what came before is parsed. */
-const aheadBytes = 8 * 2 ** 20;
-const buffering = { chunkSize: outputBytes, readableHighWaterMark: aheadBytes };
+const pieceBytes = 2 ** 20;
+/** Below this, parts or a thread cost more than they save. */
+const togetherBytesMin = 2 ** 20;
+/** More parts than threads, so that Node's pool has work while those whose turn it is are taken. */
+const spareParts = 2;
 
 /** The compression that a file's first bytes show; its name does not matter. */
 export function compressionOf(head: Uint8Array): Compression {
@@ -25,68 +34,114 @@ export function compressionOf(head: Uint8Array): Compression {
 export function decompressed(
   name: string,
   compression: Exclude<Compression, "none">,
-  compressed: AsyncIterable<Uint8Array>,
-): AsyncIterable<Uint8Array> {
-  const pieces = compression === "gzip" ? gunzip(compressed) : unzstd(compressed, builtInUnzstd());
+  compressed: Pieces,
+): AsyncGenerator<Uint8Array> {
+  const pieces = compression === "gzip" ? gunzip(compressed) : unzstdBeside(compressed);
   return withDamageNamed(name, compression, pieces);
 }
 
-async function* withDamageNamed(
-  name: string,
-  compression: Compression,
-  pieces: AsyncIterable<Uint8Array>,
-) {
-  try {
-    yield* pieces;
-  } catch (error) {
-    if (error instanceof InputError) throw error;
-    const { syscall } = error as NodeJS.ErrnoException;
-    throw syscall === undefined
-      ? damagedFile(name, compression, error as NodeJS.ErrnoException)
-      : unreadableFile(name, error as NodeJS.ErrnoException);
+/** A compressed file, and how it may be read. */
+export interface CompressedFile {
+  readonly name: string;
+  readonly file: FileHandle;
+  readonly size: number;
+  readonly compression: Exclude<Compression, "none">;
+  /** Parts that may be decompressed at the same time, by threads beside this one. */
+  readonly threads: number;
+  /** Told the bytes that were read. */
+  readonly onRead: (bytes: number) => void;
+}
+
+/** The text of a compressed file; its members or frames are decompressed at the same time where they can be. */
+export function decompressedFile(source: CompressedFile): AsyncGenerator<Uint8Array> {
+  const { name, file, size, compression, threads } = source;
+  const alone = threads === 1 || size < togetherBytesMin;
+  const open = (part: Part) => partOf(source, part);
+  const whole = () => open({ start: 0, end: size });
+  if (compression === "gzip") {
+    const pieces = alone
+      ? gunzip(whole())
+      : gunzipParts(file, size, { open, atOnce: threads + spareParts });
+    return withDamageNamed(name, compression, pieces, async () => {
+      const member = await findDamage(file, size, open);
+      return member && member.start > 0
+        ? ` in member ${member.number}, which starts at byte ${member.start}`
+        : "";
+    });
+  }
+  const pieces = alone
+    ? size < togetherBytesMin
+      ? unzstd(whole(), builtInUnzstd())
+      : unzstdBeside(whole())
+    : unzstdTogether(source, open);
+  return withDamageNamed(name, compression, pieces);
+}
+
+async function* partOf(
+  { file, onRead }: CompressedFile,
+  { start, end }: Part,
+): AsyncGenerator<Uint8Array> {
+  for (let at = start; at < end; ) {
+    const length = Math.min(pieceBytes, end - at);
+    const { bytesRead, buffer } = await file.read(Buffer.allocUnsafe(length), 0, length, at);
+    if (bytesRead === 0) return;
+    at += bytesRead;
+    onRead(bytesRead);
+    yield buffer.subarray(0, bytesRead);
   }
 }
 
-/**
- * All members of a gzip stream. Node reads members as long as they follow each other, refuses other bytes
- * behind them, but takes everything from a zero byte on for padding: that is checked here.
- */
-async function* gunzip(compressed: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  const transform = zlib.createGunzip(buffering);
-  let total = 0;
-  let lastNonZero = -1;
-  async function* watched() {
-    for await (const piece of compressed) {
-      const at = piece.findLastIndex((byte) => byte !== 0);
-      if (at >= 0) lastNonZero = total + at;
-      total += piece.length;
-      yield piece;
-    }
+/** One stream of frames, decompressed beside this thread. */
+async function* unzstdBeside(compressed: Pieces): AsyncGenerator<Uint8Array> {
+  yield* withUnzstd((decode) => decode(compressed));
+}
+
+async function* unzstdTogether(
+  { file, size, threads }: CompressedFile,
+  open: PartReading["open"],
+): AsyncGenerator<Uint8Array> {
+  const atOnce = builtInUnzstd() ? threads + spareParts : threads;
+  yield* withUnzstd((decode) => unzstdParts(file.fd, size, decode, { open, atOnce }));
+}
+
+/** Lends the quickest decompressor of frames there is: Node's own, else threads, which end with the use. */
+async function* withUnzstd(
+  use: (decode: (pieces: Pieces) => Pieces) => Pieces,
+): AsyncGenerator<Uint8Array> {
+  const builtIn = builtInUnzstd();
+  if (builtIn) {
+    yield* use((pieces) => unzstd(pieces, builtIn));
+    return;
   }
-  yield* through(watched(), transform);
-  if (transform.bytesWritten <= lastNonZero) throw new Error("bytes behind the last member");
+  const threads = new UnzstdThreads();
+  try {
+    yield* use((pieces) => threads.decode(pieces));
+  } finally {
+    await threads.close();
+  }
 }
 
 /** Node's own decompressor of one frame, from 22.15 on. */
 function builtInUnzstd() {
   const { createZstdDecompress } = zlib as { createZstdDecompress?: typeof zlib.createGunzip };
   if (!createZstdDecompress) return undefined;
-  return (compressed: AsyncIterable<Uint8Array>) =>
-    through(compressed, createZstdDecompress(buffering));
+  return (compressed: Pieces) => through(compressed, createZstdDecompress(buffering));
 }
 
-async function* through(
-  compressed: AsyncIterable<Uint8Array>,
-  transform: Transform,
+async function* withDamageNamed(
+  name: string,
+  compression: Compression,
+  pieces: Pieces,
+  placeOf: () => Promise<string> = async () => "",
 ): AsyncGenerator<Uint8Array> {
-  const source = Readable.from(compressed, { objectMode: false, highWaterMark: outputBytes });
-  source.on("error", (error) => transform.destroy(error));
-  source.pipe(transform);
   try {
-    yield* transform as AsyncIterable<Uint8Array>;
-  } finally {
-    source.destroy();
-    transform.destroy();
+    yield* pieces;
+  } catch (error) {
+    if (error instanceof InputError) throw error;
+    const { syscall } = error as NodeJS.ErrnoException;
+    throw syscall === undefined
+      ? damagedFile(name, compression, error as NodeJS.ErrnoException, await placeOf())
+      : unreadableFile(name, error as NodeJS.ErrnoException);
   }
 }
 
@@ -95,14 +150,15 @@ export function damagedFile(
   name: string,
   compression: Compression,
   error: NodeJS.ErrnoException,
+  place = "",
 ): InputError {
   const truncated = error.code === "Z_BUF_ERROR" || /unexpected e(nd|of)/i.test(error.message);
   return new InputError({
     code: "damaged-file",
     file: name,
     found: truncated
-      ? `${compression} data that ends too early`
-      : `damaged ${compression} data (${error.message})`,
+      ? `${compression} data that ends too early${place}`
+      : `damaged ${compression} data (${error.message})${place}`,
     expected: `a complete ${compression} file`,
     hint: "copy or download it again",
   });

@@ -2,7 +2,7 @@ import type { Stats } from "node:fs";
 import { createReadStream, type ReadStream } from "node:fs";
 import { type FileHandle, open, stat } from "node:fs/promises";
 import { InputError } from "../../data/input-error.ts";
-import { type Compression, compressionOf, decompressed } from "./decompress.ts";
+import { type Compression, compressionOf, decompressed, decompressedFile } from "./decompress.ts";
 import { StreamSampler } from "./fingerprint.ts";
 import { missingFile, unreadableFile } from "./names.ts";
 import { PieceReader } from "./pieces.ts";
@@ -32,11 +32,13 @@ export interface OpenSource {
 
 export const standardInput = "standard input";
 const magicBytes = 8;
-const pieceBytes = 2 ** 20;
 
-/** Opens a file, or standard input for "-"; pipes and devices are read as streams. */
-export async function openSource(name: string, signal?: AbortSignal): Promise<OpenSource> {
-  if (name !== "-" && (await isRegular(name))) return openFile(name);
+/** Opens a file, or standard input for "-"; pipes and devices are read as streams. @param threads that may decompress. */
+export async function openSource(
+  name: string,
+  { signal, threads = 1 }: { signal?: AbortSignal | undefined; threads?: number } = {},
+): Promise<OpenSource> {
+  if (name !== "-" && (await isRegular(name))) return openFile(name, threads);
   const [shown, stream] =
     name === "-"
       ? [standardInput, process.stdin as unknown as ReadStream]
@@ -71,7 +73,7 @@ async function factsOf(name: string, file: FileHandle): Promise<FileFacts> {
   return { name, stats, compression: compressionOf(head.subarray(0, bytesRead)) };
 }
 
-async function openFile(name: string): Promise<OpenSource> {
+async function openFile(name: string, threads: number): Promise<OpenSource> {
   const file = await openForReading(name);
   const { stats, compression } = await factsOf(name, file);
   const shared = {
@@ -97,15 +99,21 @@ async function openFile(name: string): Promise<OpenSource> {
       close: () => file.close(),
     };
   }
-  const stream = createReadStream(name, { fd: file, autoClose: false, highWaterMark: pieceBytes });
-  const pieces = decompressed(name, compression, stream);
-  const reader = new PieceReader(pieces);
+  let bytes = 0;
+  const { size } = stats;
+  const onRead = (count: number) => {
+    // What was decompressed ahead in vain is read twice.
+    bytes = Math.min(size, bytes + count);
+  };
+  const reader = new PieceReader(
+    decompressedFile({ name, file, size, compression, threads, onRead }),
+  );
   return {
     ...shared,
-    bytesRead: () => stream.bytesRead,
+    bytesRead: () => bytes,
     read: (into) => reader.read(into),
     async close() {
-      stream.destroy();
+      await reader.close();
       await file.close();
     },
   };
@@ -128,6 +136,7 @@ async function openStream(name: string, stream: ReadStream): Promise<OpenSource>
     checkUnchanged: async () => {},
     close: async () => {
       stream.destroy();
+      await reader.close();
     },
   };
 }

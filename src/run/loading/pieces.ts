@@ -46,6 +46,11 @@ export class PieceReader {
     }
   }
 
+  /** Ends the stream where it is. */
+  async close(): Promise<void> {
+    await this.#pieces.return?.();
+  }
+
   async #refill(): Promise<boolean> {
     while (this.#rest.length === 0) {
       const { done, value } = await this.#pieces.next();

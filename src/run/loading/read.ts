@@ -68,7 +68,8 @@ async function* readAlone(
   reading: Reading,
   progress: (bytes: number) => void,
 ): AsyncGenerator<Block> {
-  const source = await openSource(name, reading.options.signal);
+  const { threads, options } = reading;
+  const source = await openSource(name, { signal: options.signal, threads });
   reading.collector.openSource(source.name);
   let told = 0;
   try {

@@ -20,7 +20,7 @@ interface Frame {
   readonly checksum: () => Promise<Uint8Array>;
 }
 
-const frameMagic = 0xfd2fb528;
+export const frameMagic = 0xfd2fb528;
 const skippableMagic = 0x184d2a5;
 const skipBytes = 2 ** 20;
 
@@ -36,7 +36,7 @@ export async function* unzstd(
   const decode = builtIn ? (frame: Frame) => builtIn(bytesOf(frame)) : frameDecoder();
   while ((await reader.peek(1)).length > 0) {
     const magic = littleEndian(await reader.take(4));
-    if (magic >>> 4 === skippableMagic) {
+    if (isSkippable(magic)) {
       await skip(reader, littleEndian(await reader.take(4)));
     } else if (magic === frameMagic) {
       yield* decode(await openFrame(reader));
@@ -105,30 +105,43 @@ async function* readBlocks(reader: PieceReader): AsyncGenerator<Uint8Array> {
 
 async function readHeader(reader: PieceReader) {
   const descriptor = (await reader.take(1))[0]!;
+  const { restBytes, sizeBytes, hasChecksum } = headerShape(descriptor);
+  const rest = await reader.take(restBytes);
+  const size = littleEndian(rest.subarray(restBytes - sizeBytes));
+  const header = Uint8Array.of(0x28, 0xb5, 0x2f, 0xfd, descriptor, ...rest);
+  return {
+    bytes: header,
+    contentSize: sizeBytes === 0 ? undefined : sizeBytes === 2 ? size + 256 : size,
+    hasChecksum,
+  };
+}
+
+/** What a frame's descriptor says of its header: bytes behind the descriptor, the last of them the content's size. */
+export function headerShape(descriptor: number) {
   const singleSegment = (descriptor & 0x20) !== 0;
   const windowBytes = singleSegment ? 0 : 1;
   const dictionaryBytes = [0, 1, 2, 4][descriptor & 3]!;
   const sizeFlag = descriptor >>> 6;
   const sizeBytes = sizeFlag === 0 ? (singleSegment ? 1 : 0) : 2 ** sizeFlag;
-  const rest = await reader.take(windowBytes + dictionaryBytes + sizeBytes);
-  const size = littleEndian(rest.subarray(windowBytes + dictionaryBytes));
-  const header = Uint8Array.of(0x28, 0xb5, 0x2f, 0xfd, descriptor, ...rest);
-  return {
-    bytes: header,
-    contentSize: sizeBytes === 0 ? undefined : sizeFlag === 1 ? size + 256 : size,
-    hasChecksum: (descriptor & 4) !== 0,
-  };
+  const restBytes = windowBytes + dictionaryBytes + sizeBytes;
+  return { restBytes, sizeBytes, hasChecksum: (descriptor & 4) !== 0 };
+}
+
+/** What a block's head says: its bytes behind the head, and whether it is the frame's last. */
+export function blockShape(head: Uint8Array) {
+  const word = littleEndian(head);
+  const runLength = ((word >>> 1) & 3) === 1;
+  return { bytes: runLength ? 1 : word >>> 3, last: (word & 1) === 1 };
 }
 
 async function readBlock(reader: PieceReader) {
-  const head = await reader.take(3);
-  const word = littleEndian(head);
-  const runLength = ((word >>> 1) & 3) === 1;
-  const content = await reader.take(runLength ? 1 : word >>> 3);
+  const head = (await reader.take(3)).slice();
+  const { bytes: length, last } = blockShape(head);
+  const content = await reader.take(length);
   const bytes = new Uint8Array(3 + content.length);
   bytes.set(head);
   bytes.set(content, 3);
-  return { bytes, last: (word & 1) === 1 };
+  return { bytes, last };
 }
 
 async function skip(reader: PieceReader, length: number): Promise<void> {
@@ -137,6 +150,10 @@ async function skip(reader: PieceReader, length: number): Promise<void> {
   }
 }
 
-function littleEndian(bytes: Uint8Array): number {
+export function isSkippable(magic: number): boolean {
+  return magic >>> 4 === skippableMagic;
+}
+
+export function littleEndian(bytes: Uint8Array): number {
   return bytes.reduceRight((value, byte) => value * 256 + byte, 0);
 }
