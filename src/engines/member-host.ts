@@ -185,6 +185,10 @@ function carryOut(host: MemberHost, effect: Effect<unknown>): void {
     case "adjust":
       if (host.request) throw new Error(`Member ${host.seat.rank} asked to learn twice at once`);
       host.request = effect;
+      // In lockstep a learn takes what is due in its round, so a newcomer takes what the others do.
+      if (effect.kind !== "adjust" && effect.round && host.cursor) {
+        host.cursor.taken = effect.round - 1;
+      }
       return;
     case "send":
       host.counts.messagesSent++;

@@ -63,6 +63,8 @@ interface MemberedState {
   stale: boolean;
   pending: Effect<never>[];
   held: Held[];
+  /** Asked to leave. */
+  leaving: boolean;
   nextBeat: number;
   innerWakes: number[];
   /** The earliest wake the engine was asked for. */
@@ -112,13 +114,6 @@ export function becomeBereaved(state: unknown, rank: number): void {
   becomeDue(state as MemberedState);
 }
 
-/** The member asks to be counted out; to be followed by a `wake`. */
-export function becomeLeaving(state: unknown): void {
-  const { membership } = state as MemberedState;
-  membership.leaving.add(membership.rank);
-  becomeDue(state as MemberedState);
-}
-
 /** The next wake is a beat, whenever it comes. */
 function becomeDue(state: MemberedState): void {
   state.nextBeat = Number.NEGATIVE_INFINITY;
@@ -157,6 +152,7 @@ function createMembered(
     stale: false,
     pending: [],
     held: [],
+    leaving: false,
     nextBeat: Number.NEGATIVE_INFINITY,
     innerWakes: [],
     wakeAt: Number.POSITIVE_INFINITY,
@@ -191,8 +187,10 @@ function step(strategy: AnyStrategy, state: MemberedState, { replica, event }: G
       if (state.inner) stepInner(context, event);
       break;
     case "view":
-    case "lost":
       return;
+    case "leave":
+      absorbLeave(context, event);
+      break;
     default:
       absorbLearned(context, event);
   }
@@ -221,7 +219,9 @@ function stepInner(context: Context, event: NodeEvent<never>): void {
         break;
       case "finish":
         state.innerFinished = true;
-        membership.over = true;
+        // One that leaves asks to be counted out; of one whose part is over the run ends.
+        if (state.leaving) membership.leaving.add(membership.rank);
+        else membership.over = true;
         state.nextBeat = Number.NEGATIVE_INFINITY;
         break;
       case "learn":
@@ -233,6 +233,14 @@ function stepInner(context: Context, event: NodeEvent<never>): void {
         out.push(effect);
     }
   }
+}
+
+/** The member leaves: what it owes is its strategy's affair; one that is in no view owes nothing. */
+function absorbLeave(context: Context, event: NodeEvent<never> & { kind: "leave" }): void {
+  const { state, out } = context;
+  state.leaving = true;
+  if (state.inner) stepInner(context, event);
+  else becomeFinished(state, out);
 }
 
 /** One learn at a time: a new life waits until the answer to the earlier one's has come. */

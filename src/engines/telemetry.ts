@@ -73,6 +73,10 @@ export function foldReport({ members, staleness }: Telemetry, report: Report): v
     case "lost":
       members[report.from]!.lost += report.updates;
       return;
+    case "undone":
+      members[report.from]!.applied--;
+      members[report.from]!.lost++;
+      return;
     case "waited":
       return countWait(members[report.rank]!, report.waitedFor, report.seconds);
     case "settled":

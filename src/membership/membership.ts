@@ -174,6 +174,8 @@ export function beat(state: Membership, now: number, out: Out): void {
   const body = { kind: "m/beat", by, view: view.id, over } as const;
   for (const { rank: to } of view.members) if (to !== rank) out.push({ kind: "send", to, body });
   if (state.leaving.has(rank)) tellOthers(state, { kind: "m/leave", by }, out);
+  // The last ones can't leave to nobody: they end the run.
+  state.over ||= view.members.every((life) => state.leaving.has(life.rank));
   for (const life of view.members) if (life.rank !== rank) heardOf(state, life.rank, now);
   const gone = suspected(state, now);
   const near = new Set(view.members.map((life) => life.rank).filter((other) => !gone.has(other)));
@@ -229,7 +231,6 @@ function wantedView(state: Membership, gone: ReadonlySet<number>, now: number): 
   const late = now - state.overSince > overBeats * state.options.beatSeconds;
   const finished = new Set(late && over.length < view.members.length ? over : []);
   const stays = view.members.some(({ rank }) => !gone.has(rank) && !state.leaving.has(rank));
-  // The last ones can't leave to nobody: they end the run.
   if (stays) for (const rank of state.leaving) finished.add(rank);
   const closed = state.overSince < Number.POSITIVE_INFINITY;
   const joining = closed ? [] : [...state.joining.values()];

@@ -49,7 +49,9 @@ export function successorView(
     ({ rank }) => change.finished.has(rank) && !change.gone.has(rank) && !replaced.has(rank),
   );
   const members = [...stays, ...newcomers].sort((a, b) => a.rank - b.rank);
-  return { id: view.id + 1, members, left: [...view.left, ...leaves] };
+  // Of a rank that comes back nothing of its earlier life is delivered any more.
+  const left = [...view.left, ...leaves].filter(({ rank }) => !replaced.has(rank));
+  return { id: view.id + 1, members, left };
 }
 
 /** Whether a view differs from the one before in who takes part. */

@@ -26,6 +26,14 @@ import type { Replica } from "../math/replica.ts";
 import type { Update } from "../math/update.ts";
 import { bipartiteNames, isActive, isBipartite, partnersOf } from "../topology/bipartite.ts";
 import {
+  absorbEnding,
+  becomeDone,
+  createEnding,
+  type Ending,
+  type EndingMessage,
+  followMembers,
+} from "./ending.ts";
+import {
   absorbDifference,
   absorbOffer,
   absorbReceived,
@@ -59,16 +67,6 @@ interface Copy {
   readonly values: Float32Array | null;
 }
 
-/** The sender has no more rows and no open exchange. */
-interface Done {
-  readonly kind: "done";
-}
-
-/** Everybody is done. */
-interface Over {
-  readonly kind: "over";
-}
-
 /** A passive member has learned as much alone as it may: the receiver is to begin an exchange with it. */
 interface Invite {
   readonly kind: "invite";
@@ -79,7 +77,7 @@ interface Resting {
   readonly kind: "resting";
 }
 
-type GossipMessage = ExchangeMessage | Ask | Copy | Done | Over | Invite | Resting;
+type GossipMessage = ExchangeMessage | EndingMessage | Ask | Copy | Invite | Resting;
 type Out = Outbox<GossipMessage>;
 
 interface GossipState {
@@ -106,10 +104,9 @@ interface GossipState {
   /** The rank a newcomer asked for a model; null once it has one. */
   asked: number | null;
   exhausted: boolean;
-  /** The rank that was told we are done. */
-  told: number | null;
-  /** Ranks that told us they are done. */
-  readonly done: Set<number>;
+  /** Asked to leave: begins and answers no exchange any more. */
+  leaving: boolean;
+  readonly ending: Ending;
 }
 
 /** Decentralised SGD by asynchronous averaging of pairs. */
@@ -150,8 +147,8 @@ function init(seat: Seat, options: StrategyOptions): GossipState {
     learnExchanged: 0,
     asked: view.id === 1 ? null : rank,
     exhausted: false,
-    told: null,
-    done: new Set(),
+    leaving: false,
+    ending: createEnding(rank, view.members),
   };
   takePlace(state);
   return state;
@@ -176,7 +173,9 @@ function step(
       return retryLate(state.exchanges, event.now, out);
     case "exhausted":
       return becomeExhausted(state, out);
-    case "lost":
+    case "leave":
+      state.leaving = true;
+      return concludeLeave(state, out);
     case "predicted":
       return;
     default:
@@ -222,6 +221,7 @@ function absorbLearned(
 /** Begins an exchange if one is due and none is open; learns on at once, unless alone for too long. */
 function proceed(state: GossipState, replica: Replica, now: number, out: Out): void {
   const { active, exchanges, options } = state;
+  if (state.leaving) return concludeLeave(state, out);
   if (state.learning || state.exhausted || state.asked !== null) return;
   if (active && state.alone > 0 && exchanges.open === null && state.partners.length > 0) {
     begin(exchanges, replica, { to: nextPartner(state), now }, out);
@@ -264,6 +264,7 @@ function absorb(
     case "offer":
       // Without a model there is nothing to average with: the partner asks again.
       if (state.asked !== null) return out.push({ kind: "drop", from, reason: "has no model yet" });
+      if (state.leaving) return out.push({ kind: "drop", from, reason: "is leaving" });
       if (!absorbOffer(state.exchanges, replica, { from, body }, out)) return;
       state.exchanged++;
       state.alone = 0;
@@ -275,7 +276,8 @@ function absorb(
       proceed(state, replica, now, out);
       return concludeDone(state, out);
     case "received":
-      return absorbReceived(state.exchanges, from, body);
+      absorbReceived(state.exchanges, from, body);
+      return concludeLeave(state, out);
     case "invite":
       if (state.exhausted) return out.push({ kind: "send", to: from, body: { kind: "resting" } });
       return void state.invited.add(from);
@@ -288,10 +290,8 @@ function absorb(
     case "copy":
       return absorbCopy(state, replica, { from, body }, out);
     case "done":
-      state.done.add(from);
-      return concludeOver(state, out);
     case "over":
-      return out.push({ kind: "finish" });
+      return absorbEnding(state.ending, { from, body }, out);
     default:
       body satisfies never;
   }
@@ -313,7 +313,16 @@ function absorbCopy(
   if (body.values === null) return askNext(state, out);
   replica.load({ rows: body.rows, values: body.values });
   state.asked = null;
+  if (state.leaving) return concludeLeave(state, out);
   becomeLearning(state, out);
+}
+
+/** A leaver goes once what it learned is applied and all its exchanges are settled on both sides. */
+function concludeLeave({ leaving, learning, exchanges, asked }: GossipState, out: Out): void {
+  if (!leaving || learning) return;
+  const owes = [...exchanges.answered.values()].some(({ difference }) => difference !== null);
+  if (asked === null && (exchanges.open !== null || owes)) return;
+  out.push({ kind: "finish" });
 }
 
 /** Asks the next member by rank for a model; alone there is none to be had, and nothing left to do. */
@@ -337,8 +346,8 @@ function becomeView(
   const { rank } = state;
   for (const known of state.members) {
     if (stays(known, view.members)) continue;
-    if (!stays(known, view.left)) settle(state.exchanges, { rank, member: known.rank }, out);
-    state.done.delete(known.rank);
+    const left = stays(known, view.left);
+    settle(state.exchanges, { rank, member: known.rank, left }, out);
   }
   const before = state.members;
   state.members = view.members;
@@ -349,28 +358,12 @@ function becomeView(
   state.resting.clear();
   const asked = before.find((member) => member.rank === state.asked);
   if (state.asked !== null && !(asked && stays(asked, view.members))) return askNext(state, out);
-  state.told = null;
   proceed(state, replica, now, out);
   concludeDone(state, out);
+  followMembers(state.ending, view.members, out);
 }
 
-/** Without rows and without an open exchange: tells the lowest rank. */
-function concludeDone(state: GossipState, out: Out): void {
-  const { exhausted, exchanges, members, rank } = state;
-  const head = members[0]!.rank;
-  if (exhausted && exchanges.open === null && state.told !== head) {
-    state.told = head;
-    if (head === rank) state.done.add(rank);
-    else out.push({ kind: "send", to: head, body: { kind: "done" } });
-  }
-  concludeOver(state, out);
-}
-
-/** The lowest rank ends the run once all have told it they are done. */
-function concludeOver({ done, members, rank }: GossipState, out: Out): void {
-  if (members[0]!.rank !== rank || !members.every((member) => done.has(member.rank))) return;
-  for (const { rank: to } of members) {
-    if (to !== rank) out.push({ kind: "send", to, body: { kind: "over" } });
-  }
-  out.push({ kind: "finish" });
+/** Without rows and without an open exchange: our part is done. */
+function concludeDone({ exhausted, exchanges, ending }: GossipState, out: Out): void {
+  if (exhausted && exchanges.open === null) becomeDone(ending, out);
 }

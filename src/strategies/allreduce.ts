@@ -8,19 +8,32 @@
  * Source: algorithms.md, section 4.
  * Invariant: the summation order is fixed by the topology, so all replicas are bitwise equal after each
  * round.
+ * Members come and go between rounds and within them (rounds.ts).
  * Invariant: the merged update equals bsp's up to n units of rounding of the sum of the absolute parts.
  */
 import type { Replica } from "../math/replica.ts";
-import { toDense, type Update } from "../math/update.ts";
+import { emptyUpdate, toDense, type Update } from "../math/update.ts";
 import {
-  absorbPart,
-  beginRound,
-  createReduction,
-  type Part,
-  type Reduction,
-  type Round,
-  refusesReduction,
-} from "./reduction.ts";
+  absorbEnding,
+  becomeDone,
+  createEnding,
+  type Ending,
+  type EndingMessage,
+  followMembers,
+} from "./ending.ts";
+import { refusesReduction } from "./reduction.ts";
+import {
+  absorbRound,
+  contribute,
+  copyToNewcomers,
+  createRounds,
+  enterRounds,
+  followView,
+  isSettled,
+  type RoundMessage,
+  type RoundRule,
+  type Rounds,
+} from "./rounds.ts";
 import {
   learnEffect,
   type NodeEvent,
@@ -28,19 +41,26 @@ import {
   type Seat,
   type Strategy,
   type StrategyOptions,
+  viewOf,
 } from "./strategy.ts";
 import { refusesThinning } from "./thinning.ts";
 
 interface ReduceState {
   readonly options: StrategyOptions;
   readonly rank: number;
-  readonly workers: number;
   readonly width: number;
-  readonly reduction: Reduction;
+  readonly rounds: Rounds;
+  readonly ending: Ending;
+  /** `joining`: without a model; `parting`: contributes nothing any more. */
+  phase: "joining" | "learning" | "parting";
+  leaving: boolean;
 }
 
+type ReduceMessage = RoundMessage | EndingMessage;
+type Out = Outbox<ReduceMessage>;
+
 /** Merged updates, by reduce-scatter and all-gather on a ring or up and down a binary tree. */
-export const allreduce: Strategy<ReduceState, Part> = {
+export const allreduce: Strategy<ReduceState, ReduceMessage> = {
   name: "allreduce",
   sharing: "messages",
   pace: "lockstep",
@@ -54,80 +74,109 @@ export const allreduce: Strategy<ReduceState, Part> = {
 };
 
 function init(seat: Seat, options: StrategyOptions): ReduceState {
-  const { rank, workers, width } = seat;
-  return { options, rank, workers, width, reduction: createReduction(seat, options.topology) };
+  const { rank, width } = seat;
+  const view = viewOf(seat);
+  return {
+    options,
+    rank,
+    width,
+    rounds: createRounds(seat, options.topology),
+    ending: createEnding(rank, view.members),
+    phase: view.id > 1 ? "joining" : "learning",
+    leaving: false,
+  };
 }
 
-function step(
-  state: ReduceState,
-  replica: Replica,
-  event: NodeEvent<Part>,
-  out: Outbox<Part>,
-): void {
+function step(state: ReduceState, replica: Replica, event: NodeEvent<ReduceMessage>, out: Out) {
+  const { rounds, ending } = state;
   switch (event.kind) {
     case "start":
-      return out.push(learnEffect(state.options, state.workers));
+      if (state.phase === "joining") enterRounds(rounds, out);
+      else askToLearn(state, out);
+      break;
     case "learned":
-      return becomeReducing(state, replica, event.update, out);
+      conclude(state, replica, contribute(rounds, ruleOf(state), event.update, out), out);
+      break;
     case "message":
-      return conclude(state, replica, absorbPart(state.reduction, event, out), out);
-    case "exhausted":
-      return out.push({ kind: "finish" });
-    case "wake":
-    case "lost":
+      absorb(state, replica, event, out);
+      break;
     case "view":
+      conclude(
+        state,
+        replica,
+        followView(rounds, { rule: ruleOf(state), replica }, event.view, out),
+        out,
+      );
+      followMembers(ending, event.view.members, out);
+      break;
+    case "exhausted":
+      becomeDone(ending, out);
+      break;
+    case "leave":
+      state.leaving = true;
+      break;
+    case "wake":
     case "predicted":
       return;
     default:
       event satisfies never;
   }
+  if (state.phase === "joining" && isSettled(rounds)) becomeLearning(state, replica, out);
+  if (isSettled(rounds)) copyToNewcomers(rounds, () => replica.snapshot(), out);
 }
 
-function becomeReducing(
+function absorb(
   state: ReduceState,
   replica: Replica,
-  update: Update,
-  out: Outbox<Part>,
+  { from, body }: { from: number; body: ReduceMessage },
+  out: Out,
 ): void {
-  const { workers, width, options, reduction } = state;
-  // Alone there is nothing to merge, and the update is applied as it is: bit for bit what serial does.
-  if (workers === 1) {
-    reduction.clock++;
-    return becomeLearning(state, replica, update, out);
+  if (body.kind === "done" || body.kind === "over") {
+    return absorbEnding(state.ending, { from, body }, out);
   }
-  const { rows, delta } = update;
-  const values = toDense(delta, width);
-  if (options.merge === "mean") for (let i = 0; i < values.length; i++) values[i]! *= rows;
-  conclude(state, replica, beginRound(reduction, { values, rows }, out), out);
+  const parts = { rule: ruleOf(state), replica };
+  conclude(state, replica, absorbRound(state.rounds, parts, { from, body }, out), out);
 }
 
-function conclude(
-  state: ReduceState,
-  replica: Replica,
-  round: Round | null,
-  out: Outbox<Part>,
-): void {
-  if (round) becomeLearning(state, replica, mergedUpdate(state, round), out);
+function ruleOf({ width, options }: ReduceState): RoundRule {
+  const isMean = options.merge === "mean";
+  return {
+    vectorOf({ rows, delta }) {
+      const values = toDense(delta, width);
+      if (isMean) for (let i = 0; i < values.length; i++) values[i]! *= rows;
+      return values;
+    },
+    /** The merged update: the sum of all parts, or divided by all rows the row-weighted mean. */
+    mergedOf({ values, counts: { rows, squares } }) {
+      if (!isMean) return { rows, delta: values };
+      if (rows === 0) return { rows: 0, delta: values };
+      for (let i = 0; i < values.length; i++) values[i]! /= rows;
+      return { rows: squares / rows, delta: values };
+    },
+  };
 }
 
-/** The merged update: the sum of all parts, or divided by all rows the row-weighted mean. */
-function mergedUpdate({ options }: ReduceState, { values, counts }: Round): Update {
-  const { rows, squares } = counts;
-  if (options.merge !== "mean") return { rows, delta: values };
-  if (rows === 0) return { rows: 0, delta: values };
-  for (let i = 0; i < values.length; i++) values[i]! /= rows;
-  return { rows: squares / rows, delta: values };
-}
-
-function becomeLearning(
-  state: ReduceState,
-  replica: Replica,
-  merged: Update,
-  out: Outbox<Part>,
-): void {
+/** A round is over: applies its merged update, and goes on. */
+function conclude(state: ReduceState, replica: Replica, merged: Update | null, out: Out): void {
+  if (merged === null) return;
   replica.apply(merged);
-  const { rank, reduction, workers, options } = state;
-  const report = { kind: "applied", from: rank, clock: reduction.clock, staleness: 0 } as const;
+  if (state.phase === "parting") return out.push({ kind: "finish" });
+  const { rank, rounds } = state;
+  const report = { kind: "applied", from: rank, clock: rounds.completed, staleness: 0 } as const;
   out.push({ kind: "report", report });
-  out.push(learnEffect(options, workers));
+  becomeLearning(state, replica, out);
+}
+
+function becomeLearning(state: ReduceState, replica: Replica, out: Out): void {
+  const { rounds, ending } = state;
+  state.phase = "learning";
+  if (!state.leaving) return askToLearn(state, out);
+  state.phase = "parting";
+  if (rounds.ranks.length === 1) return out.push({ kind: "finish" });
+  becomeDone(ending, out);
+  conclude(state, replica, contribute(rounds, ruleOf(state), emptyUpdate, out), out);
+}
+
+function askToLearn({ options, rounds }: ReduceState, out: Out): void {
+  out.push({ ...learnEffect(options, rounds.ranks.length), round: rounds.completed + 1 });
 }

@@ -47,20 +47,27 @@ export interface Clocks {
   granted: number;
 }
 
-/** Clocks at the start: everybody present, nothing pushed. */
-export function createClocks(workers: number, policy: ClockPolicy): Clocks {
+/** Clocks at the start: nothing pushed; everybody present, or those ranks only. */
+export function createClocks(
+  workers: number,
+  policy: ClockPolicy,
+  ranks: Iterable<number> = Array(workers).keys(),
+): Clocks {
+  const present = new Uint8Array(workers);
+  for (const rank of ranks) present[rank] = 1;
+  const members = present.reduce((sum, one) => sum + one, 0);
   return {
     policy,
     counts: new Int32Array(workers),
-    present: new Uint8Array(workers).fill(1),
+    present,
     credits: new Int32Array(workers),
     lastPush: new Float64Array(workers).fill(Number.NaN),
     pushBefore: new Float64Array(workers).fill(Number.NaN),
-    atCount: new Map([[0, workers]]),
+    atCount: new Map(members > 0 ? [[0, members]] : []),
     waiting: new Map(),
     slowest: 0,
     fastest: 0,
-    members: workers,
+    members,
     granted: 0,
   };
 }
@@ -97,6 +104,68 @@ export function countOut(clocks: Clocks, p: number): number[] {
   return moveSlowest(clocks);
 }
 
+/**
+ * Counts a newcomer in, as if it had just pushed update `count`, which no present worker may be far behind;
+ * says whether it may start now. If not it waits until a later call returns it.
+ */
+export function countIn(clocks: Clocks, p: number, count: number): boolean {
+  if (clocks.members === 0) clocks.slowest = count;
+  clocks.present[p] = 1;
+  clocks.members++;
+  clocks.counts[p] = count;
+  clocks.credits[p] = 0;
+  clocks.lastPush[p] = Number.NaN;
+  clocks.pushBefore[p] = Number.NaN;
+  clocks.fastest = Math.max(clocks.fastest, count);
+  clocks.atCount.set(count, (clocks.atCount.get(count) ?? 0) + 1);
+  return decide(clocks, p);
+}
+
+/** Whether p has pushed and may not start yet. */
+export function isWaiting({ waiting, counts, policy }: Clocks, p: number): boolean {
+  return waiting.get(counts[p]! - policy.lower)?.includes(p) ?? false;
+}
+
+/** Clocks as arrays, for a message. */
+export interface ClockArrays {
+  readonly counts: Int32Array;
+  readonly present: Uint8Array;
+  readonly credits: Int32Array;
+  readonly lastPush: Float64Array;
+  readonly pushBefore: Float64Array;
+  readonly waits: Uint8Array;
+}
+
+export function clockArrays(clocks: Clocks): ClockArrays {
+  return {
+    counts: clocks.counts.slice(),
+    present: clocks.present.slice(),
+    credits: clocks.credits.slice(),
+    lastPush: clocks.lastPush.slice(),
+    pushBefore: clocks.pushBefore.slice(),
+    waits: Uint8Array.from(clocks.counts, (_, p) => Number(isWaiting(clocks, p))),
+  };
+}
+
+/** The clocks that these arrays are. */
+export function readClocks(policy: ClockPolicy, arrays: ClockArrays): Clocks {
+  const clocks = createClocks(arrays.counts.length, policy, []);
+  for (const name of ["counts", "present", "credits", "lastPush", "pushBefore"] as const) {
+    clocks[name].set(arrays[name]);
+  }
+  let slowest = Number.POSITIVE_INFINITY;
+  arrays.counts.forEach((count, p) => {
+    clocks.fastest = Math.max(clocks.fastest, count);
+    if (arrays.present[p] !== 1) return;
+    clocks.members++;
+    slowest = Math.min(slowest, count);
+    clocks.atCount.set(count, (clocks.atCount.get(count) ?? 0) + 1);
+    if (arrays.waits[p] === 1) waitFor(clocks, p);
+  });
+  clocks.slowest = clocks.members > 0 ? slowest : clocks.fastest;
+  return clocks;
+}
+
 /** The worker everybody waits for: smallest count, then oldest push, then rank; -1 when all have left. */
 export function slowestWorker(clocks: Clocks): number {
   let slowest = -1;
@@ -123,11 +192,15 @@ function decide(clocks: Clocks, p: number): boolean {
     credits[p] = policy.uncapped ? credit : credit - 1;
     return true;
   }
-  const needed = counts[p]! - policy.lower;
-  const list = clocks.waiting.get(needed);
-  if (list) list.push(p);
-  else clocks.waiting.set(needed, [p]);
+  waitFor(clocks, p);
   return false;
+}
+
+function waitFor({ waiting, counts, policy }: Clocks, p: number): void {
+  const needed = counts[p]! - policy.lower;
+  const list = waiting.get(needed);
+  if (list) list.push(p);
+  else waiting.set(needed, [p]);
 }
 
 /** Step 4: how many iterations beyond sL the controller grants p, which leads by `gap`. */

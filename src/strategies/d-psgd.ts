@@ -75,7 +75,7 @@ function step(state: GossipState, replica: Replica, event: NodeEvent<Share>, out
     case "exhausted":
       return out.push({ kind: "finish" });
     case "wake":
-    case "lost":
+    case "leave":
     case "view":
     case "predicted":
       return;

@@ -196,11 +196,12 @@ export function absorbReceived({ answered }: Exchanges, from: number, { k }: Rec
 
 /**
  * A partner is gone: its exchanges are settled as they stand. Reports each that was open: one that we began
- * and never saw answered has changed nothing here; a D that we added and cannot know taken is drift.
+ * and never saw answered has changed nothing here; a D that we added and cannot know taken is drift. One that left
+ * in good order answers nothing any more, but has taken what it was given.
  */
 export function settle(
   exchanges: Exchanges,
-  { rank, member }: { rank: number; member: number },
+  { rank, member, left }: { rank: number; member: number; left: boolean },
   out: Out,
 ): void {
   const tell = (drift: number) =>
@@ -209,6 +210,7 @@ export function settle(
     exchanges.open = null;
     tell(0);
   }
+  if (left) return;
   const last = exchanges.answered.get(member);
   if (last?.delta) tell(lengthOf(last.delta));
   exchanges.answered.delete(member);

@@ -10,41 +10,62 @@
  *
  * Models that fit no member fit all of them together; a batch costs its margins, not its columns.
  *
+ * Members come and go (rounds.ts). The columns of a departed worker are out of the model until somebody comes for
+ * its seat; a newcomer begins with zeros and learns them again. A leaver's columns stay as they were.
+ *
  * Source: algorithms.md, section 8.
  * Invariant: the iterates are those of serial mini-batch SGD, up to the order of summation.
  */
 import type { Replica } from "../math/replica.ts";
 import { type KeyRange, keyRange, type Update } from "../math/update.ts";
 import {
-  absorbPart,
-  beginRound,
-  createReduction,
-  type Part,
-  type Reduction,
-  type Round,
-  refusesReduction,
-} from "./reduction.ts";
-import type {
-  NodeEvent,
-  Outbox,
-  Seat,
-  SeatingQuestion,
-  SeatPlan,
-  Strategy,
-  StrategyOptions,
+  absorbEnding,
+  becomeDone,
+  createEnding,
+  type Ending,
+  type EndingMessage,
+  followMembers,
+} from "./ending.ts";
+import { refusesReduction } from "./reduction.ts";
+import {
+  absorbRound,
+  contribute,
+  copyToNewcomers,
+  createRounds,
+  enterRounds,
+  followView,
+  isSettled,
+  type RoundMessage,
+  type RoundRule,
+  type Rounds,
+} from "./rounds.ts";
+import {
+  type NodeEvent,
+  type Outbox,
+  type Seat,
+  type SeatingQuestion,
+  type SeatPlan,
+  type Strategy,
+  type StrategyOptions,
+  viewOf,
 } from "./strategy.ts";
 import { refusesThinning } from "./thinning.ts";
 
 interface ColumnState {
   readonly rank: number;
   readonly rowsPerUpdate: number;
-  readonly reduction: Reduction;
+  readonly rounds: Rounds;
+  readonly ending: Ending;
+  /** `adjusting`: the margins are whole, and their slopes are being applied. */
+  phase: "joining" | "predicting" | "adjusting" | "parting";
+  leaving: boolean;
 }
 
-type Out = Outbox<Part>;
+type ColumnMessage = RoundMessage | EndingMessage;
+type Out = Outbox<ColumnMessage>;
 
 /** Model parallelism by columns; mini-batch gradients only. */
-export const featureParallel: Strategy<ColumnState, Part> = {
+export const featureParallel: Strategy<ColumnState, ColumnMessage> = {
   name: "feature-parallel",
   sharing: "messages",
   pace: "lockstep",
@@ -53,11 +74,7 @@ export const featureParallel: Strategy<ColumnState, Part> = {
   conserves: () => "sum",
   seats,
   refuses,
-  init: (seat: Seat, { rowsPerUpdate, topology }) => ({
-    rank: seat.rank,
-    rowsPerUpdate,
-    reduction: createReduction(seat, topology),
-  }),
+  init,
   step,
 };
 
@@ -100,39 +117,105 @@ function refuses({ workers, width }: SeatingQuestion, options: StrategyOptions):
   );
 }
 
-function step(state: ColumnState, replica: Replica, event: NodeEvent<Part>, out: Out): void {
-  const { reduction, rowsPerUpdate } = state;
+function init(seat: Seat, { rowsPerUpdate, topology }: StrategyOptions): ColumnState {
+  const { rank } = seat;
+  const view = viewOf(seat);
+  return {
+    rank,
+    rowsPerUpdate,
+    rounds: createRounds(seat, topology),
+    ending: createEnding(rank, view.members),
+    phase: view.id > 1 ? "joining" : "predicting",
+    leaving: false,
+  };
+}
+
+/** What is merged are margins, as they are. */
+const marginRule: RoundRule = {
+  vectorOf: ({ delta }) => (delta as Float32Array).slice(),
+  mergedOf: ({ values, counts }) => ({ rows: counts.rows, delta: values }),
+};
+
+function step(state: ColumnState, replica: Replica, event: NodeEvent<ColumnMessage>, out: Out) {
+  const { rounds, ending } = state;
   switch (event.kind) {
     case "start":
-      return out.push({ kind: "predict", rows: rowsPerUpdate });
-    case "predicted": {
-      const values = event.margins.slice();
-      return conclude(beginRound(reduction, { values, rows: event.rows }, out), out);
-    }
+      if (state.phase === "joining") enterRounds(rounds, out);
+      else askToPredict(state, out);
+      break;
+    case "predicted":
+      becomeMerging(state, event, out);
+      break;
     case "message":
-      return conclude(absorbPart(reduction, event, out), out);
+      absorb(state, replica, event, out);
+      break;
     case "learned":
-      return absorbSlopes(state, replica, event.update, out);
-    case "exhausted":
-      return out.push({ kind: "finish" });
-    case "wake":
-    case "lost":
+      absorbSlopes(state, replica, event.update, out);
+      break;
     case "view":
+      conclude(state, followView(rounds, { rule: marginRule, replica }, event.view, out), out);
+      followMembers(ending, event.view.members, out);
+      break;
+    case "exhausted":
+      becomeDone(ending, out);
+      break;
+    case "leave":
+      state.leaving = true;
+      break;
+    case "wake":
       return;
     default:
       event satisfies never;
   }
+  if (state.phase === "joining" && isSettled(rounds)) askToPredict(state, out);
+  if (isSettled(rounds) && state.phase !== "adjusting") {
+    copyToNewcomers(rounds, () => ({ rows: replica.rows, values: new Float32Array(0) }), out);
+  }
+}
+
+function askToPredict(state: ColumnState, out: Out): void {
+  const { leaving, rounds, rowsPerUpdate, ending } = state;
+  state.phase = leaving ? "parting" : "predicting";
+  if (leaving && rounds.ranks.length === 1) return out.push({ kind: "finish" });
+  if (leaving) becomeDone(ending, out);
+  out.push({ kind: "predict", rows: rowsPerUpdate, round: rounds.completed + 1 });
+}
+
+/** A leaver's columns count no more: it takes part in one more round with nothing. */
+function becomeMerging(
+  state: ColumnState,
+  { rows, margins }: { rows: number; margins: Float32Array },
+  out: Out,
+): void {
+  const delta = state.phase === "parting" ? new Float32Array(margins.length) : margins.slice();
+  conclude(state, contribute(state.rounds, marginRule, { rows, delta }, out), out);
+}
+
+function absorb(
+  state: ColumnState,
+  replica: Replica,
+  { from, body }: { from: number; body: ColumnMessage },
+  out: Out,
+): void {
+  if (body.kind === "done" || body.kind === "over") {
+    return absorbEnding(state.ending, { from, body }, out);
+  }
+  const parts = { rule: marginRule, replica };
+  conclude(state, absorbRound(state.rounds, parts, { from, body }, out), out);
 }
 
 /** The margins are whole: applies the slopes at them. */
-function conclude(round: Round | null, out: Out): void {
-  if (round) out.push({ kind: "adjust", margins: round.values });
+function conclude(state: ColumnState, merged: Update | null, out: Out): void {
+  if (merged === null) return;
+  if (state.phase === "parting") return out.push({ kind: "finish" });
+  state.phase = "adjusting";
+  out.push({ kind: "adjust", margins: merged.delta as Float32Array });
 }
 
 function absorbSlopes(state: ColumnState, replica: Replica, update: Update, out: Out): void {
   replica.apply(update);
-  const clock = state.reduction.clock;
+  const clock = state.rounds.completed;
   const report = { kind: "applied", from: state.rank, clock, staleness: 0 } as const;
   out.push({ kind: "report", report });
-  out.push({ kind: "predict", rows: state.rowsPerUpdate });
+  askToPredict(state, out);
 }

@@ -4,8 +4,11 @@
  * arrival or merged by rounds.
  *
  * A worker learns, sends each server its slice of the update, and goes on when every server has answered
- * with its range of the model. Each server counts by itself: what it allows, it allows for the pushes it
- * has seen, so the bound of the policy holds for several servers as it does for one.
+ * with its range of the model (puller.ts). Each server counts by itself (server.ts): what it allows, it allows
+ * for the pushes it has seen, so the bound of the policy holds for several servers as it does for one.
+ *
+ * Members come and go (server-view.ts), servers too where each has a standby (standby.ts). A range that nobody
+ * holds any more ends the run.
  *
  * - bsp: round r ends when every member's update of round r is in; merged in rank order.
  *   Invariant: all states are equal after each round, and a run repeats bit for bit for a seed.
@@ -17,17 +20,13 @@
  * Invariant: duplicates, gaps and reordering are recognised by (member, clock) and change nothing.
  * Invariant: per member, updates sent = updates applied + updates reported lost.
  */
-import type { Replica } from "../math/replica.ts";
-import { type KeyRange, keyRange, type Merge, sliceUpdate, type Update } from "../math/update.ts";
+import { keyRange, type Merge } from "../math/update.ts";
 import type { ClockPolicy } from "./clocks.ts";
-import type { Answer, Bye, Push, ServerMessage } from "./server.ts";
-import { createServer, type ServerState, stepServer } from "./server.ts";
+import { createPuller, type PullState, stepPuller } from "./puller.ts";
+import { stepServer } from "./server.ts";
+import { createServer, type ServerMessage, type ServerState } from "./server-state.ts";
 import {
   addingMerge,
-  learnEffect,
-  type NodeEvent,
-  type Outbox,
-  type Seat,
   type SeatingQuestion,
   type SeatPlan,
   type Strategy,
@@ -42,23 +41,6 @@ export interface ServerRule {
   /** Updates of a round are merged together, in rank order; else each is applied when it arrives. */
   readonly rounds: boolean;
   policy(options: StrategyOptions): ClockPolicy;
-}
-
-/** A worker's state. */
-export interface PullState {
-  readonly role: "worker";
-  readonly rank: number;
-  readonly options: StrategyOptions;
-  readonly workers: number;
-  readonly ranges: readonly KeyRange[];
-  readonly merge: Merge;
-  /** Own updates so far. */
-  clock: number;
-  /** Clock of the last answer of each server. */
-  readonly answered: Int32Array;
-  answersMissing: number;
-  /** The largest T among the answers of this clock. */
-  rows: number;
 }
 
 type State = PullState | ServerState;
@@ -76,15 +58,16 @@ export function parameterServer(rule: ServerRule): Strategy<State, ServerMessage
     init: (seat, options) =>
       seat.role === "server"
         ? createServer(seat, {
-            ...rule,
+            rounds: rule.rounds,
             policy: rule.policy(options),
             merge: mergeOf(rule, options),
+            servers: options.servers,
           })
-        : createWorker(seat, options, mergeOf(rule, options)),
+        : createPuller(seat, options, { merge: mergeOf(rule, options), rounds: rule.rounds }),
     step: (state, replica, event, out) =>
       state.role === "server"
         ? stepServer(state, replica, event, out)
-        : stepWorker(state, replica, event, out),
+        : stepPuller(state, replica, event, out),
   };
 }
 
@@ -105,98 +88,18 @@ function mergeOf(rule: ServerRule, options: StrategyOptions): Merge {
   return rule.rounds ? options.merge : addingMerge(options);
 }
 
-function seats({ workers, width }: SeatingQuestion, { servers }: StrategyOptions): SeatPlan[] {
+function seats(
+  { workers, width }: SeatingQuestion,
+  { servers, standby }: StrategyOptions,
+): SeatPlan[] {
   const whole = { from: 0, to: width };
-  return [
-    ...Array.from({ length: workers }, (): SeatPlan => ({ role: "worker", range: whole })),
-    ...Array.from({ length: servers }, (_, part): SeatPlan => {
-      return { role: "server", range: keyRange(part, { parts: servers, width }) };
-    }),
-  ];
-}
-
-function createWorker(seat: Seat, options: StrategyOptions, merge: Merge): PullState {
-  const { rank, workers, members, width } = seat;
-  const parts = members - workers;
-  return {
-    role: "worker",
-    rank,
-    options,
-    workers,
-    merge,
-    ranges: Array.from({ length: parts }, (_, part) => keyRange(part, { parts, width })),
-    clock: 0,
-    answered: new Int32Array(parts),
-    answersMissing: 0,
-    rows: 0,
-  };
-}
-
-function stepWorker(
-  state: PullState,
-  replica: Replica,
-  event: NodeEvent<ServerMessage>,
-  out: Outbox<ServerMessage>,
-): void {
-  switch (event.kind) {
-    case "start":
-      return out.push(learnEffect(state.options, state.workers, state.merge));
-    case "learned":
-      return push(state, event.update, out);
-    case "exhausted":
-      return leave(state, out);
-    case "message":
-      return absorbAnswer(state, replica, event, out);
-    case "wake":
-    case "lost":
-    case "view":
-    case "predicted":
-      return;
-    default:
-      event satisfies never;
-  }
-}
-
-/** Sends every server its slice of the update. */
-function push(state: PullState, update: Update, out: Outbox<ServerMessage>): void {
-  state.clock++;
-  state.answersMissing = state.ranges.length;
-  for (let part = 0; part < state.ranges.length; part++) {
-    const { rows, delta } = sliceUpdate(update, state.ranges[part]!);
-    const body: Push = { kind: "push", clock: state.clock, rows, delta };
-    out.push({ kind: "send", to: state.workers + part, body });
-  }
-}
-
-function absorbAnswer(
-  state: PullState,
-  replica: Replica,
-  { from, body }: { from: number; body: ServerMessage },
-  out: Outbox<ServerMessage>,
-): void {
-  const part = from - state.workers;
-  if (body.kind !== "model" || body.clock !== state.clock || state.answered[part] === body.clock) {
-    return out.push({ kind: "drop", from, reason: "stale answer" });
-  }
-  loadRange(state, replica, part, body);
-  state.answersMissing--;
-  if (state.answersMissing === 0) out.push(learnEffect(state.options, state.workers, state.merge));
-}
-
-/** Servers may be some rows apart; T is the largest, so that the step is never too large. */
-function loadRange(state: PullState, replica: Replica, part: number, answer: Answer): void {
-  const first = state.answersMissing === state.ranges.length;
-  state.rows = first ? answer.rows : Math.max(state.rows, answer.rows);
-  state.answered[part] = answer.clock;
-  replica.load({ rows: state.rows, values: answer.values }, state.ranges[part]!.from);
-}
-
-function leave(state: PullState, out: Outbox<ServerMessage>): void {
-  const body: Bye = { kind: "bye", clock: state.clock };
-  for (let part = 0; part < state.ranges.length; part++) {
-    out.push({ kind: "send", to: state.workers + part, body });
-  }
-  out.push({ kind: "finish" });
+  const ranges = Array.from({ length: servers }, (_, part): SeatPlan => {
+    return { role: "server", range: keyRange(part, { parts: servers, width }) };
+  });
+  const learners = Array.from({ length: workers }, (): SeatPlan => {
+    return { role: "worker", range: whole };
+  });
+  return [...learners, ...ranges, ...(standby ? ranges : [])];
 }
 
 /** Bulk synchronous: rounds. */

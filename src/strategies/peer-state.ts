@@ -156,6 +156,7 @@ export interface PeerState {
   /** Snapshots that newcomers wait for. */
   readonly asked: Map<number, Ask>;
   exhausted: boolean;
+  leaving: boolean;
   /** The view in which we said that we are quiet; and by rank, in which others last said so. */
   quietIn: number;
   readonly quiet: Map<number, number>;

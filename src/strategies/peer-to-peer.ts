@@ -87,6 +87,7 @@ function init(seat: Seat, options: StrategyOptions): PeerState {
     joining: null,
     asked: new Map(),
     exhausted: false,
+    leaving: false,
     quietIn: 0,
     quiet: new Map(),
   };
@@ -113,15 +114,19 @@ function step(
     case "exhausted":
       becomeExhausted(state, out);
       break;
+    case "leave":
+      state.leaving = true;
+      // Without a model there is nothing to hand over.
+      if (state.joining || state.exhausted) return out.push({ kind: "finish" });
+      return;
     case "wake":
-    case "lost":
     case "predicted":
       return;
     default:
       event satisfies never;
   }
   answerAsked(state, replica, out);
-  if (isQuiet(state)) becomeQuiet(state, out);
+  if (isQuiet(state) && !state.leaving) becomeQuiet(state, out);
 }
 
 /** Tells all others; ends once all are quiet in this view, so that nobody misses what only we have. */
@@ -145,7 +150,12 @@ function begin(state: PeerState, out: PeerOut): void {
   becomeJoining(state, out);
 }
 
+/** Learns on; a leaver sends its last update and says how many it made instead. */
 function becomeLearning(state: PeerState, out: PeerOut): void {
+  if (state.leaving) {
+    becomeExhausted(state, out);
+    return out.push({ kind: "finish" });
+  }
   state.learnVersion = state.version;
   out.push(learnEffect(state.options, presentCount(state), addingMerge(state.options)));
 }

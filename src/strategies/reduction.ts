@@ -13,6 +13,8 @@ import { treeMoves } from "./tree-reduce.ts";
 /** A part of the vector on its way: partial sums on the way in, finished ones on the way out. */
 export interface Part {
   readonly kind: "reduce" | "gather";
+  /** The view whose ring or tree it is on. */
+  readonly view: number;
   readonly round: number;
   readonly step: number;
   readonly values: Float32Array;
@@ -29,8 +31,11 @@ export interface Counts {
 
 /** Where and how big; what a table of moves needs of a worker. */
 export interface Place {
+  /** Counts the workers that take part, from 0; `ranks` are their names. */
   readonly rank: number;
   readonly workers: number;
+  readonly view: number;
+  readonly ranks: readonly number[];
   /** Length of the vector. */
   readonly width: number;
 }
@@ -50,7 +55,7 @@ export interface Round {
 /** A way to merge: the parts a worker awaits, in the order it takes them, and what it sends when. */
 export interface Moves {
   /** Steps of the parts that a worker takes in every round, in this order. */
-  steps(place: Omit<Place, "width">): readonly number[];
+  steps(place: Pick<Place, "rank" | "workers">): readonly number[];
   begin(place: Place, round: Round, out: Outbox<Part>): void;
   take(place: Place, round: Round, part: Part, out: Outbox<Part>): void;
 }
@@ -58,13 +63,12 @@ export interface Moves {
 /** One worker's rounds: plain data. */
 export interface Reduction {
   readonly topology: "ring" | "tree";
-  readonly rank: number;
-  readonly workers: number;
-  readonly steps: readonly number[];
+  place: Omit<Place, "width">;
+  steps: readonly number[];
   /** Rounds begun. */
   clock: number;
   round: Round | null;
-  /** Parts that came before their turn, by round and step. */
+  /** Parts that came before their turn, by view, round and step. */
   readonly early: Map<string, Part>;
 }
 
@@ -78,14 +82,38 @@ export function refusesReduction(
     : `${strategy} runs on topology ring or tree: current value is ${topology}`;
 }
 
-/** Before the first round. `rank` counts the workers that take part, from 0. */
+/** Before the first round, among these workers. */
 export function createReduction(
-  { rank, workers }: Omit<Place, "width">,
   topology: StrategyOptions["topology"],
+  formation: { readonly view: number; readonly ranks: readonly number[]; readonly own: number },
 ): Reduction {
   const form = topology === "tree" ? "tree" : "ring";
-  const steps = workers === 1 ? [] : movesOf(form).steps({ rank, workers });
-  return { topology: form, rank, workers, steps, clock: 0, round: null, early: new Map() };
+  const place = placeIn(formation);
+  const steps = stepsOf(form, place);
+  return { topology: form, place, steps, clock: 0, round: null, early: new Map() };
+}
+
+/** The ring or tree forms anew, over these workers; the open round is given up, `clock` rounds are done. */
+export function reform(
+  reduction: Reduction,
+  formation: { readonly view: number; readonly ranks: readonly number[]; readonly own: number },
+  clock: number,
+): void {
+  reduction.place = placeIn(formation);
+  reduction.steps = stepsOf(reduction.topology, reduction.place);
+  reduction.clock = clock;
+  reduction.round = null;
+  for (const [key, part] of reduction.early) {
+    if (part.view < formation.view || part.round <= clock) reduction.early.delete(key);
+  }
+}
+
+function placeIn({ view, ranks, own }: { view: number; ranks: readonly number[]; own: number }) {
+  return { rank: ranks.indexOf(own), workers: ranks.length, view, ranks };
+}
+
+function stepsOf(topology: Reduction["topology"], place: Reduction["place"]): readonly number[] {
+  return place.workers === 1 ? [] : movesOf(topology).steps(place);
 }
 
 function movesOf(topology: Reduction["topology"]): Moves {
@@ -98,10 +126,10 @@ export function beginRound(
   { values, rows }: { values: Float32Array; rows: number },
   out: Outbox<Part>,
 ): Round | null {
-  const { rank, workers, topology } = reduction;
+  const { place, topology } = reduction;
   const ownCounts = { rows, squares: rows * rows };
   const round: Round = {
-    place: { rank, workers, width: values.length },
+    place: { ...place, width: values.length },
     ownCounts,
     values,
     number: ++reduction.clock,
@@ -109,7 +137,7 @@ export function beginRound(
     taken: 0,
   };
   reduction.round = round;
-  if (workers > 1) movesOf(topology).begin(round.place, round, out);
+  if (place.workers > 1) movesOf(topology).begin(round.place, round, out);
   return proceed(reduction, out);
 }
 
@@ -119,7 +147,7 @@ export function absorbPart(
   { from, body }: { from: number; body: Part },
   out: Outbox<Part>,
 ): Round | null {
-  const key = keyOf(body.round, body.step);
+  const key = keyOf(body.view, body.round, body.step);
   if (isPast(reduction, body) || reduction.early.has(key)) {
     out.push({ kind: "drop", from, reason: "stale part" });
     return null;
@@ -128,17 +156,18 @@ export function absorbPart(
   return proceed(reduction, out);
 }
 
-function isPast({ clock, round, steps }: Reduction, part: Part): boolean {
+function isPast({ clock, round, steps, place }: Reduction, part: Part): boolean {
+  if (part.view !== place.view) return part.view < place.view;
   if (part.round !== clock) return part.round < clock;
   return round === null || steps.indexOf(part.step) < round.taken;
 }
 
 /** Takes the parts of this round in the order of their steps, as far as they are here. */
 function proceed(reduction: Reduction, out: Outbox<Part>): Round | null {
-  const { round, steps, early, topology } = reduction;
+  const { round, steps, early, topology, place } = reduction;
   if (round === null) return null;
   while (round.taken < steps.length) {
-    const key = keyOf(round.number, steps[round.taken]!);
+    const key = keyOf(place.view, round.number, steps[round.taken]!);
     const part = early.get(key);
     if (part === undefined) return null;
     early.delete(key);
@@ -149,6 +178,6 @@ function proceed(reduction: Reduction, out: Outbox<Part>): Round | null {
   return round;
 }
 
-function keyOf(round: number, step: number): string {
-  return `${round}:${step}`;
+function keyOf(view: number, round: number, step: number): string {
+  return `${view}:${round}:${step}`;
 }

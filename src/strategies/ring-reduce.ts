@@ -58,13 +58,14 @@ function sendChunk(
   const { from, to } = chunkRange(place, chunk);
   const body: Part = {
     kind: step < place.workers - 1 ? "reduce" : "gather",
+    view: place.view,
     round: round.number,
     step,
     values: round.values.slice(from, to),
     rows: counts.rows,
     squares: counts.squares,
   };
-  out.push({ kind: "send", to: (place.rank + 1) % place.workers, body });
+  out.push({ kind: "send", to: place.ranks[(place.rank + 1) % place.workers]!, body });
 }
 
 function chunkRange({ workers, width }: Place, chunk: number) {

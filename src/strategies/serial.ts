@@ -21,6 +21,7 @@ interface SerialState {
   readonly rank: number;
   /** Own updates so far. */
   clock: number;
+  leaving: boolean;
 }
 
 /** One worker, no messages. */
@@ -31,7 +32,7 @@ export const serial: Strategy<SerialState> = {
   conserves: () => "sum",
   refuses: ({ workers }) =>
     workers === 1 ? null : `serial runs on one worker: current value is ${workers} workers`,
-  init: ({ rank }, options) => ({ options, rank, clock: 0 }),
+  init: ({ rank }, options) => ({ options, rank, clock: 0, leaving: false }),
   step,
 };
 
@@ -51,13 +52,15 @@ function step(
         kind: "report",
         report: { kind: "applied", from: state.rank, clock: state.clock, staleness: 0 },
       });
-      return out.push(learnEffect(state.options, 1));
+      return out.push(state.leaving ? { kind: "finish" } : learnEffect(state.options, 1));
     case "exhausted":
       return out.push({ kind: "finish" });
+    case "leave":
+      state.leaving = true;
+      return;
     case "message":
       return out.push({ kind: "drop", from: event.from, reason: "serial takes no messages" });
     case "wake":
-    case "lost":
     case "view":
     case "predicted":
       return;

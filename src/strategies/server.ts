@@ -1,136 +1,147 @@
 /**
- * The server of the parameter-server strategies (parameter-server.ts has the algorithm and its
- * invariants): counts pushes, applies or collects them, answers whom the clock policy lets go.
+ * A server of the parameter-server strategies: counts pushes by its clock policy, applies updates at arrival or
+ * merges them by rounds, and answers who may go on. Messages and state: server-state.ts. Changes of view:
+ * server-view.ts; the standby: standby.ts.
  */
 import type { Replica } from "../math/replica.ts";
-import { type Delta, type Merge, mergeWeights, type Update } from "../math/update.ts";
-import { type ClockPolicy, type Clocks, countOut, countPush, createClocks } from "./clocks.ts";
-import type { NodeEvent, Outbox, Seat } from "./strategy.ts";
-
-/** A worker's slice of update `clock`. */
-export interface Push {
-  readonly kind: "push";
-  readonly clock: number;
-  readonly rows: number;
-  readonly delta: Delta;
-}
-
-/** The worker sends nothing more: count it out. */
-export interface Bye {
-  readonly kind: "bye";
-  readonly clock: number;
-}
-
-/** A server's range of the model: the worker may start the iteration after `clock`. */
-export interface Answer {
-  readonly kind: "model";
-  readonly clock: number;
-  readonly rows: number;
-  readonly values: Float32Array;
-}
-
-/** All messages of the parameter-server strategies. */
-export type ServerMessage = Push | Bye | Answer;
-
-/** A server's state. */
-export interface ServerState {
-  readonly role: "server";
-  readonly workers: number;
-  readonly rounds: boolean;
-  readonly merge: Merge;
-  readonly clocks: Clocks;
-  /** Updates of the open round, by rank. */
-  readonly inbox: (Update | null)[];
-  /** Updates applied so far, and how many that were when each worker was last answered. */
-  version: number;
-  readonly answeredAt: Float64Array;
-  /** When each worker that waits began to. */
-  readonly waitsSince: Float64Array;
-}
-
-interface ServerSetting {
-  readonly rounds: boolean;
-  readonly policy: ClockPolicy;
-  readonly merge: Merge;
-}
-
-type Out = Outbox<ServerMessage>;
-
-/** A server before the first push. */
-export function createServer({ workers }: Seat, setting: ServerSetting): ServerState {
-  return {
-    role: "server",
-    workers,
-    rounds: setting.rounds,
-    merge: setting.merge,
-    clocks: createClocks(workers, setting.policy),
-    inbox: setting.rounds ? new Array<Update | null>(workers).fill(null) : [],
-    version: 0,
-    answeredAt: new Float64Array(workers),
-    waitsSince: new Float64Array(workers).fill(Number.NaN),
-  };
-}
+import { mergeWeights } from "../math/update.ts";
+import { countOut, countPush, isWaiting } from "./clocks.ts";
+import {
+  type Answer,
+  type Bye,
+  type Push,
+  type Received,
+  releaseDeferred,
+  type ServerMessage,
+  type ServerOut,
+  type ServerState,
+  sendWhenStored,
+} from "./server-state.ts";
+import { absorbFlush, becomeServerView } from "./server-view.ts";
+import { absorbDuplicate, absorbForward, forward } from "./standby.ts";
+import type { NodeEvent } from "./strategy.ts";
 
 export function stepServer(
   state: ServerState,
   replica: Replica,
   event: NodeEvent<ServerMessage>,
-  out: Out,
+  out: ServerOut,
 ): void {
   switch (event.kind) {
     case "message":
-      return absorb(state, replica, event, out);
-    case "lost":
-      return absorbLeave(state, replica, { member: event.member, now: event.now }, out);
+      absorb(state, replica, event, out);
+      break;
+    case "view":
+      becomeServerView(state, replica, event, out);
+      break;
+    case "leave":
+      // Without a standby nobody else has the range: the server stays.
+      state.leaving = state.partner !== null || state.standing !== "holder";
+      break;
     case "start":
     case "learned":
     case "exhausted":
     case "wake":
-    case "view":
     case "predicted":
       return;
     default:
       event satisfies never;
   }
+  resumeHeld(state, replica, out);
+  concludeServer(state, out);
 }
 
 function absorb(
   state: ServerState,
   replica: Replica,
-  event: { now: number; from: number; body: ServerMessage },
-  out: Out,
+  received: Omit<Received, "body"> & { body: ServerMessage },
+  out: ServerOut,
 ): void {
-  const { from, body, now } = event;
+  const { from, body } = received;
+  switch (body.kind) {
+    case "push":
+    case "bye":
+    case "enter":
+      if (state.standing !== "holder" || state.flush !== null || state.leaving) {
+        return void state.held.push(received);
+      }
+      return absorbWorker(state, replica, received, out);
+    case "flush":
+      return absorbFlush(state, replica, { from, body, now: received.now }, out);
+    case "forward":
+      return absorbForward(state, replica, { from, body }, out);
+    case "duplicate":
+      return absorbDuplicate(state, replica, { from, body }, out);
+    case "stored":
+      return releaseDeferred(state, body.number, out);
+    case "over":
+      state.clocks.members = 0;
+      state.standing = "holder";
+      state.partner = null;
+      return;
+    default:
+      return out.push({ kind: "drop", from, reason: "not for a server" });
+  }
+}
+
+/** What waited for the flush to end, or for the range, in the order it came. */
+function resumeHeld(state: ServerState, replica: Replica, out: ServerOut): void {
+  if (state.standing !== "holder" || state.flush !== null || state.leaving) return;
+  for (const received of state.held.splice(0)) absorbWorker(state, replica, received, out);
+}
+
+function absorbWorker(state: ServerState, replica: Replica, received: Received, out: ServerOut) {
+  const { from, body, now } = received;
   if (state.clocks.present[from] !== 1) {
+    // A goodbye that comes again is answered again.
+    if (body.kind === "bye") return tellGone(state, { to: from, body }, out);
     return out.push({ kind: "drop", from, reason: "has left" });
   }
   switch (body.kind) {
     case "push":
       return absorbPush(state, replica, { from, body, now }, out);
     case "bye":
-      if (body.clock !== state.clocks.counts[from]) {
-        return out.push({ kind: "drop", from, reason: "stale clock" });
-      }
-      return absorbLeave(state, replica, { member: from, now }, out);
+      return absorbBye(state, replica, { from, body, now }, out);
     default:
-      return out.push({ kind: "drop", from, reason: "not for a server" });
+      return answerAgain(state, replica, from, out);
   }
 }
 
-function absorbPush(
+function absorbBye(
+  state: ServerState,
+  replica: Replica,
+  { from, body, now }: { from: number; body: Bye; now: number },
+  out: ServerOut,
+): void {
+  if (body.clock !== state.clocks.counts[from]) {
+    return out.push({ kind: "drop", from, reason: "stale clock" });
+  }
+  forward(state, { from, at: now, body }, out);
+  countOutWorker(state, replica, { member: from, now }, out);
+  tellGone(state, { to: from, body }, out);
+}
+
+function tellGone(state: ServerState, { to, body }: { to: number; body: Bye }, out: ServerOut) {
+  if (body.asks) sendWhenStored(state, to, { kind: "gone" }, out);
+}
+
+/** Takes an update once; one that was taken before is answered again, unless its worker has to wait. */
+export function absorbPush(
   state: ServerState,
   replica: Replica,
   { from, body, now }: { from: number; body: Push; now: number },
-  out: Out,
+  out: ServerOut,
 ): void {
-  if (body.clock !== state.clocks.counts[from]! + 1) {
-    return out.push({ kind: "drop", from, reason: "stale clock" });
-  }
+  const { clocks } = state;
+  const count = clocks.counts[from]!;
+  if (body.clock === count) return answerAgain(state, replica, from, out);
+  if (body.clock !== count + 1) return out.push({ kind: "drop", from, reason: "stale clock" });
+  forward(state, { from, at: now, body }, out);
   if (state.rounds) state.inbox[from] = body;
   else applyPush(state, replica, { from, body }, out);
   state.waitsSince[from] = now;
-  const released = countPush(state.clocks, from, now);
-  const credit = state.clocks.granted;
+  const released = countPush(clocks, from, now);
+  const credit = clocks.granted;
   if (credit > 0) out.push({ kind: "report", report: { kind: "credit", rank: from, credit } });
   answer(state, replica, { released, by: from, now }, out);
 }
@@ -139,67 +150,113 @@ function applyPush(
   state: ServerState,
   replica: Replica,
   { from, body }: { from: number; body: Push },
-  out: Out,
+  out: ServerOut,
 ): void {
   const staleness = state.version - state.answeredAt[from]!;
   replica.apply(body);
   state.version++;
+  if (state.ranks.servers > 1) state.latest[from] = body;
   out.push({
     kind: "report",
     report: { kind: "applied", from, clock: body.clock, staleness },
   });
 }
 
-function absorbLeave(
+/** Takes a worker out; who waited for it may go on. */
+export function countOutWorker(
   state: ServerState,
   replica: Replica,
   { member, now }: { member: number; now: number },
-  out: Out,
+  out: ServerOut,
 ): void {
-  if (member >= state.workers) return;
   const released = countOut(state.clocks, member);
   answer(state, replica, { released, by: member, now }, out);
-  if (state.clocks.members > 0) return;
-  if (state.rounds) mergeRound(state, replica, out);
+  if (state.clocks.members === 0 && state.rounds) mergeRound(state, replica, out);
+}
+
+/** Ends once all workers are counted out and the standby knows it; or when it was asked to leave. */
+function concludeServer(state: ServerState, out: ServerOut): void {
+  const { clocks, flush, deferred, partner, stored, forwarded, leaving } = state;
+  if (flush !== null || state.standing !== "holder") {
+    if (leaving && state.standing !== "holder") out.push({ kind: "finish" });
+    return;
+  }
+  const isStored = deferred.length === 0 && (partner === null || stored >= forwarded);
+  if (!isStored || (clocks.members > 0 && !leaving)) return;
+  if (partner && clocks.members === 0) {
+    out.push({ kind: "send", to: partner.rank, body: { kind: "over" } });
+  }
   out.push({ kind: "finish" });
 }
 
 /** Sends the model to everyone who may go on; one body for all of them and their clocks. */
-function answer(
+export function answer(
   state: ServerState,
   replica: Replica,
   { released, by, now }: { released: readonly number[]; by: number; now: number },
-  out: Out,
+  out: ServerOut,
 ): void {
   if (released.length === 0) return;
   if (state.rounds) mergeRound(state, replica, out);
   const { rows, values } = replica.snapshot();
+  if (state.rounds && state.ranks.servers > 1) state.answered = { rows, values };
   for (const to of released) {
     const seconds = now - state.waitsSince[to]!;
     state.waitsSince[to] = Number.NaN;
-    if (to !== by) {
+    if (to !== by && !Number.isNaN(seconds)) {
       out.push({ kind: "report", report: { kind: "waited", rank: to, waitedFor: by, seconds } });
     }
-    state.answeredAt[to] = state.version;
-    const body: Answer = { kind: "model", clock: state.clocks.counts[to]!, rows, values };
-    out.push({ kind: "send", to, body });
+    sendModel(state, { to, rows, values }, out);
   }
 }
 
+function sendModel(
+  state: ServerState,
+  { to, rows, values }: { to: number; rows: number; values: Float32Array },
+  out: ServerOut,
+): void {
+  const { view, clocks } = state;
+  state.answeredAt[to] = state.version;
+  const body: Answer = { kind: "model", view, clock: clocks.counts[to]!, rows, values };
+  sendWhenStored(state, to, body, out);
+}
+
+function answerAgain(state: ServerState, replica: Replica, to: number, out: ServerOut): void {
+  if (isWaiting(state.clocks, to)) {
+    return out.push({ kind: "drop", from: to, reason: "waits already" });
+  }
+  // In rounds the open round's updates are in the inbox: the model is that of the round before.
+  sendModel(state, { to, ...replica.snapshot() }, out);
+}
+
 /** Merges the updates of the round, in rank order whatever the order they came in. */
-function mergeRound(state: ServerState, replica: Replica, out: Out): void {
-  const ranks: number[] = [];
-  for (let rank = 0; rank < state.workers; rank++) if (state.inbox[rank]) ranks.push(rank);
-  const weights = mergeWeights(
-    ranks.map((rank) => state.inbox[rank]!.rows),
-    state.merge,
-  );
-  for (let k = 0; k < ranks.length; k++) {
-    const from = ranks[k]!;
-    replica.apply(state.inbox[from]!, weights[k]);
-    state.inbox[from] = null;
-    state.version++;
+function mergeRound(state: ServerState, replica: Replica, out: ServerOut): void {
+  const updates = state.inbox.slice();
+  if (!updates.some((update) => update !== null)) return;
+  if (state.ranks.servers > 1) {
+    state.merged = { before: state.answered ?? replica.snapshot(), updates };
+  }
+  state.inbox.fill(null);
+  for (const from of applyRound(state, replica, updates)) {
     const clock = state.clocks.counts[from]!;
     out.push({ kind: "report", report: { kind: "applied", from, clock, staleness: 0 } });
   }
+}
+
+/** Applies the updates of a round; returns whose they were. */
+export function applyRound(
+  state: ServerState,
+  replica: Replica,
+  updates: ServerState["inbox"],
+): number[] {
+  const ranks = [...updates.keys()].filter((rank) => updates[rank] !== null);
+  const weights = mergeWeights(
+    ranks.map((rank) => updates[rank]!.rows),
+    state.merge,
+  );
+  for (let k = 0; k < ranks.length; k++) {
+    replica.apply(updates[ranks[k]!]!, weights[k]);
+    state.version++;
+  }
+  return ranks;
 }

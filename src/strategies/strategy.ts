@@ -23,7 +23,7 @@ import type { Concurrency } from "../math/anticipation.ts";
 import type { Replica } from "../math/replica.ts";
 import type { KeyRange, Merge, Update } from "../math/update.ts";
 import type { TopologyName } from "../topology/topology.ts";
-import type { Role, View } from "../topology/view.ts";
+import { firstView, type Role, type View } from "../topology/view.ts";
 import type { ValueFormat } from "../wire/packed.ts";
 
 // What a strategy of a user's own needs beside the interface comes from "glissade/strategy" too.
@@ -62,6 +62,8 @@ export interface StrategyOptions {
   /** dssp: the published rule, without the cap. */
   readonly uncapped: boolean;
   readonly servers: number;
+  /** Parameter servers: each has a standby that holds a replica of its range. */
+  readonly standby: boolean;
   readonly topology: TopologyName;
   readonly order: "average-then-adapt" | "adapt-then-average";
   /** peer-to-peer, ad-psgd: how values travel, and what of an update does (wire/carry.ts); 0: everything. */
@@ -94,17 +96,18 @@ export type NodeEvent<Message> =
       readonly body: Message;
     }
   | { readonly kind: "wake"; readonly now: number }
-  /** The member of that rank is gone and will send nothing more. */
-  | { readonly kind: "lost"; readonly now: number; readonly member: number }
   /** From here on that view holds; the same views in the same order at every member that stays. */
-  | { readonly kind: "view"; readonly now: number; readonly view: View };
+  | { readonly kind: "view"; readonly now: number; readonly view: View }
+  /** The member is asked to leave: it learns no more, hands over what it owes, and finishes. */
+  | { readonly kind: "leave"; readonly now: number };
 
 /** What a member asks of its engine. */
 export type Effect<Message> =
   /**
    * Learn from about `rows` of the member's own rows (the engine owns the cursor). Inside a local run T
    * advances by `stride` per row: the number of workers under sum merging, else 1. With `anticipate` own steps
-   * count for the others' too, which will be summed (math/anticipation.ts); the update holds them once.
+   * count for the others' too, which will be summed (math/anticipation.ts); the update holds them once. In
+   * lockstep `round` says for which round, so that a newcomer learns what is due in the round it comes in.
    */
   | {
       readonly kind: "learn";
@@ -112,13 +115,14 @@ export type Effect<Message> =
       readonly stride: number;
       readonly mode: "local" | "gradient";
       readonly anticipate?: Concurrency;
+      readonly round?: number;
     }
   /**
    * For strategies that hold columns: answered by `predicted` about the next `rows` rows of all, or by
    * `exhausted`; and after it apply the slopes at these margins of the same rows to the own columns, which is
    * answered by `learned`. The two take turns.
    */
-  | { readonly kind: "predict"; readonly rows: number }
+  | { readonly kind: "predict"; readonly rows: number; readonly round?: number }
   | { readonly kind: "adjust"; readonly margins: Float32Array }
   /** Deliver `body` to the member of rank `to`, some time later. */
   | { readonly kind: "send"; readonly to: number; readonly body: Message }
@@ -140,8 +144,10 @@ export type Report =
       readonly clock: number;
       readonly staleness: number;
     }
-  /** `updates` that `from` learned count nowhere: it had been expelled. */
+  /** `updates` that `from` learned count nowhere: it died or was expelled before all had them. */
   | { readonly kind: "lost"; readonly from: number; readonly updates: number }
+  /** Update `clock` of `from`, which was applied, was taken back and counts nowhere: others never got it. */
+  | { readonly kind: "undone"; readonly from: number; readonly clock: number }
   /** Worker `rank` was made to wait for member `waitedFor` for `seconds`. */
   | {
       readonly kind: "waited";
@@ -214,26 +220,8 @@ export interface Strategy<State = unknown, Message extends MessageBody = Message
 export type AnyStrategy = Strategy<any, any>;
 
 /** The view a member is seated in. */
-export function viewOf({ view, workers, members }: Seat): View {
-  return view ?? firstView(workers, members);
-}
-
-let lastFirst: { readonly workers: number; readonly view: View } | null = null;
-
-/** The first view is the same for all who are in it: ten thousand members share one list of ten thousand. */
-function firstView(workers: number, members: number): View {
-  if (lastFirst?.workers === workers && lastFirst.view.members.length === members) {
-    return lastFirst.view;
-  }
-  const ranks = Array.from({ length: members }, (_, rank) => rank);
-  const role = (rank: number): Role => (rank < workers ? "worker" : "server");
-  const view: View = {
-    id: 1,
-    members: ranks.map((rank) => ({ rank, incarnation: 1, role: role(rank) })),
-    left: [],
-  };
-  lastFirst = { workers, view };
-  return view;
+export function viewOf(seat: Seat): View {
+  return seat.view ?? firstView(seat);
 }
 
 /** Fills in the settings that are not given. */
@@ -246,6 +234,7 @@ export function strategyOptions(given: Partial<StrategyOptions> = {}): StrategyO
     stalenessMax: 15,
     uncapped: false,
     servers: 1,
+    standby: false,
     topology: "ring",
     order: "average-then-adapt",
     values: "f32",
@@ -271,7 +260,7 @@ export function learnEffect(
   options: StrategyOptions,
   workers: number,
   merge = options.merge,
-): Effect<never> {
+): Effect<never> & { readonly kind: "learn" } {
   const { rowsPerUpdate, learn: mode } = options;
   const stride = merge === "sum" ? workers : 1;
   const effect = { kind: "learn", rows: rowsPerUpdate, stride, mode } as const;

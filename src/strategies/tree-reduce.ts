@@ -38,23 +38,26 @@ function gather(place: Place, round: Round, part: Part, out: Outbox<Part>): void
 }
 
 function sendUp(place: Place, round: Round, out: Outbox<Part>): void {
-  out.push({ kind: "send", to: parent(place), body: partOf(place, round, "reduce") });
+  const to = place.ranks[parent(place)]!;
+  out.push({ kind: "send", to, body: partOf(place, round, "reduce") });
 }
 
 function sendDown(place: Place, round: Round, out: Outbox<Part>): void {
   const body = partOf(place, round, "gather");
-  for (const to of childrenOf(place)) out.push({ kind: "send", to, body });
+  for (const child of childrenOf(place)) {
+    out.push({ kind: "send", to: place.ranks[child]!, body });
+  }
 }
 
-function partOf({ rank }: Place, round: Round, kind: Part["kind"]): Part {
+function partOf({ rank, view }: Place, round: Round, kind: Part["kind"]): Part {
   const { number, values, counts } = round;
-  return { kind, round: number, step: rank, values: values.slice(), ...counts };
+  return { kind, view, round: number, step: rank, values: values.slice(), ...counts };
 }
 
 function parent({ rank }: { rank: number }): number {
   return parentOf(rank);
 }
 
-function childrenOf({ rank, workers }: Omit<Place, "width">): number[] {
+function childrenOf({ rank, workers }: Pick<Place, "rank" | "workers">): number[] {
   return [2 * rank + 1, 2 * rank + 2].filter((child) => child < workers);
 }

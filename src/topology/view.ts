@@ -23,3 +23,29 @@ export interface View {
   /** Members whose part was over before this view. */
   readonly left: readonly ViewMember[];
 }
+
+let latest: View | null = null;
+
+/** Everybody's first view: workers have the ranks before the servers'. Alike for all, so it is made once. */
+export function firstView({ workers, members }: { workers: number; members: number }): View {
+  const known = latest?.members;
+  const workersOfKnown = known ? workerRanks(latest!).length : -1;
+  if (known?.length === members && workersOfKnown === workers) return latest!;
+  const lives = Array.from({ length: members }, (_, rank): ViewMember => {
+    return { rank, incarnation: 1, role: rank < workers ? "worker" : "server" };
+  });
+  latest = { id: 1, members: lives, left: [] };
+  return latest;
+}
+
+const ranksOf = new WeakMap<readonly ViewMember[], readonly number[]>();
+
+/** Ranks of the workers, ascending; made once a view, as thousands of members may ask. */
+export function workerRanks({ members }: View): readonly number[] {
+  let ranks = ranksOf.get(members);
+  if (!ranks) {
+    ranks = members.filter(({ role }) => role === "worker").map(({ rank }) => rank);
+    ranksOf.set(members, ranks);
+  }
+  return ranks;
+}

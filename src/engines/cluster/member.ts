@@ -18,7 +18,7 @@ import {
   seatIn,
   snapshotUpdates,
 } from "../member-host.ts";
-import { becomeBereaved, becomeLeaving, membered, processOf, standingOf } from "../membered.ts";
+import { becomeBereaved, membered, processOf, standingOf } from "../membered.ts";
 import { loadStrategy } from "../strategy-source.ts";
 import { countDrop } from "../telemetry.ts";
 import type { SnapshotRequest } from "./generated/glissade/cluster/v1/cluster_pb.ts";
@@ -143,7 +143,9 @@ export class ClusterMember {
     this.#leaving = true;
     this.#become("leaving");
     this.#tell({ kind: "leaving" });
-    this.#leaveWhenFlushed();
+    // What it owes the others is its strategy's affair; on its `finish` they count it out.
+    deliver(this.#host, { kind: "leave", now: this.#now() });
+    this.#stepped();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -286,7 +288,7 @@ export class ClusterMember {
     this.#rows!.follow(view, host);
     // What was under way to a life that is gone would only hold us up.
     for (const { rank, incarnation } of before?.members ?? []) {
-      const stays = view.members.some((life) => life.rank === rank);
+      const stays = [...view.members, ...view.left].some((life) => life.rank === rank);
       const process = processOf(incarnation);
       if (!stays && this.#links!.incarnationOf(rank) === process) this.#links!.drop(rank);
     }
@@ -298,15 +300,6 @@ export class ClusterMember {
     const life = view?.members.find((one) => one.rank === rank);
     if (!life || processOf(life.incarnation) !== incarnation) return;
     becomeBereaved(host.state, rank);
-    this.#wake();
-  }
-
-  #leaveWhenFlushed(): void {
-    if (!this.#links!.isFlushed) {
-      this.#after(acknowledgeMsMax / 1000, () => this.#leaveWhenFlushed());
-      return;
-    }
-    becomeLeaving(this.#host!.state);
     this.#wake();
   }
 
@@ -366,7 +359,6 @@ export class ClusterMember {
       return this.#waitFor(`members ${this.#links!.fullRanks.join(", ")} to take what was sent`);
     }
     if (host.request!.kind === "adjust") return "learn";
-    if (this.#leaving) return this.#waitFor("the others to count it out");
     const { alone, missing, view } = standingOf(host.state, this.#now());
     if (alone) {
       return this.#waitFor(

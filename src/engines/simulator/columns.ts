@@ -5,13 +5,14 @@
 import { nextSpan } from "../../learner/cursor.ts";
 import type { NodeEvent } from "../../strategies/strategy.ts";
 import type { Member } from "./members.ts";
-import { isExhausted, learnSeconds, type Simulation, schedule } from "./simulator.ts";
+import { isExhausted, learnSeconds, moveTo, type Simulation, schedule } from "./simulator.ts";
 import { slotKind } from "./slots.ts";
 
 /** Predicts the next rows on the own columns. */
-export function predict(simulation: Simulation, member: Member): void {
+export function predict(simulation: Simulation, member: Member, round?: number): void {
   const { columns, cursor, rank, replica } = member;
   if (!columns || !cursor) throw new Error(`Member ${rank} owns no columns and can't predict`);
+  moveTo(simulation, cursor, round);
   if (isExhausted(simulation, cursor)) {
     return schedule(simulation, { kind: slotKind.exhausted, member: rank });
   }

@@ -54,6 +54,7 @@ function faultOf([time, kind, who, amount]: string[]): Fault | null {
     case "crash":
     case "restart":
     case "join":
+    case "leave":
     case "lose":
       return { at, kind, rank };
     case "pause":
@@ -74,44 +75,68 @@ function isRank(value: number): boolean {
 export interface FaultQuestion {
   readonly seed: number;
   readonly workers: number;
+  /** Ranges of the model that servers hold, and whether each has a standby; servers without one live. */
+  readonly servers?: number;
+  readonly standby?: boolean;
   /** Faults happen before this time. */
   readonly seconds: number;
   readonly count: number;
 }
 
 /**
- * Draws faults. A crash may be followed by a restart; fewer than half of the members crash or join late, so
- * that views keep their quorum; every cut heals.
+ * Draws faults. A crash may be followed by a restart; fewer than half of the members crash, leave or join late,
+ * so that views keep their quorum; of a server and its standby one lives; every cut heals.
  */
-export function drawFaults({ seed, workers, seconds, count }: FaultQuestion): Fault[] {
+export function drawFaults(question: FaultQuestion): Fault[] {
+  const { seed, seconds, count, workers, servers = 0, standby = false } = question;
   const stream = randomStream({ seed, purpose: "fault-schedule" });
+  const members = workers + (standby ? 2 : 1) * servers;
   const faults: Fault[] = [];
   const touched = new Set<number>();
+  const mayGo = (rank: number) => {
+    if (touched.has(rank) || touched.size + 1 >= members / 2) return false;
+    if (rank < workers) return [...touched].filter((one) => one < workers).length + 1 < workers;
+    const other = rank < workers + servers ? rank + servers : rank - servers;
+    return standby && !touched.has(other);
+  };
   for (let k = 0; k < count; k++) {
     const at = seconds * nextUniform(stream);
-    const rank = nextBelow(stream, workers);
-    const kind = nextBelow(stream, 7);
+    const rank = nextBelow(stream, members);
+    const kind = nextBelow(stream, 9);
     const long = seconds * nextUniform(stream);
-    if (kind <= 2 && !touched.has(rank) && touched.size + 1 < workers / 2) {
+    if (kind <= 3 && mayGo(rank)) {
       touched.add(rank);
-      faults.push(...drawLife(stream, { at, rank, long }));
-    } else if (kind === 3) faults.push({ at, kind: "pause", rank, seconds: long / 4 });
-    else if (kind === 4) faults.push({ at, kind: "cut", ranks: [rank], seconds: long / 2 });
-    else if (kind === 5) faults.push({ at, kind: "lose", rank });
+      faults.push(...drawLife(stream, { at, rank, long, isWorker: rank < workers }));
+    } else if (kind === 4) faults.push({ at, kind: "pause", rank, seconds: long / 4 });
+    else if (kind === 5) faults.push(drawCut(stream, { at, rank, members, seconds: long / 2 }));
+    else if (kind === 6) faults.push({ at, kind: "lose", rank });
+    else if (kind === 7)
+      faults.push({ at, kind: "slow", rank, factor: 1 + 4 * nextUniform(stream) });
     else faults.push({ at, kind: "slow-link", rank, factor: 1 + 4 * nextUniform(stream) });
   }
   return faults.sort((a, b) => a.at - b.at);
 }
 
-/** A member joins late, dies for good, or comes back; rank 0 begins with the others. */
+/** One member, or a group of them, is cut off from the others. */
+function drawCut(
+  stream: RandomState,
+  { at, rank, members, seconds }: { at: number; rank: number; members: number; seconds: number },
+): Fault {
+  const size = 1 + nextBelow(stream, Math.max(1, Math.floor(members / 2)));
+  const ranks = Array.from({ length: size }, (_, k) => (rank + k) % members);
+  return { at, kind: "cut", ranks, seconds };
+}
+
+/** A member joins late, leaves, dies for good, or comes back; rank 0 and servers begin with the others. */
 function drawLife(
   stream: RandomState,
-  { at, rank, long }: { at: number; rank: number; long: number },
+  { at, rank, long, isWorker }: { at: number; rank: number; long: number; isWorker: boolean },
 ): Fault[] {
-  const choice = nextBelow(stream, 3);
-  if (choice === 0 && rank > 0) return [{ at, kind: "join", rank }];
+  const choice = nextBelow(stream, 5);
+  if (choice === 0 && rank > 0 && isWorker) return [{ at, kind: "join", rank }];
+  if (choice === 1) return [{ at, kind: "leave", rank }];
   const crash: Fault = { at, kind: "crash", rank };
-  return choice === 1 ? [crash] : [crash, { at: at + long, kind: "restart", rank }];
+  return choice === 2 ? [crash] : [crash, { at: at + long, kind: "restart", rank }];
 }
 
 /** The fewest faults, found greedily, that still fail: first halves are left out, then single ones. */

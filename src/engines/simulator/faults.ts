@@ -5,6 +5,7 @@
  *     0.010 crash 3            the member stops; of what it had sent, some is lost
  *     0.020 restart 3          its rank begins a new life, without its state
  *     0.010 join 4             a member that was absent so far begins
+ *     0.010 leave 3            it is asked to leave: hands over what it owes, and goes
  *     0.010 pause 2 0.05       the member does nothing for 0.05 s; then it takes what came meanwhile
  *     0.010 slow 2 10          it learns 10 times slower from now on
  *     0.010 slow-link 2 10     its links are 10 times slower from now on
@@ -22,7 +23,7 @@ import { type SlotEntry, slotKind } from "./slots.ts";
 export type Fault =
   | {
       readonly at: number;
-      readonly kind: "crash" | "restart" | "join" | "lose";
+      readonly kind: "crash" | "restart" | "join" | "leave" | "lose";
       readonly rank: number;
     }
   | { readonly at: number; readonly kind: "pause"; readonly rank: number; readonly seconds: number }
@@ -65,6 +66,7 @@ export interface Due {
 export interface FaultHooks {
   begin(member: Member): void;
   end(member: Member): void;
+  leave(member: Member): void;
   again(entry: SlotEntry & { life: number; fromLife: number }, at: number): void;
 }
 
@@ -93,6 +95,8 @@ export function happen(simulation: Simulation, fault: Fault, hooks: FaultHooks):
     case "restart":
     case "join":
       return hooks.begin(members[fault.rank]!);
+    case "leave":
+      return hooks.leave(members[fault.rank]!);
     case "pause":
       state.pausedUntil[fault.rank] = now + fault.seconds;
       return;

@@ -215,6 +215,9 @@ function faultHooks(simulation: Simulation): FaultHooks {
       member.alive = false;
       simulation.running--;
     },
+    leave({ rank, alive, finished }) {
+      if (alive && !finished) schedule(simulation, { kind: slotKind.leave, member: rank });
+    },
     again: (entry, at) => schedule(simulation, entry, at - simulation.now),
   };
 }
@@ -240,6 +243,8 @@ function eventOf(
       return predictedEvent(member, now, content as Float32Array);
     case slotKind.message:
       return { kind: "message", now, from, body: content };
+    case slotKind.leave:
+      return { kind: "leave", now };
     default:
       return { kind: "wake", now };
   }
@@ -269,7 +274,7 @@ function carryOut(
     case "learn":
       return learn(simulation, member, effect, cause);
     case "predict":
-      return predict(simulation, member);
+      return predict(simulation, member, effect.round);
     case "adjust":
       return adjust(simulation, member, effect.margins);
     case "send":
@@ -306,6 +311,7 @@ function learn(
   if (late > 0 && cause.from >= 0 && simulation.members[cause.from]!.learner !== null) {
     countWait(counts, cause.from, late);
   }
+  moveTo(simulation, cursor, effect.round);
   if (isExhausted(simulation, cursor)) {
     return schedule(simulation, { kind: slotKind.exhausted, member: rank });
   }
@@ -326,6 +332,11 @@ export function learnSeconds(simulation: Simulation, member: Member, rows: numbe
   const seconds = (rows * learnSecondsPerRow + learnSecondsPerUpdate) * factor;
   simulation.telemetry.members[member.rank]!.learnedSeconds += seconds;
   return seconds;
+}
+
+/** In lockstep a learn takes what is due in its round, whoever learned before. */
+export function moveTo({ plan }: Simulation, cursor: Cursor, round: number | undefined): void {
+  if (plan.strategy.pace === "lockstep" && round !== undefined) cursor.taken = round - 1;
 }
 
 export function isExhausted(simulation: Simulation, cursor: Cursor): boolean {

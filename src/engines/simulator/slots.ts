@@ -25,6 +25,7 @@ export const slotKind = {
   wake: 4,
   predicted: 5,
   fault: 6,
+  leave: 7,
 } as const;
 
 /** What is put into a slot. */

@@ -28,10 +28,10 @@ function eventText(event: NodeEvent<unknown>, name: Name): string {
       return `from ${name(event.from)}: ${bodyText(event.body)}`;
     case "exhausted":
       return "has no more rows";
-    case "lost":
-      return `lost ${name(event.member)}`;
     case "view":
       return viewText(event.view);
+    case "leave":
+      return "is asked to leave";
     default:
       return event.kind;
   }
@@ -62,6 +62,8 @@ function reportText(report: Report, name: Name): string {
       return `${name(report.rank)} waited ${report.seconds.toFixed(6)} for ${name(report.waitedFor)}`;
     case "lost":
       return `${report.updates} updates of ${name(report.from)} lost`;
+    case "undone":
+      return `took update ${report.clock} of ${name(report.from)} back`;
     case "settled":
       return `${name(report.rank)} settled an exchange with ${name(report.member)}, drift ${report.drift.toFixed(6)}`;
     default:

@@ -1,0 +1,292 @@
+/**
+ * Rounds that survive changes of view: in round r every worker contributes an update, all get the merged one.
+ *
+ * At a change of view the open round is given up, and every member tells all others which round it completed.
+ * Once it has heard all: R is the largest. Some may have completed R with a departed member's contribution, so R
+ * stands: the lowest of those that completed it gives its result to those that did not, and a copy of the model
+ * to newcomers. Then the ring or tree forms anew over the members of the view, and round R + 1 is begun, or begun
+ * again, with the contributions of who is there. If the view changes again all this begins again.
+ *
+ * A leaver contributes an empty update to one more round; when that is complete all have what it owed.
+ *
+ * Source: algorithms.md, sections 4 and 10.
+ * Invariant: all members of a view get the same bits in every round.
+ * Invariant: of a departed worker an update is in the models of all members of the view, or of none.
+ * Invariant: every survivor's contribution is in each round exactly once.
+ */
+import type { Model, Replica } from "../math/replica.ts";
+import { isDense, type Update } from "../math/update.ts";
+import { workerRanks } from "../topology/view.ts";
+import {
+  absorbPart,
+  beginRound,
+  createReduction,
+  type Part,
+  type Reduction,
+  type Round,
+  reform,
+} from "./reduction.ts";
+import {
+  type MessageBody,
+  type Outbox,
+  type Seat,
+  type StrategyOptions,
+  type View,
+  viewOf,
+} from "./strategy.ts";
+
+/** The sender completed round `completed`; -1: it has no model. */
+export interface Status extends MessageBody {
+  readonly kind: "status";
+  readonly view: number;
+  readonly completed: number;
+}
+
+/** The result of round `round`. */
+export interface Merged extends MessageBody {
+  readonly kind: "merged";
+  readonly view: number;
+  readonly round: number;
+  readonly rows: number;
+  readonly values: Float32Array;
+}
+
+/** The model after round `round`, for a newcomer; and that round's result, should others ask it. */
+export interface RoundCopy extends MessageBody {
+  readonly kind: "round-copy";
+  readonly view: number;
+  readonly round: number;
+  readonly rows: number;
+  readonly values: Float32Array;
+  readonly lastRows: number;
+  readonly last: Float32Array;
+}
+
+export type RoundMessage = Part | Status | Merged | RoundCopy;
+
+/** One worker's rounds. */
+export interface Rounds {
+  readonly rank: number;
+  readonly reduction: Reduction;
+  view: number;
+  ranks: readonly number[];
+  /** The last round whose result is here, and that result; -1: no model yet. */
+  completed: number;
+  last: Update | null;
+  /** The own contribution to the round after, once it is made. */
+  own: Update | null;
+  /** What is known of the others in this view; null once that is settled. */
+  settling: { readonly waiting: Set<number>; readonly completed: Map<number, number> } | null;
+  /** Others completed a round more: its result, or for a newcomer the model, is on the way. */
+  behind: boolean;
+  /** It came before all others were heard. */
+  gift: Merged | RoundCopy | null;
+  /** Newcomers that are owed a copy of the model. */
+  newcomers: readonly number[];
+}
+
+/** How a strategy makes its rounds: its vector for an update, and the merged update for the sum. */
+export interface RoundRule {
+  vectorOf(update: Update): Float32Array;
+  mergedOf(round: Round): Update;
+}
+
+type Out = Outbox<RoundMessage>;
+
+export function createRounds(seat: Seat, topology: StrategyOptions["topology"]): Rounds {
+  const view = viewOf(seat);
+  const ranks = workerRanks(view);
+  const { rank } = seat;
+  return {
+    rank,
+    reduction: createReduction(topology, { view: view.id, ranks, own: rank }),
+    view: view.id,
+    ranks,
+    completed: view.id > 1 ? -1 : 0,
+    last: null,
+    own: null,
+    settling: null,
+    behind: false,
+    gift: null,
+    newcomers: [],
+  };
+}
+
+/** A newcomer's first step: tells the others that it has no model. */
+export function enterRounds(rounds: Rounds, out: Out): void {
+  if (rounds.completed < 0) becomeSettling(rounds, out);
+}
+
+/** Whether the next round may be learned for: there is a model, and everybody's is known to be the same. */
+export function isSettled({ settling, behind, completed }: Rounds): boolean {
+  return settling === null && !behind && completed >= 0;
+}
+
+/** Gives the own update of the next round; returns the merged update if the round ends at once. */
+export function contribute(
+  rounds: Rounds,
+  rule: RoundRule,
+  update: Update,
+  out: Out,
+): Update | null {
+  rounds.own = update;
+  return isSettled(rounds) ? beginOwn(rounds, rule, out) : null;
+}
+
+function beginOwn(rounds: Rounds, rule: RoundRule, out: Out): Update | null {
+  const { own, ranks, reduction } = rounds;
+  if (own === null) return null;
+  // Alone there is nothing to merge, and the update is taken as it is: bit for bit what serial does.
+  if (ranks.length === 1) {
+    reduction.clock++;
+    return complete(rounds, own);
+  }
+  const round = beginRound(reduction, { values: rule.vectorOf(own), rows: own.rows }, out);
+  return round && complete(rounds, rule.mergedOf(round));
+}
+
+function complete(rounds: Rounds, merged: Update): Update {
+  rounds.completed++;
+  rounds.last = merged;
+  rounds.own = null;
+  return merged;
+}
+
+/** How a strategy makes its rounds, and the model that they are about. */
+export interface RoundParts {
+  readonly rule: RoundRule;
+  readonly replica: Replica;
+}
+
+/** Takes a message of the rounds; returns the merged update of a round that ends by it. */
+export function absorbRound(
+  rounds: Rounds,
+  parts: RoundParts,
+  { from, body }: { from: number; body: RoundMessage },
+  out: Out,
+): Update | null {
+  switch (body.kind) {
+    case "status":
+      return absorbStatus(rounds, parts, { from, body }, out);
+    case "merged":
+    case "round-copy":
+      if (body.view !== rounds.view || rounds.gift !== null) {
+        out.push({ kind: "drop", from, reason: "stale round" });
+        return null;
+      }
+      rounds.gift = body;
+      return takeGift(rounds, parts);
+    default: {
+      const round = absorbPart(rounds.reduction, { from, body }, out);
+      return round && complete(rounds, parts.rule.mergedOf(round));
+    }
+  }
+}
+
+/** Takes over a view: the open round is given up, and everybody says where it is. */
+export function followView(rounds: Rounds, parts: RoundParts, view: View, out: Out): Update | null {
+  rounds.view = view.id;
+  rounds.ranks = workerRanks(view);
+  rounds.newcomers = [];
+  rounds.reduction.round = null;
+  becomeSettling(rounds, out);
+  return settle(rounds, parts, out);
+}
+
+function becomeSettling(rounds: Rounds, out: Out): void {
+  const { view, ranks, rank, completed } = rounds;
+  const others = ranks.filter((other) => other !== rank);
+  rounds.settling = { waiting: new Set(others), completed: new Map() };
+  rounds.behind = false;
+  rounds.gift = null;
+  const body: Status = { kind: "status", view, completed };
+  for (const to of others) out.push({ kind: "send", to, body });
+}
+
+function absorbStatus(
+  rounds: Rounds,
+  parts: RoundParts,
+  { from, body }: { from: number; body: Status },
+  out: Out,
+): Update | null {
+  if (body.view !== rounds.view || !rounds.settling?.waiting.delete(from)) {
+    out.push({ kind: "drop", from, reason: "stale status" });
+    return null;
+  }
+  rounds.settling.completed.set(from, body.completed);
+  return settle(rounds, parts, out);
+}
+
+/** Everybody is heard: gives what others lack, and goes on if nothing is lacking here. */
+function settle(rounds: Rounds, parts: RoundParts, out: Out): Update | null {
+  const { settling, rank, ranks, view } = rounds;
+  if (settling === null || settling.waiting.size > 0) return null;
+  const known = new Map(settling.completed).set(rank, rounds.completed);
+  let most = Math.max(...known.values());
+  if (most < 0) {
+    // All that had a model are gone: the newcomers begin with their own, which are alike.
+    most = 0;
+    for (const other of ranks) known.set(other, 0);
+  }
+  const donor = ranks.find((other) => known.get(other) === most)!;
+  if (donor === rank) becomeDonor(rounds, known, most, out);
+  rounds.settling = null;
+  rounds.completed = known.get(rank)!;
+  rounds.behind = rounds.completed < most;
+  reform(rounds.reduction, { view, ranks, own: rank }, most);
+  return rounds.behind ? takeGift(rounds, parts) : beginOwn(rounds, parts.rule, out);
+}
+
+/** Gives the result of the last round to those that lack it; newcomers are owed a copy. */
+function becomeDonor(
+  rounds: Rounds,
+  known: ReadonlyMap<number, number>,
+  round: number,
+  out: Out,
+): void {
+  const { ranks, view, last } = rounds;
+  rounds.newcomers = ranks.filter((other) => known.get(other) === -1);
+  const lack = ranks.filter((other) => known.get(other) === round - 1 && round > 0);
+  if (lack.length === 0) return;
+  const body: Merged = { kind: "merged", view, round, ...resultOf(last) };
+  for (const to of lack) out.push({ kind: "send", to, body });
+}
+
+/** A result as it travels; what a member merged alone nobody else lacks. */
+function resultOf(last: Update | null): { rows: number; values: Float32Array } {
+  if (last === null || !isDense(last.delta)) return { rows: 0, values: new Float32Array(0) };
+  return { rows: last.rows, values: last.delta };
+}
+
+/**
+ * Who is behind takes what the others have: the result of a round they completed with what we had contributed to
+ * it; a newcomer the model.
+ */
+function takeGift(rounds: Rounds, { replica }: RoundParts): Update | null {
+  const { gift, behind, completed } = rounds;
+  if (gift === null || !behind) return null;
+  if ((gift.kind === "merged") !== completed >= 0) return null;
+  rounds.behind = false;
+  if (gift.kind === "merged") return complete(rounds, { rows: gift.rows, delta: gift.values });
+  takeCopy(replica, gift);
+  rounds.completed = gift.round;
+  rounds.last = { rows: gift.lastRows, delta: gift.last };
+  rounds.own = null;
+  return null;
+}
+
+/** Where members hold parts of the model, a newcomer's part begins at zero: only T is copied. */
+function takeCopy(replica: Replica, { rows, values }: RoundCopy): void {
+  if (values.length === replica.values.length) replica.load({ rows, values });
+  else replica.rows = rows;
+}
+
+/** Sends newcomers the model; to be asked where the replica is as the last round left it. */
+export function copyToNewcomers(rounds: Rounds, model: () => Model, out: Out): void {
+  if (rounds.newcomers.length === 0) return;
+  const { view, completed: round } = rounds;
+  const { rows: lastRows, values: last } = resultOf(rounds.last);
+  const body: RoundCopy = { kind: "round-copy", view, round, ...model(), lastRows, last };
+  for (const to of rounds.newcomers) out.push({ kind: "send", to, body });
+  rounds.newcomers = [];
+}

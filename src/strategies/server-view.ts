@@ -1,0 +1,189 @@
+/**
+ * A change of view at a server. The servers of a view tell each other how many updates they have of each worker
+ * that is gone, and their slowest count (flush). Of a departed worker the last update that all of them have
+ * counts; one that only some have is taken back there - it can be no more than one, as a worker pushes again
+ * only when all have answered. Then the departed are counted out, and newcomers in, at the slowest count of all
+ * servers. What workers send meanwhile waits.
+ *
+ * Source: algorithms.md, sections 3 and 10.
+ * Invariant: no update of a departed worker is applied by some servers and dropped by others.
+ * Invariant: a newcomer's count starts at the slowest's.
+ */
+import type { Replica } from "../math/replica.ts";
+import { countIn, countOut } from "./clocks.ts";
+import { followHolders, seatsOf } from "./holders.ts";
+import { answer, applyRound } from "./server.ts";
+import {
+  type Flush,
+  lifeName,
+  releaseDeferred,
+  type ServerOut,
+  type ServerState,
+} from "./server-state.ts";
+import { duplicate } from "./standby.ts";
+import type { View, ViewMember } from "./strategy.ts";
+
+/** Takes over a view: who holds the range now, who stands by, and begins the flush. */
+export function becomeServerView(
+  state: ServerState,
+  replica: Replica,
+  { view, now }: { view: View; now: number },
+  out: ServerOut,
+): void {
+  const { holders, ranks, part } = state;
+  state.view = view.id;
+  followHolders(holders, view);
+  state.flush = null;
+  const gone = goneRanks(state, view);
+  state.held = state.held.filter(({ from }) => !gone.has(from));
+  state.deferred = state.deferred.filter(({ to }) => !gone.has(to));
+  if (holders.lives.includes("nobody")) return out.push({ kind: "finish" });
+  const holder = holders.lives[part]!;
+  if (typeof holder === "object" && holder.rank === state.rank && state.standing === "standby") {
+    state.standing = "holder";
+    state.early.clear();
+    state.forwarded = state.stored;
+  }
+  if (state.standing !== "holder") {
+    // Nobody is left that could hand us the model.
+    const alone = seatsOf(ranks, view.members, part).length === 1;
+    return alone ? out.push({ kind: "finish" }) : undefined;
+  }
+  followPartner(state, view, out);
+  for (const rank of gone) depart(state, rank);
+  beginFlush(state, view, out);
+  if (state.flush!.waiting.size === 0) concludeFlush(state, replica, now, out);
+}
+
+/** Workers that are counted and neither in the view nor among those that left in good order. */
+function goneRanks({ lives }: ServerState, { members, left }: View): Set<number> {
+  const stays = new Set([...members, ...left].map((life) => lifeName(life.rank, life.incarnation)));
+  const gone = [...lives].filter(([rank, incarnation]) => !stays.has(lifeName(rank, incarnation)));
+  return new Set(gone.map(([rank]) => rank));
+}
+
+function followPartner(state: ServerState, view: View, out: ServerOut): void {
+  const seats = seatsOf(state.ranks, view.members, state.part);
+  const other = seats.find(({ rank }) => rank !== state.rank);
+  state.partner = other ? { rank: other.rank, incarnation: other.incarnation } : null;
+  if (!other) releaseDeferred(state, Number.POSITIVE_INFINITY, out);
+  if (!other) state.stored = state.forwarded;
+}
+
+/** Notes what is here of a worker that is gone; it is counted out when the flush is over. */
+function depart(state: ServerState, rank: number): void {
+  const incarnation = state.lives.get(rank)!;
+  const count = state.clocks.counts[rank]!;
+  state.departed.set(lifeName(rank, incarnation), [rank, incarnation, count]);
+}
+
+function beginFlush(state: ServerState, view: View, out: ServerOut): void {
+  const { ranks, part } = state;
+  const waiting = new Set(Array(ranks.servers).keys());
+  waiting.delete(part);
+  const slowest = slowestThatStays(state);
+  state.flush = { waiting, least: new Map(), most: new Map(), slowest };
+  const lives = Int32Array.from([...state.departed.values()].flat());
+  const body: Flush = { kind: "flush", view: view.id, slowest, lives };
+  for (const other of waiting) {
+    for (const { rank: to } of seatsOf(ranks, view.members, other)) {
+      out.push({ kind: "send", to, body });
+    }
+  }
+}
+
+/** The smallest count of a worker that is not gone; of none the largest there was. */
+function slowestThatStays({ clocks, lives, departed }: ServerState): number {
+  let slowest = Number.POSITIVE_INFINITY;
+  for (const [rank, incarnation] of lives) {
+    if (clocks.present[rank] !== 1 || departed.has(lifeName(rank, incarnation))) continue;
+    slowest = Math.min(slowest, clocks.counts[rank]!);
+  }
+  return slowest === Number.POSITIVE_INFINITY ? clocks.fastest : slowest;
+}
+
+/** What another server has. */
+export function absorbFlush(
+  state: ServerState,
+  replica: Replica,
+  { from, body, now }: { from: number; body: Flush; now: number },
+  out: ServerOut,
+): void {
+  const { flush, ranks } = state;
+  const part = (from - ranks.workers) % ranks.servers;
+  if (flush === null || body.view !== state.view || !flush.waiting.delete(part)) return;
+  flush.slowest = Math.max(flush.slowest, body.slowest);
+  for (let k = 0; k < body.lives.length; k += 3) {
+    const life = lifeName(body.lives[k]!, body.lives[k + 1]!);
+    const count = body.lives[k + 2]!;
+    flush.least.set(life, Math.min(count, flush.least.get(life) ?? count));
+    flush.most.set(life, Math.max(count, flush.most.get(life) ?? count));
+  }
+  if (flush.waiting.size === 0) concludeFlush(state, replica, now, out);
+}
+
+/** All servers are heard: settles the departed, counts newcomers in, tells the standby, goes on. */
+function concludeFlush(state: ServerState, replica: Replica, now: number, out: ServerOut): void {
+  const released = new Set<number>();
+  for (const [rank, incarnation] of [...state.lives]) {
+    const life = lifeName(rank, incarnation);
+    if (!state.departed.has(life)) continue;
+    state.lives.delete(rank);
+    if (state.clocks.present[rank] === 1) settle(state, replica, { rank, life }, out);
+    released.delete(rank);
+    for (const other of countOut(state.clocks, rank)) released.add(other);
+    state.latest[rank] = null;
+  }
+  for (const worker of state.holders.before) {
+    if (worker.role === "worker" && !state.lives.has(worker.rank)) enter(state, worker);
+  }
+  state.flush = null;
+  duplicate(state, replica, out);
+  answer(state, replica, { released: [...released], by: -1, now }, out);
+}
+
+/** The last update of the departed counts if all servers have it. */
+function settle(
+  state: ServerState,
+  replica: Replica,
+  { rank, life }: { rank: number; life: string },
+  out: ServerOut,
+): void {
+  const { clocks, flush, entered } = state;
+  const count = clocks.counts[rank]!;
+  const others = state.ranks.servers - 1;
+  const least = others === 0 ? count : (flush!.least.get(life) ?? entered[rank]!);
+  const most = Math.max(count, flush!.most.get(life) ?? count);
+  if (count > least) takeBack(state, replica, rank, out);
+  else if (most > count) {
+    out.push({ kind: "report", report: { kind: "lost", from: rank, updates: 1 } });
+  }
+}
+
+/** Takes the departed's last update back: out of the open round, the round merged last, or the model. */
+function takeBack(state: ServerState, replica: Replica, from: number, out: ServerOut): void {
+  const { inbox, merged, latest, clocks } = state;
+  if (state.rounds && inbox[from]) {
+    inbox[from] = null;
+    out.push({ kind: "report", report: { kind: "lost", from, updates: 1 } });
+    return;
+  }
+  if (merged?.updates[from]) {
+    replica.load(merged.before);
+    merged.updates[from] = null;
+    applyRound(state, replica, merged.updates);
+    state.answered = replica.snapshot();
+  } else if (latest[from]) replica.apply(latest[from], -1);
+  else return;
+  const clock = clocks.counts[from]!;
+  out.push({ kind: "report", report: { kind: "undone", from, clock } });
+}
+
+/** Counts a newcomer in; it asks for the model itself. */
+function enter(state: ServerState, { rank, incarnation }: ViewMember): void {
+  const { clocks, flush, lives, entered } = state;
+  lives.set(rank, incarnation);
+  entered[rank] = flush!.slowest;
+  state.waitsSince[rank] = Number.NaN;
+  countIn(clocks, rank, flush!.slowest);
+}
