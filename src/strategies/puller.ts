@@ -9,7 +9,14 @@
  * Invariant: a worker has at most one push that is not answered.
  */
 import type { Replica } from "../math/replica.ts";
-import { emptyUpdate, type KeyRange, keyRange, type Merge, sliceUpdate, type Update } from "../math/update.ts";
+import {
+  emptyUpdate,
+  type KeyRange,
+  keyRange,
+  type Merge,
+  sliceUpdate,
+  type Update,
+} from "../math/update.ts";
 import { workerRanks } from "../topology/view.ts";
 import { createHolders, followHolders, type Holders, holderRanks, partOf } from "./holders.ts";
 import type { Answer, Push, ServerMessage, ServerOut } from "./server-state.ts";

@@ -32,7 +32,6 @@ import {
   type Tale,
 } from "./job.ts";
 import {
-  acknowledgeMsMax,
   aloneAfterSeconds,
   beatSeconds,
   coordinatorSecondsMax,
