@@ -10,6 +10,7 @@ import { loadModel } from "../run/model-file.ts";
 import type { ManifestData } from "../run/record.ts";
 import type { Settings } from "../run/settings.ts";
 import { parseTrainSettings, type TrainSettings, trainSchema } from "../run/settings.ts";
+import { autoStrategy } from "../run/strategy-names.ts";
 import { type Run, train } from "../run/train.ts";
 import { UsageError } from "./command.ts";
 import { loadOptions } from "./input.ts";
@@ -26,7 +27,13 @@ export interface TrainingData {
 }
 
 const loadingEventSeconds = 0.1;
-const streamable: readonly string[] = ["serial", "hogwild", "round-robin", "replicas"];
+const streamable: readonly string[] = [
+  autoStrategy,
+  "serial",
+  "hogwild",
+  "round-robin",
+  "replicas",
+];
 
 /** Reads training, validation and test rows; the latter two with the width and index base of the first. */
 export async function loadTrainingData(job: Job, files: readonly string[]): Promise<TrainingData> {
@@ -80,13 +87,15 @@ export async function startRun(job: Job, data: TrainingData): Promise<Run> {
   const { settings } = job.context;
   const place = settings.engine === "cluster" ? await import("./cluster-place.ts") : null;
   const { workers, reason } = place?.workersOfPlace(settings) ?? chooseWorkers(settings);
+  const members = workers === "auto" ? 1 : workers;
   const { training, validation, test, init } = data;
-  const cluster = (await place?.clusterPlace(job, training, workers)) ?? null;
+  const cluster = (await place?.clusterPlace(job, training, members)) ?? null;
   return train(
     training,
     { ...trainSettingsOf(settings), workers },
     {
-      ...{ validation, test, init, run: job.record.id, workersReason: reason, cluster },
+      ...(reason === null ? {} : { workersReason: reason }),
+      ...{ validation, test, init, run: job.record.id, cluster },
       checkpointing: {
         everySeconds: settings.checkpointEvery,
         save: (state) => saveCheckpoint(job.record.folder, state),
@@ -103,15 +112,19 @@ export function manifestData(dataset: LoadedDataset): ManifestData {
   return { files, fingerprint, rows, columns: columnsOf(dataset), nonZeros, skippedRows };
 }
 
-/** How many workers learn when the user leaves it open, and why. */
-function chooseWorkers(settings: Settings): { workers: number; reason: string } {
-  if (settings.strategy === "serial") return { workers: 1, reason: "strategy serial" };
-  const { workers } = settings;
+/** How many workers learn when the user leaves it open, and why; null where the run says why. */
+function chooseWorkers(settings: Settings): {
+  workers: number | "auto";
+  reason: string | null;
+} {
+  const { strategy, workers } = settings;
+  if (strategy === "serial") return { workers: 1, reason: "strategy serial" };
   if (typeof workers === "object") {
     throw new UsageError(
       `--workers: expected one number, found ${workers.join(",")}: glissade compare takes several`,
     );
   }
+  if (strategy === autoStrategy) return { workers, reason: null };
   if (workers !== "auto") return { workers, reason: "--workers" };
   const { count, reason } = usableCores();
   return { workers: count, reason };

@@ -55,8 +55,14 @@ export function residentBlocks(blocks: readonly Block[]): BlockSource {
 /** Blocks that a pass holds at a time; as many are read meanwhile. */
 const passBlocks = 4;
 
-/** Blocks one after the other, each in memory while it is looked at. */
-export function* eachBlock(source: BlockSource): Generator<{ number: number; block: Block }> {
+/** A block and its number. */
+export interface NumberedBlock {
+  readonly number: number;
+  readonly block: Block;
+}
+
+/** Blocks in their order, a few at a time, in memory until the next are asked for. */
+export function* blockWindows(source: BlockSource): Generator<NumberedBlock[]> {
   const numbers = [...source.summaries.keys()];
   const step = Math.max(1, Math.min(passBlocks, source.heldMax));
   for (let start = 0; start < numbers.length; start += step) {
@@ -64,9 +70,14 @@ export function* eachBlock(source: BlockSource): Generator<{ number: number; blo
     const blocks = source.acquire(window);
     source.expect(numbers.slice(start + step, start + 2 * step));
     try {
-      for (const [k, block] of blocks.entries()) yield { number: window[k]!, block };
+      yield blocks.map((block, k) => ({ number: window[k]!, block }));
     } finally {
       source.release(window);
     }
   }
+}
+
+/** Blocks one after the other, each in memory while it is looked at. */
+export function* eachBlock(source: BlockSource): Generator<NumberedBlock> {
+  for (const window of blockWindows(source)) yield* window;
 }

@@ -11,4 +11,5 @@ export interface SharedKernels {
   replicaRows: SharedKernel;
   mergeReplicas: SharedKernel;
   sdcaReplicaRows: SharedKernel;
+  judgeRows: SharedKernel;
 }

@@ -79,6 +79,17 @@ export interface KernelExports extends ReadingKernels, SharedKernels {
     threshold: number,
     write: number,
   ): void;
+  drawRows(
+    rowIds: number,
+    count: number,
+    base: number,
+    splitSeed: number,
+    splitShare: number,
+    seed: number,
+    share: number,
+    drawn: number,
+  ): number;
+  copyRows(from: number, numbers: number, count: number, to: number): void;
   predictRows(rows: number, count: number, v: number, scale: number, predictions: number): void;
   anticipateRows(
     loss: number,

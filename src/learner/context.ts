@@ -3,9 +3,23 @@ import type { Arena } from "../kernels/arena.ts";
 import type { EvaluateKernel, KernelExports, SgdKernel } from "../kernels/exports.ts";
 import { type Loss, type LossName, losses } from "../model/losses.ts";
 import { fillOptimal, fillSchedule, type Schedule } from "../model/schedule.ts";
+import type { RowList } from "./rows.ts";
 
 /** Rows that one call of a kernel learns: its scales and coefficients stay in the first-level cache. */
 export const chunkRows = 1024;
+
+/** What losses over rows add up to. */
+export interface LossSums {
+  readonly loss: number;
+  readonly errors: number;
+}
+
+/** Sums losses of w = scale * v over rows, on several threads; null where one is as quick. */
+export type SumTogether = (
+  context: LearnContext,
+  weights: { address: number; scale: number },
+  list: RowList,
+) => LossSums | null;
 
 export interface LearnContext {
   readonly arena: Arena;
@@ -20,12 +34,13 @@ export interface LearnContext {
   readonly results: Float64Array;
   /** Predictions of a chunk. */
   readonly predictions: Float32Array;
+  readonly sumTogether: SumTogether | null;
 }
 
 export function createContext(
   arena: Arena,
   kernels: KernelExports,
-  options: { loss: LossName; l2: number; threshold: number },
+  options: { loss: LossName; l2: number; threshold: number; sumTogether?: SumTogether | null },
 ): LearnContext {
   return {
     arena,
@@ -37,6 +52,7 @@ export function createContext(
     coefficient: arena.allocateF64(chunkRows),
     results: arena.allocateF64(2),
     predictions: arena.allocateF32(chunkRows),
+    sumTogether: options.sumTogether ?? null,
   };
 }
 

@@ -3,6 +3,7 @@ import type { Arena } from "../kernels/arena.ts";
 import type { LearnContext } from "./context.ts";
 import type { TakenRows } from "./order.ts";
 import type { RowStore } from "./row-store.ts";
+import type { BlockRows } from "./rows.ts";
 import { type Judgement, judge } from "./sgd.ts";
 
 /** Rows listed at a time. */
@@ -12,29 +13,49 @@ const listRowsMax = 65_536;
 export function* listsOfStore(arena: Arena, store: RowStore): Generator<TakenRows> {
   const pairs = arena.allocateU32(2 * listRowsMax);
   const positions = arena.allocateU32(listRowsMax);
+  const listOf = (count: number): TakenRows => ({
+    address: pairs.byteOffset,
+    count,
+    pairs: pairs.subarray(0, 2 * count),
+    positions: positions.byteOffset,
+  });
   let number = 0;
   try {
-    for (const { block, rows } of store.each()) {
-      const { rowsBefore } = store.parts[number++]!;
-      for (let start = 0; start < rows.length; start += listRowsMax) {
-        const count = Math.min(listRowsMax, rows.length - start);
-        for (let k = 0; k < count; k++) {
-          const row = rows[start + k]!;
-          pairs[2 * k] = block.byteOffset;
-          pairs[2 * k + 1] = row;
-          positions[k] = rowsBefore + row;
+    for (const window of store.windows()) {
+      let count = 0;
+      for (const part of window) {
+        const { rowsBefore } = store.parts[number++]!;
+        for (let start = 0; start < part.rows.length; ) {
+          const end = Math.min(part.rows.length, start + listRowsMax - count);
+          addRows(part, { start, end }, rowsBefore, { pairs, positions, count });
+          count += end - start;
+          start = end;
+          if (count < listRowsMax) continue;
+          yield listOf(count);
+          count = 0;
         }
-        yield {
-          address: pairs.byteOffset,
-          count,
-          pairs: pairs.subarray(0, 2 * count),
-          positions: positions.byteOffset,
-        };
       }
+      // The blocks of a window go with it.
+      if (count > 0) yield listOf(count);
     }
   } finally {
     arena.release(positions.byteOffset, positions.byteLength);
     arena.release(pairs.byteOffset, pairs.byteLength);
+  }
+}
+
+function addRows(
+  { block, rows }: BlockRows,
+  { start, end }: { start: number; end: number },
+  rowsBefore: number,
+  { pairs, positions, count }: { pairs: Uint32Array; positions: Uint32Array; count: number },
+): void {
+  const { byteOffset } = block;
+  for (let k = start, at = count; k < end; k++, at++) {
+    const row = rows[k]!;
+    pairs[2 * at] = byteOffset;
+    pairs[2 * at + 1] = row;
+    positions[at] = rowsBefore + row;
   }
 }
 

@@ -3,7 +3,7 @@
  * `acquire` waits for them, `release` lets their memory go to others.
  */
 import type { Block } from "../data/block.ts";
-import { type BlockSource, eachBlock, rowIdsOf } from "../data/block-source.ts";
+import { type BlockSource, blockWindows, rowIdsOf } from "../data/block-source.ts";
 import type { Arena } from "../kernels/arena.ts";
 import type { KernelExports } from "../kernels/exports.ts";
 import type { BlockRows } from "./rows.ts";
@@ -33,8 +33,8 @@ export interface RowStore {
   acquire(numbers: readonly number[]): BlockRows[];
   release(numbers: readonly number[]): void;
   expect(numbers: readonly number[]): void;
-  /** All parts in their own order, each valid until the next is asked for. */
-  each(): Generator<BlockRows>;
+  /** All parts in their own order, a few at a time, valid until the next are asked for. */
+  windows(): Generator<BlockRows[]>;
 }
 
 export interface SplitRule {
@@ -80,8 +80,10 @@ export function createRowStore(
     acquire: (numbers) => source.acquire(numbers).map((block, k) => partOf(numbers[k]!, block)),
     release: (numbers) => source.release(numbers),
     expect: (numbers) => source.expect(numbers),
-    *each() {
-      for (const { number, block } of eachBlock(source)) yield partOf(number, block);
+    *windows() {
+      for (const window of blockWindows(source)) {
+        yield window.map(({ number, block }) => partOf(number, block));
+      }
     },
   };
 }

@@ -65,7 +65,7 @@ export interface ShuffleShape {
 }
 
 /** Data up to this size stays in the processor's cache, where single rows in random order cost nothing. */
-const cachedBytesMax = 16 * 1024 * 1024;
+export const cachedBytesMax = 16 * 1024 * 1024;
 
 /**
  * Single rows when the data fit the cache; else runs of 32 rows, whose order costs 1.15 of a sequential pass

@@ -9,6 +9,7 @@ import {
   evaluateKernelOf,
   fillChunk,
   type LearnContext,
+  type LossSums,
   sgdKernelOf,
 } from "./context.ts";
 import { type Replica, rebase } from "./replica.ts";
@@ -41,25 +42,40 @@ export interface Judgement {
   readonly accuracy: number;
 }
 
-/** Judges w = scale * v over the rows of the lists. */
+/**
+ * Rows whose losses are summed at a time. These sums are added in order, so a judgement has the same bits
+ * whether one thread makes it or many.
+ */
+export const judgeChunkRows = 2048;
+
+/** Judges w = scale * v over the rows of the list. */
 export function judge(
   context: LearnContext,
   weights: { address: number; scale: number },
   list: RowList,
 ): Judgement {
-  const { results } = context;
-  results.fill(0);
-  const kernel = evaluateKernelOf(context);
-  kernel(
-    list.address,
-    list.count,
-    weights.address,
-    weights.scale,
-    results.byteOffset,
-    context.threshold,
-  );
+  const { loss, errors } =
+    context.sumTogether?.(context, weights, list) ?? sumAlone(context, weights, list);
   const rows = list.count;
-  return { rows, loss: results[0]! / rows, accuracy: 1 - results[1]! / rows };
+  return { rows, loss: loss / rows, accuracy: 1 - errors / rows };
+}
+
+function sumAlone(
+  context: LearnContext,
+  { address, scale }: { address: number; scale: number },
+  list: RowList,
+): LossSums {
+  const { results, threshold } = context;
+  const kernel = evaluateKernelOf(context);
+  let [loss, errors] = [0, 0];
+  for (let start = 0; start < list.count; start += judgeChunkRows) {
+    const count = Math.min(judgeChunkRows, list.count - start);
+    results.fill(0);
+    kernel(list.address + 8 * start, count, address, scale, results.byteOffset, threshold);
+    loss += results[0]!;
+    errors += results[1]!;
+  }
+  return { loss, errors };
 }
 
 /** Predictions w.x of the rows, copied out. */

@@ -1,7 +1,7 @@
 /** Solvers of the strategies that share memory, from the settings of a run. */
 import { createDualReplicas } from "../engines/shared/dual-replicas.ts";
 import { createHogwildSolver } from "../engines/shared/hogwild.ts";
-import type { ThreadPool } from "../engines/shared/pool.ts";
+import type { KernelTeam } from "../engines/shared/pool.ts";
 import { createReplicasSolver } from "../engines/shared/replicas.ts";
 import type { LearnContext } from "../learner/context.ts";
 import type { DualStepper } from "../learner/sdca.ts";
@@ -15,7 +15,7 @@ const mergesPerEpoch = 16;
 /** @throws RangeError for settings that these strategies cannot follow. */
 export function createSharedSolver(
   context: LearnContext,
-  pool: ThreadPool,
+  pool: KernelTeam,
   settings: TrainSettings,
   options: SteppingOptions & { port: RunPort },
 ): Solver {
@@ -32,7 +32,7 @@ export function createSharedSolver(
 /** Dual ascent on replicas. */
 export function createAscentSteps(
   context: LearnContext,
-  pool: ThreadPool,
+  pool: KernelTeam,
   { rowsPerUpdate }: TrainSettings,
   { width, epochRows }: { width: number; epochRows: number },
 ): DualStepper {
@@ -46,7 +46,7 @@ function roundRowsOf(rowsPerUpdate: number | "auto", epochRows: number, workers:
 
 function createReplicas(
   context: LearnContext,
-  pool: ThreadPool,
+  pool: KernelTeam,
   settings: TrainSettings,
   options: SteppingOptions & { port: RunPort },
 ): Solver {

@@ -1,5 +1,5 @@
 /** Which solver learns, by a stated rule, and the solver itself. */
-import type { ThreadPool } from "../engines/shared/pool.ts";
+import type { KernelTeam, ThreadPool } from "../engines/shared/pool.ts";
 import { createAdagradSolver } from "../learner/adagrad.ts";
 import type { LearnSample } from "../learner/calibrate.ts";
 import type { LearnContext } from "../learner/context.ts";
@@ -10,11 +10,14 @@ import { learnInPlace } from "../learner/sgd.ts";
 import { createSgdSolver, createUpdateSolver, type Solver } from "../learner/solver.ts";
 import { createUpdateRoom, learnByUpdates } from "../learner/update.ts";
 import { chooseL2 } from "./choose-l2.ts";
+import { chooseTeam, type Team } from "./choose-team.ts";
 import type { RunPort } from "./learn-task.ts";
+import { usableCores } from "./machine.ts";
 import type { RunChoice } from "./run-state.ts";
 import { chooseStep, type StepChoice } from "./schedules.ts";
+import { autoStrategy } from "./strategy-names.ts";
 import type { Task } from "./task.ts";
-import { isSharedStrategy } from "./threads.ts";
+import { isSharedStrategy, type RunThreads } from "./threads.ts";
 
 export type AnySolver = Solver | SdcaSolver;
 
@@ -26,26 +29,83 @@ export type AnySolver = Solver | SdcaSolver;
  */
 const sgdRowsTimesL2Min = 30;
 
-/** Chooses l2, solver and step, saying what and why. */
+/** A run's problem, with all that was chosen. */
+export interface Chosen {
+  /** With the strategy that was chosen among its settings. */
+  readonly task: Task;
+  readonly context: LearnContext;
+  readonly solver: AnySolver;
+  readonly choice: RunChoice;
+  readonly workers: number;
+}
+
+export interface ChooseOptions {
+  readonly start: Float32Array | null;
+  readonly port: RunPort;
+  readonly threads: RunThreads;
+  /** What was chosen before, where a run goes on. */
+  readonly chosen?: RunChoice | null;
+}
+
+/** Chooses l2, solver, who learns, and step, saying what and why. */
 export async function chooseSolver(
-  task: Task,
-  start: Float32Array | null,
-  port: RunPort,
-  pool: ThreadPool | null,
-  chosen: RunChoice | null = null,
-): Promise<{ context: LearnContext; solver: AnySolver; choice: RunChoice }> {
-  const replica = createReplica(task.dataset.arena, task.width);
-  const l2 = chosen?.l2 ?? (await decideL2(task, replica, port));
+  given: Task,
+  { start, port, threads, chosen = null }: ChooseOptions,
+): Promise<Chosen> {
+  const replica = createReplica(given.dataset.arena, given.width);
+  const l2 = chosen?.l2 ?? (await decideL2(given, replica, port));
+  const kind = chosen?.solver ?? decideSolver(given, l2, port);
+  const { task, workers, team } = decideTeam(given, { l2, kind, port, threads, chosen });
   const context = task.contextOf(l2);
-  const kind = chosen?.solver ?? decideSolver(task, l2, port);
+  const learners = learnersOf(task, workers, threads.pool);
   if (kind === "sdca") {
-    const solver = await createAscent(task, context, pool);
-    return { context, solver, choice: { l2, solver: kind, rate: null } };
+    const solver = await createAscent(task, context, learners);
+    return { task, context, solver, workers, choice: { l2, solver: kind, rate: null, team } };
   }
-  const question = { start, replica, port, workers: pool?.workers ?? 1 };
+  const question = { start, replica, port, workers };
   const step = decideStep(task, context, { ...question, chosen: chosen?.rate ?? null });
-  const solver = await createSteppingSolver(task, context, { ...question, step }, pool);
-  return { context, solver, choice: { l2, solver: kind, rate: step.rate } };
+  const solver = await createSteppingSolver(task, context, { ...question, step }, learners);
+  return { task, context, solver, workers, choice: { l2, solver: kind, rate: step.rate, team } };
+}
+
+/** Who learns: as given, as before, or by the rule. */
+function decideTeam(
+  task: Task,
+  question: Pick<ChooseOptions, "port" | "threads" | "chosen"> & {
+    l2: number;
+    kind: "sgd" | "sdca";
+  },
+): { task: Task; workers: number; team: Team | null } {
+  const { l2, kind, port, threads, chosen } = question;
+  const { settings } = task;
+  if (threads.workers) return { task, workers: threads.workers.count, team: null };
+  const bytes = task.store.parts.reduce((sum, { byteLength }) => sum + byteLength, 0);
+  const size = sizeOf(task, l2);
+  const team =
+    chosen?.team ?? chooseTeam({ settings, solver: kind, bytes, size, cores: usableCores() });
+  const { strategy, workers, reason } = team;
+  announceRun(task, { strategy, workers, reason }, port);
+  return { task: { ...task, settings: { ...settings, strategy } }, workers, team };
+}
+
+/** The first event of a run, once it is known who learns. */
+export function announceRun(
+  { settings, run }: Pick<Task, "settings" | "run">,
+  { strategy, workers, reason }: { strategy: string; workers: number; reason: string },
+  port: RunPort,
+): void {
+  const { engine } = settings;
+  port.emit({ kind: "run-started", run, strategy, engine, workers, workersReason: reason });
+}
+
+/** The threads that learn, where more than a plain loop does. */
+function learnersOf(
+  { settings }: Task,
+  workers: number,
+  pool: ThreadPool | null,
+): KernelTeam | null {
+  const shares = isSharedStrategy(settings.strategy) || settings.decay === "touched";
+  return shares && pool ? pool.team(workers) : null;
 }
 
 /** Why dual ascent can't do what is asked, in words; null when it can. */
@@ -54,7 +114,7 @@ export function refusesSdca({ settings }: Task, l2: number): string | null {
   if (settings.init !== null) return "it starts from its own dual variables, not from --init";
   if (settings.step.name !== "auto") return "it takes no --step";
   if (settings.learn !== "local") return "it takes no --learn gradient";
-  if (settings.strategy !== "serial" && settings.strategy !== "replicas") {
+  if (![autoStrategy, "serial", "replicas"].includes(settings.strategy)) {
     return `strategy ${settings.strategy} exchanges steps, which it does not take`;
   }
   return null;
@@ -138,7 +198,7 @@ export function decideStep(
 async function createAscent(
   task: Task,
   context: LearnContext,
-  pool: ThreadPool | null,
+  pool: KernelTeam | null,
 ): Promise<SdcaSolver> {
   const { store, width, settings } = task;
   const { seed } = settings;
@@ -166,7 +226,7 @@ async function createSteppingSolver(
   task: Task,
   context: LearnContext,
   { start, port, step }: StepQuestion & { step: StepChoice },
-  pool: ThreadPool | null,
+  pool: KernelTeam | null,
 ): Promise<Solver> {
   const { settings, width } = task;
   const order = createOrder(context.arena, task.store, { seed: settings.seed });

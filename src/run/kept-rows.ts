@@ -1,114 +1,30 @@
 /**
- * Rows that are looked at again and again (validation rows, the sample that rates are tried on) and so stay in
- * memory for the whole run: as they are where all blocks are in memory, else copied on one pass.
+ * Rows that are looked at again and again and so stay in memory for the whole run: validation rows, and a sample of the
+ * training rows. They are chosen by hash, block by block on one pass; where blocks come and go, and where data
+ * are so large that rows far apart cost a wait each, they are copied close together.
  */
-import { type BlockSource, eachBlock, rowIdsOf } from "../data/block-source.ts";
-import { copyRows } from "../data/copy-rows.ts";
+
+import { blockByteLength, createBlock } from "../data/block.ts";
+import { type BlockSource, eachBlock, type NumberedBlock, rowIdsOf } from "../data/block-source.ts";
 import type { Arena } from "../kernels/arena.ts";
 import type { KernelExports } from "../kernels/exports.ts";
-import type { RowStore } from "../learner/row-store.ts";
-import type { RowList } from "../learner/rows.ts";
+import { cachedBytesMax, type RowList } from "../learner/rows.ts";
 import { splitRows } from "../learner/split.ts";
-import { nextBelow, randomStream } from "../math/random.ts";
+import { randomStream, shuffle } from "../math/random.ts";
 
-/** Numbers of blocks and of rows in them, alternating. */
-export type Picks = Uint32Array;
-
-/** The rows that the split holds back, in their own order. */
-export function pickHeldRows(
-  arena: Arena,
-  kernels: KernelExports,
-  source: BlockSource,
-  split: { share: number; seed: number },
-): Picks {
-  if (split.share === 0) return new Uint32Array(0);
-  const held = source.summaries.map(
-    (_, number) => splitRows(arena, kernels, source.rowIds(number), split).validation,
-  );
-  const picks = new Uint32Array(2 * held.reduce((sum, rows) => sum + rows.length, 0));
-  let at = 0;
-  for (const [number, rows] of held.entries()) {
-    for (const row of rows) {
-      picks[at++] = number;
-      picks[at++] = row;
-    }
-  }
-  return picks;
-}
-
-/** `count` training rows drawn at random, in random order; numbers of rows count training rows only. */
-export function drawTrainingRows(store: RowStore, count: number, seed: number): Picks {
-  const state = randomStream({ seed, purpose: "sample" });
-  const total = store.rows;
-  const drawn = Math.min(count, total);
-  const picks = new Uint32Array(2 * drawn);
-  // Fisher and Yates' shuffle cut short.
-  const places = total <= drawnPlainlyMax * drawn ? plainPlaces(total) : sparsePlaces();
-  for (let k = 0; k < drawn; k++) {
-    picks[2 * k + 1] = places.swap(k, k + nextBelow(state, total - k));
-  }
-  nameParts(store, picks);
-  return picks;
-}
-
-/** Up to so many times the rows drawn, a list of all places is quicker than a map of the changed. */
-const drawnPlainlyMax = 32;
-
-/** What stands at the places of a shuffle; at first each its own number. */
-interface Places {
-  /** Puts what stands at `k`, which is never looked at again, to `other`; returns what stood there. */
-  swap(k: number, other: number): number;
-}
-
-function plainPlaces(total: number): Places {
-  const places = new Uint32Array(total);
-  for (let k = 0; k < total; k++) places[k] = k;
-  return {
-    swap(k, other) {
-      const taken = places[other]!;
-      places[other] = places[k]!;
-      return taken;
-    },
-  };
-}
-
-function sparsePlaces(): Places {
-  const moved = new Map<number, number>();
-  return {
-    swap(k, other) {
-      const taken = moved.get(other) ?? other;
-      moved.set(other, moved.get(k) ?? k);
-      moved.delete(k);
-      return taken;
-    },
-  };
-}
-
-/** Turns positions among all training rows into numbers of parts and of rows in them. */
-function nameParts({ parts }: RowStore, picks: Picks): void {
-  const first = new Float64Array(parts.length + 1);
-  for (const [k, { rows }] of parts.entries()) first[k + 1] = first[k]! + rows;
-  for (let at = 0; at < picks.length; at += 2) {
-    const position = picks[at + 1]!;
-    let [low, high] = [0, parts.length];
-    while (high - low > 1) {
-      const middle = (low + high) >> 1;
-      if (first[middle]! <= position) low = middle;
-      else high = middle;
-    }
-    picks[at] = low;
-    picks[at + 1] = position - first[low]!;
-  }
-}
-
-/** What is kept: rows of blocks by their number, and training rows by their number among those. */
-export interface Wanted {
-  readonly held: Picks;
-  readonly sample: Picks;
+export interface KeepRule {
+  /** The split, and the share of rows that is kept of what it holds back. */
+  readonly split: { readonly share: number; readonly seed: number };
+  readonly heldShare: number;
+  /** Rows that the split leaves, and how many of them to draw. */
+  readonly trainingRows: number;
+  readonly sampleRows: number;
+  readonly seed: number;
 }
 
 export interface KeptRows {
   readonly held: RowList;
+  /** About as many as asked for, in their own order. */
   readonly sample: RowList;
 }
 
@@ -116,61 +32,117 @@ export function keepRows(
   arena: Arena,
   kernels: KernelExports,
   source: BlockSource,
-  { wanted, split }: { wanted: Wanted; split: { share: number; seed: number } },
+  rule: KeepRule,
 ): KeptRows {
-  const heldOf = groupByBlock(wanted.held, source.summaries.length);
-  const sampleOf = groupByBlock(wanted.sample, source.summaries.length);
-  const held = emptyList(arena, wanted.held.length / 2);
-  const sample = emptyList(arena, wanted.sample.length / 2);
-  for (const { number, block } of eachBlock(source)) {
-    const [ofHeld, ofSample] = [heldOf[number]!, sampleOf[number]!];
-    if (ofHeld.length + ofSample.length === 0) continue;
-    const { training } = splitRows(arena, kernels, rowIdsOf(block), split);
-    const heldRows = ofHeld.map((at) => wanted.held[2 * at + 1]!);
-    const sampleRows = ofSample.map((at) => training[wanted.sample[2 * at + 1]!]!);
-    const kept = source.resident
-      ? { address: block.byteOffset, numberOf: (row: number) => row }
-      : copyOf(arena, block, [...heldRows, ...sampleRows]);
-    writeRows(held.pairs, ofHeld, heldRows, kept);
-    writeRows(sample.pairs, ofSample, sampleRows, kept);
+  const bytes = source.summaries.reduce((sum, { byteLength }) => sum + byteLength, 0);
+  const copied = !source.resident || bytes > cachedBytesMax;
+  const [held, sample] = [createPairs(), createPairs()];
+  const rooms = arena.allocateU32(
+    source.summaries.reduce((most, { rows }) => Math.max(most, rows), 0),
+  );
+  for (const numbered of eachBlock(source)) {
+    const { byteOffset } = numbered.block;
+    const heldRows = heldOf(arena, kernels, numbered, rule);
+    const drawnRows = drawnOf(kernels, numbered, rule, rooms);
+    if (copied) {
+      const address = copyOf(arena, kernels, numbered, [heldRows, drawnRows]);
+      held.add(address, ascending(heldRows.length, 0));
+      sample.add(address, ascending(drawnRows.length, heldRows.length));
+    } else {
+      held.add(byteOffset, heldRows);
+      sample.add(byteOffset, drawnRows);
+    }
   }
-  return { held, sample };
+  arena.release(rooms.byteOffset, rooms.byteLength);
+  return { held: held.list(arena), sample: sample.list(arena) };
 }
 
-interface KeptBlock {
-  readonly address: number;
-  readonly numberOf: (row: number) => number;
+/** At most `count` rows of a list, in random order. */
+export function drawFrom(arena: Arena, list: RowList, count: number, seed: number): RowList {
+  const order = shuffle(ascending(list.count, 0), randomStream({ seed, purpose: "sample" }));
+  const drawn = Math.min(count, list.count);
+  const pairs = arena.allocateU32(2 * drawn);
+  for (let k = 0; k < drawn; k++) {
+    pairs[2 * k] = list.pairs[2 * order[k]!]!;
+    pairs[2 * k + 1] = list.pairs[2 * order[k]! + 1]!;
+  }
+  return { address: pairs.byteOffset, count: drawn, pairs };
 }
 
+function heldOf(
+  arena: Arena,
+  kernels: KernelExports,
+  { block }: NumberedBlock,
+  { heldShare: share, split: { seed } }: KeepRule,
+): Uint32Array {
+  if (share === 0) return new Uint32Array(0);
+  return splitRows(arena, kernels, rowIdsOf(block), { share, seed }).validation;
+}
+
+function drawnOf(
+  kernels: KernelExports,
+  { block }: NumberedBlock,
+  { split, trainingRows, sampleRows, seed }: KeepRule,
+  room: Uint32Array,
+): Uint32Array {
+  const { address, rows, base } = rowIdsOf(block);
+  const share = Math.min(1, sampleRows / trainingRows);
+  const seeds = [split.seed, split.share, seed, share] as const;
+  const count = kernels.drawRows(address, rows, base, ...seeds, room.byteOffset);
+  return room.slice(0, count);
+}
+
+/** Copies rows of a block to one of their own; returns its address. */
 function copyOf(
   arena: Arena,
-  block: Parameters<typeof copyRows>[1],
-  rows: readonly number[],
-): KeptBlock {
-  const numbers = new Map(rows.map((row, number) => [row, number]));
-  const copy = copyRows(arena, block, rows);
-  return { address: copy.byteOffset, numberOf: (row) => numbers.get(row)! };
-}
-
-function writeRows(
-  pairs: Uint32Array,
-  places: readonly number[],
-  rows: readonly number[],
-  { address, numberOf }: KeptBlock,
-): void {
-  for (const [k, at] of places.entries()) {
-    pairs[2 * at] = address;
-    pairs[2 * at + 1] = numberOf(rows[k]!);
+  kernels: KernelExports,
+  { block }: NumberedBlock,
+  lists: readonly Uint32Array[],
+): number {
+  const { rowStart, width, rowIdBase } = block;
+  const rows = lists.reduce((sum, { length }) => sum + length, 0);
+  if (rows === 0) return 0;
+  const numbers = arena.allocateU32(rows);
+  let [at, nonZeros] = [0, 0];
+  for (const list of lists) {
+    numbers.set(list, at);
+    at += list.length;
+    for (const row of list) nonZeros += rowStart[row + 1]! - rowStart[row]!;
   }
+  const shape = { rows, nonZeros, width, rowIdBase };
+  // The address first: allocating may move the end of the arena's buffer.
+  const address = arena.allocate(blockByteLength(shape));
+  createBlock(arena.buffer, address, shape);
+  kernels.copyRows(block.byteOffset, numbers.byteOffset, rows, address);
+  arena.release(numbers.byteOffset, numbers.byteLength);
+  return address;
 }
 
-function groupByBlock(picks: Picks, blocks: number): number[][] {
-  const groups: number[][] = Array.from({ length: blocks }, () => []);
-  for (let at = 0; at < picks.length; at += 2) groups[picks[at]!]!.push(at / 2);
-  return groups;
+/** Pairs of block and row, as they come. */
+function createPairs() {
+  const parts: { address: number; rows: Uint32Array }[] = [];
+  let count = 0;
+  return {
+    add(address: number, rows: Uint32Array): void {
+      parts.push({ address, rows });
+      count += rows.length;
+    },
+    list(arena: Arena): RowList {
+      const pairs = arena.allocateU32(2 * count);
+      let at = 0;
+      for (const { address, rows } of parts) {
+        for (let k = 0; k < rows.length; k++) {
+          pairs[at++] = address;
+          pairs[at++] = rows[k]!;
+        }
+      }
+      return { address: pairs.byteOffset, count, pairs };
+    },
+  };
 }
 
-function emptyList(arena: Arena, count: number): RowList {
-  const pairs = arena.allocateU32(2 * count);
-  return { address: pairs.byteOffset, count, pairs };
+function ascending(length: number, from: number): Uint32Array {
+  const numbers = new Uint32Array(length);
+  for (let k = 0; k < length; k++) numbers[k] = from + k;
+  return numbers;
 }

@@ -1,13 +1,14 @@
 /** The run loop: choose what is "auto", learn, judge, keep the best, stop, report. */
 import { setImmediate } from "node:timers/promises";
-import type { LearnContext } from "../learner/context.ts";
+import type { ThreadPool } from "../engines/shared/pool.ts";
+import type { LearnContext, SumTogether } from "../learner/context.ts";
 import type { Certificate } from "../learner/sdca.ts";
 import type { Solver } from "../learner/solver.ts";
 import { vectorFromModel } from "../model/model.ts";
 import { type BestWeights, createBest, type JudgedPair } from "./best.ts";
 import { createBreathe } from "./breath.ts";
 import { certificationDue, gapDefault, isDualAscent } from "./certify.ts";
-import { type AnySolver, chooseSolver, fewPassesDo } from "./choose-solver.ts";
+import { type AnySolver, announceRun, chooseSolver, fewPassesDo } from "./choose-solver.ts";
 import type { RunEventBody } from "./events.ts";
 import { createKeeper, type Keeper } from "./keeper.ts";
 import type { LoadedDataset } from "./load.ts";
@@ -78,7 +79,10 @@ export async function learnTask(
   const before = extras.checkpointing?.resume?.seconds.run ?? 0;
   const port: RunPort = { ...outer, seconds: () => before + outer.seconds() };
   await setImmediate(); // the caller gets its run before any work is done
-  const threads = await startThreads(settings, dataset.arena, extras.workersReason);
+  const threads = await startThreads(settings, dataset, {
+    reason: extras.workersReason,
+    team: extras.checkpointing?.resume?.choice.team ?? null,
+  });
   try {
     return await learnWith(threads, dataset, settings, extras, port);
   } finally {
@@ -93,43 +97,49 @@ async function learnWith(
   extras: TrainExtras,
   port: RunPort,
 ): Promise<TrainOutcome> {
-  const { strategy, engine } = settings;
-  const { pool, workers, reason } = threads;
-  port.emit({
-    kind: "run-started",
-    run: extras.run ?? null,
-    strategy,
-    engine,
-    workers,
-    workersReason: reason,
-  });
+  const { pool } = threads;
   const task = prepareTask(dataset, settings, {
     validation: extras.validation ?? null,
     test: extras.test ?? null,
+    run: extras.run ?? null,
+    sumTogether: pool && (await judgingBy(pool)),
   });
-  await pool?.ready();
+  if (threads.workers) {
+    const { count, reason } = threads.workers;
+    announceRun(task, { strategy: settings.strategy, workers: count, reason }, port);
+  }
   const timing: Timing = { train: 0, evaluate: 0 };
   const start = extras.init ? vectorFromModel(extras.init, dataset.width) : null;
   if (exchangesMessages(settings)) {
     // Engines and strategies are thirty files, which serial learning does not wait for.
     const { learnByStrategy } = await import("./learn-by-strategy.ts");
+    const workers = threads.workers!.count;
     return learnByStrategy(task, start, { workers, place: extras.cluster ?? null }, port);
   }
   const { checkpointing = null } = extras;
   const state = checkpointing?.resume ?? null;
-  if (state) checkState(state, { data: dataset.fingerprint, workers });
+  if (state) {
+    const workers = threads.workers?.count ?? state.workers;
+    checkState(state, { data: dataset.fingerprint, workers });
+  }
   const begin = performance.now();
-  const chosen = await chooseSolver(task, start, port, pool, state?.choice);
-  const { context, solver, choice } = chosen;
+  const chosen = await chooseSolver(task, { start, port, threads, chosen: state?.choice ?? null });
   timing.train += (performance.now() - begin) / 1000;
-  const best = createBest(task, context, solver);
-  const parts: RunParts = { task, context, solver, best, timing, port, choice, workers };
+  const { context, solver, workers } = chosen;
+  if (workers > 1) await pool?.ready();
+  const best = createBest(chosen.task, context, solver);
+  const parts: RunParts = { ...chosen, best, timing, port };
   const keeper = createKeeper(checkpointing, port);
   const ending = await learnUntilStopped(parts, keeper, state);
   await keeper.settled();
   port.emit({ kind: "stopped", rule: ending.rule, detail: ending.detail });
   const collisions = solver.collisions?.() ?? null;
   return outcomeOf(parts, ending, { ...totalsOfOne, workers, collisions });
+}
+
+async function judgingBy(pool: ThreadPool): Promise<SumTogether> {
+  const { createSumTogether } = await import("../engines/shared/judging.ts");
+  return createSumTogether(pool);
 }
 
 function timed<Result>(timing: Timing, what: keyof Timing, work: () => Result): Result {

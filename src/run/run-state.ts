@@ -1,5 +1,6 @@
 /** Everything that learning on depends on, as plain data: what a checkpoint holds. */
 import type { SolverState } from "../learner/solver.ts";
+import type { Team } from "./choose-team.ts";
 import type { StopHistory } from "./stopping.ts";
 
 /** What the run chose by itself; a run that goes on does not choose again. */
@@ -8,6 +9,8 @@ export interface RunChoice {
   readonly solver: "sgd" | "sdca";
   /** First rate of the steps; null for dual ascent. */
   readonly rate: number | null;
+  /** Who learns; null where the strategy was given. */
+  readonly team: Team | null;
 }
 
 /** The best weights so far, the last good ones, and the average. */

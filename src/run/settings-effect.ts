@@ -3,12 +3,19 @@
  * not so, and is told.
  */
 import type { SettingName, Settings, TrainSettings } from "./settings.ts";
+import { autoStrategy } from "./strategy-names.ts";
 
 /** Settings of a run, or of a command that takes several numbers of workers. */
 type AnySettings = Omit<TrainSettings, "workers"> & Pick<Settings, "workers">;
 
 /** Strategies whose workers share one memory, or that have one worker only. */
-const ofOneProcess: readonly string[] = ["serial", "hogwild", "round-robin", "replicas"];
+const ofOneProcess: readonly string[] = [
+  autoStrategy,
+  "serial",
+  "hogwild",
+  "round-robin",
+  "replicas",
+];
 const parameterServer = ["bsp", "asp", "ssp", "dssp"];
 const withTopology = ["allreduce", "d-psgd", "ad-psgd", "feature-parallel"];
 const addsOnly = ["asp", "ssp", "dssp", "peer-to-peer"];
@@ -64,7 +71,7 @@ const noEffects: readonly NoEffect[] = [
   {
     setting: "decay",
     reason: "only strategies serial and hogwild offer it",
-    when: (s) => only(["serial", "hogwild"], s),
+    when: (s) => only([autoStrategy, "serial", "hogwild"], s),
   },
   {
     setting: "merge",

@@ -22,7 +22,7 @@ import {
 } from "./setting-fields.ts";
 import { clusterShape } from "./settings-cluster.ts";
 import { securityShape } from "./settings-security.ts";
-import { readStrategy, strategyNames } from "./strategy-names.ts";
+import { autoStrategy, readStrategyOrAuto, strategyNames } from "./strategy-names.ts";
 
 export type { SettingGroup, SettingMeta } from "./setting-fields.ts";
 
@@ -177,10 +177,10 @@ const learningShape = {
 };
 
 const workersShape = {
-  strategy: grammar<string>("serial", readStrategy).meta({
+  strategy: grammar<string>(autoStrategy, readStrategyOrAuto).meta({
     group: "workers",
     syntax: "NAME|FILE",
-    description: `how workers agree: ${strategyNames.join(", ")}, or ./mine.ts`,
+    description: `how workers agree: auto (serial or replicas, by a stated rule), ${strategyNames.join(", ")}, or ./mine.ts`,
   }),
   engine: choice(["threads", "cluster", "kubernetes", "spark", "simulator"], "threads").meta({
     group: "workers",

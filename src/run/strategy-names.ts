@@ -17,8 +17,16 @@ export const strategyNames = [
   "feature-parallel",
 ] as const;
 
+/** The word for a strategy that the run chooses by itself. */
+export const autoStrategy = "auto";
+
+/** A strategy, or the word for one that the run chooses. */
+export function readStrategyOrAuto(input: unknown): string {
+  return input === autoStrategy ? autoStrategy : readStrategy(input);
+}
+
 /** A built-in name, or a path of a user's own. */
-export function readStrategy(input: unknown): string {
+function readStrategy(input: unknown): string {
   const name = String(input);
   if (/[./\\]/.test(name)) return name;
   return readChoice(name, strategyNames);

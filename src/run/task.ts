@@ -5,17 +5,20 @@
 import type { BlockSource } from "../data/block-source.ts";
 import { columnsOf, type LabelSet } from "../data/dataset.ts";
 import { InputError } from "../data/input-error.ts";
+import type { KernelExports } from "../kernels/exports.ts";
 import { loadKernels } from "../kernels/loader.ts";
-import { createContext, type LearnContext } from "../learner/context.ts";
+import { createContext, type LearnContext, type SumTogether } from "../learner/context.ts";
 import { createRowStore, type RowStore } from "../learner/row-store.ts";
-import { allRows, type BlockRows, listRows, type RowList, sliceRows } from "../learner/rows.ts";
+import { allRows, type BlockRows, listRows, type RowList } from "../learner/rows.ts";
 import { type LossName, losses } from "../model/losses.ts";
 import { withConstantColumns } from "./constant-column.ts";
-import { drawTrainingRows, keepRows, pickHeldRows } from "./kept-rows.ts";
+import { drawFrom, keepRows } from "./kept-rows.ts";
 import type { LoadedDataset } from "./load.ts";
 import type { TrainSettings } from "./settings.ts";
 
 export interface Task {
+  /** Id under which the run is recorded. */
+  readonly run: string | null;
   readonly dataset: LoadedDataset;
   readonly settings: TrainSettings;
   /** Without l2, which may still have to be chosen: contexts come from `contextOf`. */
@@ -41,10 +44,13 @@ export interface Task {
 export interface ExtraData {
   readonly validation: LoadedDataset | null;
   readonly test: LoadedDataset | null;
+  readonly run?: string | null;
+  /** Judging by several threads, where there are some. */
+  readonly sumTogether?: SumTogether | null;
 }
 
 const sampleRowsMax = 10_000;
-/** Without validation rows, rules look at this many training rows at most. */
+/** Without validation rows, rules look at about this many training rows at most. */
 const judgedRowsMax = 50_000;
 /** Validation rows beyond this size are held back and not looked at. A rule of the data, not of the machine. */
 const judgedBytesMax = 64 * 2 ** 20;
@@ -66,11 +72,13 @@ export function prepareTask(
   const store = createRowStore(arena, kernels, source, split);
   if (store.rows === 0) refuseSplit(dataset, settings.validation);
   const sampleRows = split.share > 0 || extra.validation ? sampleRowsMax : judgedRowsMax;
-  const wanted = {
-    held: pickHeldRows(arena, kernels, source, { ...split, share: judgedShare(source, split) }),
-    sample: drawTrainingRows(store, sampleRows, settings.seed),
-  };
-  const { held, sample } = keepRows(arena, kernels, source, { wanted, split });
+  const { held, sample } = keepRows(arena, kernels, source, {
+    split,
+    heldShare: judgedShare(source, split),
+    trainingRows: store.rows,
+    sampleRows,
+    seed: settings.seed,
+  });
   const listOf = (other: LoadedDataset) => {
     const { summaries, acquire } = sourceOf(other);
     return listRows(arena, acquire([...summaries.keys()]).map(allRows));
@@ -79,12 +87,15 @@ export function prepareTask(
   const validation = extra.validation ? listOf(extra.validation) : own;
   const contexts = new Map<number, LearnContext>();
   return {
+    run: extra.run ?? null,
     dataset,
     settings,
     contextOf: (l2) => {
       const known = contexts.get(l2);
       if (known) return known;
-      const context = createContext(arena, kernels, { loss: settings.loss, l2, threshold });
+      const { sumTogether = null } = extra;
+      const problem = { loss: settings.loss, l2, threshold, sumTogether };
+      const context = createContext(arena, kernels, problem);
       contexts.set(l2, context);
       return context;
     },
@@ -94,9 +105,9 @@ export function prepareTask(
     trainRows: store.rows,
     validation,
     test: extra.test ? listOf(extra.test) : null,
-    judged: validation ?? sliceRows(sample, 0, Math.min(judgedRowsMax, sample.count)),
-    sample: sliceRows(sample, 0, Math.min(sampleRowsMax, sample.count)),
-    meanSquaredNorm: meanSquaredNormOf(source),
+    judged: validation ?? sample,
+    sample: drawFrom(arena, sample, sampleRowsMax, settings.seed),
+    meanSquaredNorm: meanSquaredNormOf(kernels, source),
     labels,
   };
 }
@@ -111,13 +122,12 @@ export function taskColumns(task: Task): number {
   return columnsOf(task.dataset);
 }
 
-function meanSquaredNormOf(source: BlockSource): number {
+function meanSquaredNormOf(kernels: KernelExports, source: BlockSource): number {
   // The first block is enough for a first guess at the rate, which calibration then corrects.
   const [block] = source.acquire([0]);
   if (!block || block.rows === 0) return 1;
   const rows = Math.min(block.rows, 1000);
-  let sum = 0;
-  for (const x of block.value.subarray(0, block.rowStart[rows]!)) sum += x * x;
+  const sum = kernels.squaredNorm(block.value.byteOffset, block.rowStart[rows]!);
   source.release([0]);
   return sum / rows;
 }

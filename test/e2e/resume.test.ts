@@ -15,6 +15,7 @@ const ways: readonly (readonly [string, readonly string[]])[] = [
   ["adagrad", ["--step", "adagrad", "--l2", "1e-5", "--epochs", "15"]],
   ["updates of 50 rows", ["--rows-per-update", "50", "--l2", "1e-5", "--epochs", "20"]],
   ["two replicas", ["--strategy", "replicas", "--workers", "2", "--l2", "1e-4", "--epochs", "250"]],
+  ["two workers, strategy auto", ["--workers", "2", "--l2", "1e-4", "--epochs", "250"]],
   ["dual ascent", ["--solver", "sdca", "--l2", "1e-6", "--epochs", "150", "--validation", "0"]],
   [
     "dual ascent on two replicas",

@@ -10,13 +10,13 @@
 import type { LearnContext } from "../../learner/context.ts";
 import type { DualStepper } from "../../learner/sdca.ts";
 import { createJob } from "./job.ts";
-import type { ThreadPool } from "./pool.ts";
+import type { KernelTeam } from "./pool.ts";
 import { createMerge, createReplicas } from "./replicas.ts";
 
 /** The steps of createSdcaSolver on replicas. */
 export function createDualReplicas(
   context: LearnContext,
-  pool: ThreadPool,
+  pool: KernelTeam,
   { width, roundRows }: { width: number; roundRows: number },
 ): DualStepper {
   const { workers } = pool;

@@ -11,10 +11,11 @@
 import type { LearnContext } from "../../learner/context.ts";
 import { rebase } from "../../learner/replica.ts";
 import type { RowStore } from "../../learner/row-store.ts";
+import type { BlockRows } from "../../learner/rows.ts";
 import { createStepping, type Solver, type SteppingOptions } from "../../learner/solver.ts";
 import type { Schedule } from "../../model/schedule.ts";
 import { createJob, type Job } from "./job.ts";
-import type { SharedKernelName, ThreadPool } from "./pool.ts";
+import type { KernelTeam, SharedKernelName } from "./pool.ts";
 
 export interface HogwildOptions extends SteppingOptions {
   readonly lock: "none" | "vector" | "coordinates" | "turns";
@@ -23,7 +24,7 @@ export interface HogwildOptions extends SteppingOptions {
 
 export function createHogwildSolver(
   context: LearnContext,
-  pool: ThreadPool,
+  pool: KernelTeam,
   options: HogwildOptions,
 ): Solver {
   const { lock, decay, order, width } = options;
@@ -96,12 +97,17 @@ function unscaled(schedule: Schedule): Schedule {
 function rarityOf({ arena }: LearnContext, store: RowStore, width: number): Float32Array {
   const rarity = arena.allocateF32(width);
   rarity.fill(0);
-  for (const { block, rows } of store.each()) {
-    const { rowStart, index } = block;
-    for (const row of rows) {
-      for (let k = rowStart[row]!; k < rowStart[row + 1]!; k++) rarity[index[k]!]!++;
-    }
-  }
+  for (const window of store.windows()) for (const part of window) countColumns(part, rarity);
   for (let u = 0; u < width; u++) if (rarity[u]! > 0) rarity[u] = store.rows / rarity[u]!;
   return rarity;
+}
+
+/** Adds to each column the rows that have it. */
+function countColumns(
+  { block: { rowStart, index }, rows }: BlockRows,
+  columns: Float32Array,
+): void {
+  for (const row of rows) {
+    for (let k = rowStart[row]!; k < rowStart[row + 1]!; k++) columns[index[k]!]!++;
+  }
 }

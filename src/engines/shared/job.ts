@@ -39,9 +39,11 @@ const place = {
   dual: 116,
   lambda: 120,
   replicas: 128,
+  sums: 132,
+  scale: 136,
 } as const;
 
-const wide: readonly string[] = ["t", "t0", "coefficient", "stride", "lambda"];
+const wide: readonly string[] = ["t", "t0", "coefficient", "stride", "lambda", "scale"];
 const jobBytes = 192;
 const cellBytes = 64;
 /** As WATCHED_MAX in assembly/hogwild.ts. */
@@ -57,6 +59,8 @@ export interface Job {
   readonly address: number;
   readonly workers: number;
   set(field: JobField, value: number): void;
+  /** Chunks are claimed from the first on. */
+  reclaim(): void;
   /** Rows to learn, and the schedule from T = replica.t on. */
   prepare(list: RowList, schedule: Schedule, replica: Replica, stride: number): void;
   /** Counts over all threads since the job was made; the first of every 64 rows is watched. */
@@ -93,6 +97,7 @@ export function createJob(context: LearnContext, workers: number): Job {
     address,
     workers,
     set,
+    reclaim: () => void Atomics.store(claim, 0, 0),
     prepare(list, schedule, { t, base }, stride) {
       Atomics.store(claim, 0, 0);
       for (let rank = 0; rank < workers; rank++) cells[16 * rank] = 0;

@@ -28,7 +28,7 @@ export interface Call {
 export interface Seat {
   readonly memory: WebAssembly.Memory;
   readonly rank: number;
-  /** Address of two words: calls done, calls failed. */
+  /** Address of three words: calls done, calls failed, threads started. */
   readonly control: number;
 }
 
@@ -41,8 +41,17 @@ interface Thread {
   readonly port: MessagePort;
 }
 
+/** Threads that call kernels together, the calling thread among them. */
+export interface KernelTeam {
+  readonly workers: number;
+  /** Calls the kernel once a thread, at the same time, and returns when all calls have. */
+  run(kernel: SharedKernelName, job: number): void;
+  /** Calls the kernel for rank 0 alone, for work that is not worth waking others. */
+  runAlone(kernel: SharedKernelName, job: number): void;
+}
+
 /** Owns its threads until it is disposed of. */
-export class ThreadPool {
+export class ThreadPool implements KernelTeam {
   readonly workers: number;
   readonly #threads: readonly Thread[];
   readonly #kernels: SharedKernels;
@@ -59,7 +68,7 @@ export class ThreadPool {
     this.workers = workers;
     this.#kernels = loadKernels(arena);
     const control = arena.allocate(64);
-    this.#control = new Int32Array(arena.buffer, control, 2).fill(0);
+    this.#control = new Int32Array(arena.buffer, control, 3).fill(0);
     this.#threads = Array.from({ length: workers - 1 }, (_, k) =>
       startThread({ memory: arena.memory, rank: k + 1, control }),
     );
@@ -72,12 +81,31 @@ export class ThreadPool {
     await this.#ready;
   }
 
-  /** Calls the kernel once a thread, at the same time, and returns when all calls have. */
+  /** Whether every thread waits for calls by now. */
+  get isReady(): boolean {
+    return Atomics.load(this.#control, 2) === this.#threads.length;
+  }
+
+  /** Its first threads, for work that is for fewer than all. */
+  team(workers: number): KernelTeam {
+    if (workers > this.workers)
+      throw new RangeError(`Cannot take ${workers} of ${this.workers} threads`);
+    return {
+      workers,
+      run: (kernel, job) => this.#runOn(workers - 1, kernel, job),
+      runAlone: (kernel, job) => this.runAlone(kernel, job),
+    };
+  }
+
   run(kernel: SharedKernelName, job: number): void {
+    this.#runOn(this.#threads.length, kernel, job);
+  }
+
+  #runOn(others: number, kernel: SharedKernelName, job: number): void {
     const control = this.#control;
-    const others = this.#threads.length;
     Atomics.store(control, 0, 0);
-    for (const { port } of this.#threads) port.postMessage({ kernel, job } satisfies Call);
+    for (const { port } of this.#threads.slice(0, others))
+      port.postMessage({ kernel, job } satisfies Call);
     this.#kernels[kernel](job, 0);
     for (let done = 0; (done = Atomics.load(control, 0)) < others; ) {
       if (Atomics.wait(control, 0, done, answerMsMax) === "timed-out") {
@@ -87,7 +115,6 @@ export class ThreadPool {
     if (Atomics.load(control, 1) > 0) throw this.#failure();
   }
 
-  /** Calls the kernel for rank 0 alone, for work that is not worth waking others. */
   runAlone(kernel: SharedKernelName, job: number): void {
     this.#kernels[kernel](job, 0);
   }

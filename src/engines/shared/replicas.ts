@@ -11,7 +11,7 @@ import type { LearnContext } from "../../learner/context.ts";
 import { type Replica, rebase } from "../../learner/replica.ts";
 import { createStepping, type Solver, type SteppingOptions } from "../../learner/solver.ts";
 import { createJob, type Job } from "./job.ts";
-import type { ThreadPool } from "./pool.ts";
+import type { KernelTeam } from "./pool.ts";
 
 export interface ReplicasOptions extends SteppingOptions {
   readonly merge: "sum" | "mean";
@@ -24,7 +24,7 @@ const sharedMergeValuesMin = 1_000_000;
 
 export function createReplicasSolver(
   context: LearnContext,
-  pool: ThreadPool,
+  pool: KernelTeam,
   options: ReplicasOptions,
 ): Solver {
   const { workers } = pool;
@@ -73,7 +73,7 @@ export function createReplicas(
 
 export interface Merge {
   /** Merges what the threads learned in a round of that many rows; null: all replicas count alike. */
-  run(pool: ThreadPool, rows: number | null): void;
+  run(pool: KernelTeam, rows: number | null): void;
   /** Copies the first replica to the others, after it was given other weights. */
   spread(): void;
 }

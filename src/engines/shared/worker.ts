@@ -6,8 +6,8 @@ import type { Call, Seat } from "./pool.ts";
 
 const { memory, port, rank, control } = workerData as Seat & { port: MessagePort };
 const kernels = loadKernels(new Arena(memory));
-const [done, failed] = [0, 1];
-const words = new Int32Array(memory.buffer, control, 2);
+const [done, failed, started] = [0, 1, 2];
+const words = new Int32Array(memory.buffer, control, 3);
 
 port.on("message", ({ kernel, job }: Call) => {
   try {
@@ -20,4 +20,5 @@ port.on("message", ({ kernel, job }: Call) => {
   Atomics.add(words, done, 1);
   Atomics.notify(words, done);
 });
+Atomics.add(words, started, 1);
 port.postMessage("ready");

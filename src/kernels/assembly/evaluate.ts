@@ -1,6 +1,17 @@
 // Predictions, loss sums and error counts over rows of a block. Sums are in f64, in row order.
 
 import { classOf, HINGE, LOG, lossValue, SQUARED, SQUARED_HINGE } from "./losses";
+import {
+  jobChunk,
+  jobClaim,
+  jobCount,
+  jobLoss,
+  jobRows,
+  jobScale,
+  jobSums,
+  jobThreshold,
+  jobVector,
+} from "./job";
 import { blockAt, dotRow, labelOf, rowAt } from "./rows";
 
 /** predictions[k] = scale * v.x for the k-th row of the list (f32). */
@@ -47,4 +58,37 @@ export function evaluateLog(rows: usize, count: u32, v: usize, scale: f64, resul
 
 export function evaluateSquared(rows: usize, count: u32, v: usize, scale: f64, results: usize, threshold: f32): void {
   evaluateRows(SQUARED, rows, count, v, scale, results, threshold);
+}
+
+// @ts-ignore: decorator
+@inline
+function judgeChunks(loss: i32, job: usize): void {
+  const rows = jobRows(job);
+  const count = jobCount(job);
+  const chunk = jobChunk(job);
+  const v = jobVector(job);
+  const scale = jobScale(job);
+  const threshold = jobThreshold(job);
+  for (;;) {
+    const number = atomic.add<u32>(jobClaim(job), 1);
+    const start = <u64>number * chunk;
+    if (start >= count) return;
+    const results = jobSums(job) + (<usize>number << 4);
+    store<f64>(results, 0.0);
+    store<f64>(results, 0.0, 8);
+    const length = <u32>min<u64>(chunk, count - start);
+    evaluateRows(loss, rows + (<usize>start << 3), length, v, scale, results, threshold);
+  }
+}
+
+/**
+ * Judges the rows of a job, chunk by chunk, whichever thread takes a chunk first: its sums go to the chunk's own
+ * place, so what they add up to does not depend on the threads.
+ */
+export function judgeRows(job: usize, rank: u32): void {
+  const loss = jobLoss(job);
+  if (loss == HINGE) judgeChunks(HINGE, job);
+  else if (loss == SQUARED_HINGE) judgeChunks(SQUARED_HINGE, job);
+  else if (loss == LOG) judgeChunks(LOG, job);
+  else judgeChunks(SQUARED, job);
 }

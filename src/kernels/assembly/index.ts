@@ -1,7 +1,15 @@
 export { anticipateRows, differenceCounted } from "./anticipate";
 export { adjustRows } from "./columns";
-export { splitBlock } from "./split";
-export { evaluateHinge, evaluateLog, evaluateSquared, evaluateSquaredHinge, predictRows } from "./evaluate";
+export { copyRows } from "./copy";
+export { drawRows, splitBlock } from "./split";
+export {
+  evaluateHinge,
+  evaluateLog,
+  evaluateSquared,
+  evaluateSquaredHinge,
+  judgeRows,
+  predictRows,
+} from "./evaluate";
 export {
   dualRows,
   rowNorms,

@@ -160,6 +160,19 @@ export function jobReplicas(job: usize): u32 {
   return load<u32>(job, 128);
 }
 
+/** Two f64 a chunk of rows: the sum of their losses, and their errors. */
+// @ts-ignore: decorator
+@inline
+export function jobSums(job: usize): usize {
+  return <usize>load<u32>(job, 132);
+}
+/** w = scale * v of weights that are judged. */
+// @ts-ignore: decorator
+@inline
+export function jobScale(job: usize): f64 {
+  return load<f64>(job, 136);
+}
+
 /** w = scale * v before the row at which T is t, `at` rows after the first of the job's tables. */
 // @ts-ignore: decorator
 @inline

@@ -8,6 +8,7 @@ const ROW_START: usize = 64;
 const INDEX: usize = 68;
 const VALUE: usize = 72;
 const LABEL: usize = 76;
+const ROW_ID: usize = 80;
 
 /** Address of the block of the k-th row of a list. */
 // @ts-ignore: decorator
@@ -53,6 +54,32 @@ export function valueOf(block: usize): usize {
 @inline
 export function labelOf(block: usize, row: usize): f32 {
   return load<f32>(block + load<u32>(block + LABEL) + row);
+}
+
+/** Address of the entry of rowStart that stands `row` bytes from its first. */
+// @ts-ignore: decorator
+@inline
+export function rowStartAt(block: usize, row: usize): usize {
+  return block + load<u32>(block + ROW_START) + row;
+}
+
+// @ts-ignore: decorator
+@inline
+export function setLabel(block: usize, row: usize, label: f32): void {
+  store<f32>(block + load<u32>(block + LABEL) + row, label);
+}
+
+/** A row's id, less what the ids of its block count from. */
+// @ts-ignore: decorator
+@inline
+export function rowIdOf(block: usize, row: usize): u32 {
+  return load<u32>(block + load<u32>(block + ROW_ID) + row);
+}
+
+// @ts-ignore: decorator
+@inline
+export function setRowId(block: usize, row: usize, id: u32): void {
+  store<u32>(block + load<u32>(block + ROW_ID) + row, id);
 }
 
 /**

@@ -12,6 +12,9 @@ import { slotBytes, slotSource } from "./block-slots.ts";
 import { type LoadOptions, topicChoice } from "./options.ts";
 import { readAhead } from "./read-ahead.ts";
 
+/** Fewer bytes are read before another thread has started. */
+const togetherBytesMin = 48 * 2 ** 20;
+
 /** What a block file becomes. */
 export interface BlockFileDataset extends Dataset {
   readonly arena: Arena;
@@ -31,8 +34,7 @@ export function loadBlockFile(path: string, options: LoadOptions): BlockFileData
   try {
     checkUse(file, options);
     const { manifest } = file;
-    const streamed = options.residence === "auto" && options.like === undefined;
-    const { blocks, source, unseenIds } = streamed
+    const { blocks, source, unseenIds } = isStreamed(file, options)
       ? { blocks: [], source: openSlots(arena, file), unseenIds: 0 }
       : readAll(arena, file, options);
     const { rows, nonZeros, fingerprint, sources, skippedRows } = manifest;
@@ -86,6 +88,16 @@ export function* blocksOfFile(
   }
 }
 
+/** Only what does not fit: one copy for all passes takes less time than a copy a pass. */
+function isStreamed({ manifest }: BlockFile, options: LoadOptions): boolean {
+  const { residence, like, memoryBytes = Number.POSITIVE_INFINITY } = options;
+  return residence === "auto" && like === undefined && sizeOf(manifest.blocks) > memoryBytes;
+}
+
+function sizeOf(blocks: readonly { readonly byteLength: number }[]): number {
+  return blocks.reduce((sum, { byteLength }) => sum + byteLength, 0);
+}
+
 function openSlots(arena: Arena, file: BlockFile): BlockSource {
   const { blocks } = file.manifest;
   // What fits the slots is read once: nothing to read ahead of.
@@ -93,19 +105,31 @@ function openSlots(arena: Arena, file: BlockFile): BlockSource {
   return slotSource(arena, file, open(arena, file.descriptor, blocks), slots);
 }
 
+/** All blocks at once, by two threads where that is worth starting one. */
 function readAll(arena: Arena, file: BlockFile, options: LoadOptions) {
   const places = file.manifest.blocks;
   const addresses = places.map(({ byteLength }) => arena.allocate(byteLength));
-  const load = new BlockLoad(arena, file.descriptor, new Uint8Array(places.length));
-  let unseenIds = 0;
-  const blocks = addresses.map((address, number) => {
-    options.signal?.throwIfAborted();
-    const { block, dropped } = readBlock(file, load, { number, address, arena, options });
-    unseenIds += dropped;
-    return block;
-  });
-  file.close();
-  return { blocks, source: residentBlocks(blocks), unseenIds };
+  const open = sizeOf(places) >= togetherBytesMin ? readAhead : plainReader;
+  const reader = open(arena, file.descriptor, places);
+  try {
+    reader.begin(addresses.map((address, number) => ({ number, address })));
+    let unseenIds = 0;
+    const blocks = addresses.map((address, number) => {
+      options.signal?.throwIfAborted();
+      const problem = reader.wait(number);
+      if (problem !== null) throw damagedBlocks(file.path, `block ${number}: ${problem}`);
+      const { block, dropped } = clippedAt(arena, address, options);
+      unseenIds += dropped;
+      return block;
+    });
+    reader.close();
+    file.close();
+    return { blocks, source: residentBlocks(blocks), unseenIds };
+  } catch (error) {
+    reader.close();
+    for (const [k, address] of addresses.entries()) arena.release(address, places[k]!.byteLength);
+    throw error;
+  }
 }
 
 function readBlock(
@@ -116,8 +140,11 @@ function readBlock(
   const { number, address, arena, options } = where;
   const problem = load.read(number, file.manifest.blocks[number]!, address);
   if (problem !== null) throw damagedBlocks(file.path, `block ${number}: ${problem}`);
-  const widthLimit = options.like?.width ?? Number.POSITIVE_INFINITY;
-  return clipBlock(viewBlock(arena.buffer, address), widthLimit);
+  return clippedAt(arena, address, options);
+}
+
+function clippedAt(arena: Arena, address: number, { like }: LoadOptions) {
+  return clipBlock(viewBlock(arena.buffer, address), like?.width ?? Number.POSITIVE_INFINITY);
 }
 
 function checkUse({ path, manifest }: BlockFile, options: LoadOptions): void {

@@ -10,10 +10,10 @@ import { compiledKernels } from "../../kernels/loader.ts";
 import { workerUrl } from "../worker-url.ts";
 import { BlockLoad, type BlockReader } from "./block-reader.ts";
 import type { ReadAheadData, ReadAheadRequest } from "./read-ahead-worker.ts";
-import { claimTicket, ticket } from "./tickets.ts";
+import { claimTicket, endTicket, ticket } from "./tickets.ts";
 
-/** Tickets in turn; far more than can wait at a time. */
-const ticketsMax = 4096;
+/** Tickets in turn; far more than wait at a time, unless all blocks are asked for at once. */
+const ticketsMin = 4096;
 /** No disk takes this long for a block: the thread has died. */
 const waitMsMax = 120_000;
 
@@ -22,7 +22,8 @@ export function readAhead(
   descriptor: number,
   places: readonly BlockPlace[],
 ): BlockReader {
-  const tickets = new Int32Array(new SharedArrayBuffer(4 * ticketsMax));
+  const ticketCount = Math.max(ticketsMin, places.length);
+  const tickets = new Int32Array(new SharedArrayBuffer(4 * ticketCount));
   const checked = new Uint8Array(new SharedArrayBuffer(places.length));
   const { memory } = arena;
   const workerData: ReadAheadData = {
@@ -39,11 +40,21 @@ export function readAhead(
   const load = new BlockLoad(arena, descriptor, checked);
   const asked = new Map<number, { at: number; address: number }>();
   let last = 0;
+  /** Reads a block that nobody has begun; false when there is none. Trouble is met again when it is waited for. */
+  const help = (): boolean => {
+    for (const [number, { at, address }] of asked) {
+      if (!claimTicket(tickets, at)) continue;
+      const problem = load.read(number, places[number]!, address);
+      endTicket(tickets, at, problem === null ? ticket.done : ticket.failed);
+      return true;
+    }
+    return false;
+  };
   return {
     readsAhead: true,
     begin(requests) {
       const message = requests.map(({ number, address }): ReadAheadRequest => {
-        const at = last++ % ticketsMax;
+        const at = last++ % ticketCount;
         Atomics.store(tickets, at, ticket.open);
         asked.set(number, { at, address });
         return { at, number, address, place: places[number]! };
@@ -54,6 +65,8 @@ export function readAhead(
       const { at, address } = asked.get(number)!;
       asked.delete(number);
       if (!claimTicket(tickets, at)) {
+        // Whoever would only wait reads what will be needed next.
+        while (Atomics.load(tickets, at) === ticket.claimed && help());
         const state = Atomics.wait(tickets, at, ticket.claimed, waitMsMax);
         if (state === "timed-out") return "it could not be read in time";
         if (Atomics.load(tickets, at) === ticket.done) return null;
