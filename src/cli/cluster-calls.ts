@@ -1,8 +1,8 @@
 /** `glissade status` and `glissade stop`: calls to the coordinator, or a member, of a run. */
-import type { MemberStatus, StatusReply, Wait } from "../engines/cluster/public.ts";
 import { credentialSettings, credentialsFor } from "./cluster-credentials.ts";
 import { type CommandContext, type CommandDefinition, exitCode, UsageError } from "./command.ts";
-import { formatTable } from "./table.ts";
+import { statusJson, statusLines } from "./status-text.ts";
+import { resultColumns } from "./wrap.ts";
 
 const common = ["join", ...credentialSettings, "json", "quiet", "verbose", "color"] as const;
 
@@ -29,8 +29,8 @@ export const stopCommand: CommandDefinition = {
 async function showStatus({ settings, output }: CommandContext): Promise<number> {
   const { askStatus } = await import("../engines/cluster/public.ts");
   const status = await askStatus(await targetOf(settings, "status"));
-  if (output.json) output.result(JSON.stringify(status, plainNumbers));
-  else for (const line of statusLines(status)) output.result(line);
+  if (output.json) output.result(statusJson(status));
+  else for (const line of statusLines(status, resultColumns())) output.result(line);
   return exitCode.done;
 }
 
@@ -47,28 +47,4 @@ async function targetOf(settings: CommandContext["settings"], command: string) {
   if (join !== null)
     return { address: join, credentials: await credentialsFor(settings, join, "call") };
   throw new UsageError(`${command}: expected --join HOST:PORT of the run, found none`);
-}
-
-function statusLines({ role, state, view, seconds, members, waits }: StatusReply): string[] {
-  const head = `${role}: ${state}, view ${view}, ${seconds.toFixed(1)} s`;
-  const rows = members.map((member) => [
-    `${member.role} ${member.rank}`,
-    ...[member.state, `${member.updates} updates`, `${member.rows} rows`, member.address],
-    waitText(member),
-  ]);
-  return [head, ...formatTable(rows), ...waits.map((wait) => `waits for ${describeWait(wait)}`)];
-}
-
-function waitText({ wait }: MemberStatus): string {
-  return wait ? `waits for ${describeWait(wait)}` : "";
-}
-
-function describeWait({ whom, since, until }: Wait): string {
-  const end = Number.isFinite(until) ? `until ${until.toFixed(1)} s at most` : "until told to stop";
-  return `${whom}, since ${since.toFixed(1)} s, ${end}`;
-}
-
-function plainNumbers(key: string, value: unknown): unknown {
-  if (key.startsWith("$")) return undefined;
-  return typeof value === "bigint" ? Number(value) : value;
 }

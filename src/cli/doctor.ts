@@ -1,41 +1,51 @@
 /** `glissade doctor`: whether this machine can join a run, one line for each thing that can be wrong. */
-import { lookup } from "node:dns/promises";
+import { readFileSync } from "node:fs";
 import { cpus } from "node:os";
-import type { Credentials } from "../engines/cluster/credentials.ts";
-import type { StatusReply } from "../engines/cluster/public.ts";
 import { describeMachine } from "../run/machine.ts";
 import { version } from "../version.ts";
 import { credentialSettings, credentialsFor } from "./cluster-credentials.ts";
 import { type CommandContext, type CommandDefinition, exitCode } from "./command.ts";
+import { resultColumns, wrapLine } from "./wrap.ts";
 
 export const doctorCommand: CommandDefinition = {
   name: "doctor",
   description:
-    "Find out whether this machine can join a run: Node, cores, memory, proxy, limits; with --join also name, port, version and token.",
+    "Find out whether this machine can join a run: Node, cores, memory, proxy, open files; with --join also names, ports both ways, token, version and clock.",
   arguments: [],
-  settings: ["join", ...credentialSettings, "json", "quiet", "verbose", "color"],
+  settings: [
+    ...(["join", "listen", "advertise", "portRange", "interface"] as const),
+    ...credentialSettings,
+    ...(["json", "quiet", "verbose", "color"] as const),
+  ],
   examples: ["glissade doctor", "glissade doctor --join 10.0.0.5:7650 --credentials secrets/work"],
   run: examine,
 };
 
 /** One thing that was looked at. */
-interface Finding {
+export interface Finding {
   readonly name: string;
   readonly ok: boolean;
   readonly text: string;
 }
 
+/** A member has a connection to each other one, and files of its own. */
+const openFilesMin = 1024;
+
 async function examine({ settings, output }: CommandContext): Promise<number> {
   const { join } = settings;
   const findings = [...ownFindings()];
-  if (join !== null)
-    findings.push(...(await findingsOf(join, await credentialsFor(settings, join, "call"))));
+  if (join !== null) {
+    const { joinFindings } = await import("./doctor-join.ts");
+    const credentials = await credentialsFor(settings, join, "call");
+    findings.push(...(await joinFindings(join, settings, credentials)));
+  }
   const ok = findings.every((finding) => finding.ok);
   if (output.json)
     output.result(JSON.stringify({ glissade: "1", command: "doctor", ok, findings }));
   else {
     for (const { name, ok: fine, text } of findings) {
-      output.result(`${fine ? "ok    " : "wrong "} ${name}: ${text}`);
+      const line = `${fine ? "ok    " : "wrong "} ${name}: ${text}`;
+      for (const part of wrapLine(line, resultColumns(), "       ")) output.result(part);
     }
   }
   return ok ? exitCode.done : exitCode.failed;
@@ -58,31 +68,20 @@ function ownFindings(): Finding[] {
       text:
         proxy === undefined ? "none" : `${proxy} is set; members do not use it among themselves`,
     },
+    ...openFiles(),
   ];
 }
 
-/** Name, port, version, token and clock, in this order: what fails first explains the rest. */
-async function findingsOf(join: string, credentials: Credentials): Promise<Finding[]> {
-  const host = join.replace(/^dns:/, "").replace(/:\d+$/, "");
-  const name = await lookup(host).then(
-    ({ address }) => ({ name: "name", ok: true, text: `${host} is ${address}` }),
-    (error: Error) => ({ name: "name", ok: false, text: `${host}: ${error.message}` }),
-  );
-  if (!name.ok) return [name];
-  const { askStatus } = await import("../engines/cluster/public.ts");
-  const began = performance.now();
+/** The limit of the process, where the system tells it. */
+function openFiles(): Finding[] {
   try {
-    const status = await askStatus({ address: join, credentials });
-    const text = `answers in ${(performance.now() - began).toFixed(0)} ms: ${status.role}, ${status.state}`;
-    return [name, { name: "coordinator", ok: true, text }, versionFinding(status)];
-  } catch (error) {
-    const text = error instanceof Error ? error.message : String(error);
-    return [name, { name: "coordinator", ok: false, text }];
+    const line = /^Max open files\s+(\S+)/m.exec(readFileSync("/proc/self/limits", "utf8"));
+    if (!line) return [];
+    const most = line[1] === "unlimited" ? Number.POSITIVE_INFINITY : Number(line[1]);
+    const ok = most >= openFilesMin;
+    const advice = `: allow at least ${openFilesMin} by "ulimit -n ${openFilesMin}"`;
+    return [{ name: "open files", ok, text: `at most ${line[1]}${ok ? "" : advice}` }];
+  } catch {
+    return [];
   }
-}
-
-function versionFinding({ handshake }: StatusReply): Finding {
-  const theirs = handshake?.version ?? "unknown";
-  const text = theirs === version ? theirs : `${theirs} there, ${version} here: install the same`;
-  return { name: "version", ok: theirs === version, text };
 }

@@ -26,7 +26,7 @@ export async function dialBack(address: string, credentials: Credentials): Promi
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new Refusal(
-      `the coordinator can't reach the member at ${address} (${reason}): open the port, or give the address others reach it at by --advertise`,
+      `I can't reach you at ${address} (${reason}): open that port to the coordinator's host, or say where others reach you by --advertise HOST, --interface NAME or --port-range LOW:HIGH`,
     );
   } finally {
     client.close();

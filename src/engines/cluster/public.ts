@@ -3,13 +3,15 @@ import type { Credentials } from "./credentials.ts";
 import {
   Cluster,
   type MemberStatus,
+  type ReachReply,
   type StatusReply,
   type StopReply,
   type Wait,
 } from "./generated/glissade/cluster/v1/cluster_pb.ts";
+import { seatSecondsMax } from "./limits.ts";
 import { callUnary, createClient } from "./rpc.ts";
 
-export type { MemberStatus, StatusReply, StopReply, Wait };
+export type { MemberStatus, ReachReply, StatusReply, StopReply, Wait };
 
 /** A process of a run, and what to show it. */
 export interface Target {
@@ -22,6 +24,20 @@ export async function askStatus({ address, credentials }: Target): Promise<Statu
   const client = createClient(address, credentials);
   try {
     return await callUnary(client, { method: Cluster.method.status, request: {} });
+  } finally {
+    client.close();
+  }
+}
+
+/** Whether that process reaches a caller that listens at `advertise` (`:PORT` for the host it is seen at). */
+export async function askReach(
+  { address, credentials }: Target,
+  advertise: string,
+): Promise<ReachReply> {
+  const client = createClient(address, credentials);
+  try {
+    const call = { method: Cluster.method.reach, request: { advertise } };
+    return await callUnary(client, { ...call, secondsMax: seatSecondsMax });
   } finally {
     client.close();
   }

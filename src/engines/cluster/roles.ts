@@ -17,6 +17,8 @@ export const roleOfCall: Readonly<Record<string, Role | "open">> = {
   // A model is what every member holds anyway, so it takes a member's token, not an observer's.
   "/glissade.cluster.v1.Cluster/Snapshot": "work",
   "/glissade.cluster.v1.Cluster/Stop": "admin",
+  // It makes this process dial: only for those who may join, which makes it dial too.
+  "/glissade.cluster.v1.Cluster/Reach": "work",
   "/glissade.cluster.v1.Cluster/Exchange": "work",
   "/grpc.health.v1.Health/Check": "open",
   "/grpc.health.v1.Health/Watch": "open",

@@ -19,6 +19,7 @@ import {
   Cluster,
   type JoinReplySchema,
   type JoinRequest,
+  type ReachRequest,
   type RowsPartSchema,
   type RowsRequest,
   RowsPartSchema as rowsPart,
@@ -31,6 +32,7 @@ import {
 import { admission, type Guard } from "./guard.ts";
 import { addHealth, type HealthState } from "./health.ts";
 import { refuseOpen } from "./open-address.ts";
+import { answerReach } from "./reach.ts";
 import { addReflection } from "./reflection.ts";
 import { statusOf } from "./refusal.ts";
 import { channelOptions, definitionOf } from "./rpc.ts";
@@ -135,7 +137,7 @@ async function bind(entrance: Entrance, { listen, portRange }: ServerOptions): P
   }
 }
 
-function addCluster(server: Server, { handlers }: ServerOptions): void {
+function addCluster(server: Server, { handlers, guard }: ServerOptions): void {
   const definition = definitionOf(Cluster) as Record<string, never>;
   const hot = { requestDeserialize: readFrames, responseSerialize: writeFrames };
   server.addService(
@@ -145,6 +147,7 @@ function addCluster(server: Server, { handlers }: ServerOptions): void {
       status: unary(async () => handlers.status()),
       snapshot: unary((request: SnapshotRequest) => handlers.snapshot(request)),
       stop: unary((request: StopRequest) => handlers.stop(request)),
+      reach: unary((request: ReachRequest, peer) => answerReach(request, peer, guard.credentials)),
       rows: (call: ServerWritableStream<RowsRequest, unknown>) => {
         streamRows(call, handlers).catch((error) => call.emit("error", statusOf(error)));
       },

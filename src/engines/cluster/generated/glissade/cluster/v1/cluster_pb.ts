@@ -10,7 +10,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file glissade/cluster/v1/cluster.proto.
  */
 export const file_glissade_cluster_v1_cluster: GenFile = /*@__PURE__*/
-  fileDesc("CiFnbGlzc2FkZS9jbHVzdGVyL3YxL2NsdXN0ZXIucHJvdG8SE2dsaXNzYWRlLmNsdXN0ZXIudjEiagoJSGFuZHNoYWtlEhAKCHByb3RvY29sGAEgASgNEg8KB3ZlcnNpb24YAiABKAkSCwoDcnVuGAMgASgJEhAKCHNldHRpbmdzGAQgASgJEgwKBGRhdGEYBSABKAkSDQoFc3BsaXQYBiABKAkihQEKC0pvaW5SZXF1ZXN0EjEKCWhhbmRzaGFrZRgBIAEoCzIeLmdsaXNzYWRlLmNsdXN0ZXIudjEuSGFuZHNoYWtlEhEKCWFkdmVydGlzZRgCIAEoCRIRCglyYW5rX2hpbnQYAyABKAUSDAoEaG9zdBgEIAEoCRIPCgdwcm9jZXNzGAUgASgNIpABCglKb2luUmVwbHkSMQoJaGFuZHNoYWtlGAEgASgLMh4uZ2xpc3NhZGUuY2x1c3Rlci52MS5IYW5kc2hha2USDAoEcmFuaxgCIAEoDRITCgtpbmNhcm5hdGlvbhgDIAEoDRIPCgdhZGRyZXNzGAQgASgJEgsKA2pvYhgFIAEoCRIPCgdpbml0aWFsGAYgASgMIkIKC1Jvd3NSZXF1ZXN0EgwKBHJhbmsYASABKA0SEwoLaW5jYXJuYXRpb24YAiABKA0SEAoIc2VnbWVudHMYAyADKA0iSAoIUm93c1BhcnQSDgoGc291cmNlGAEgASgNEg0KBWJsb2NrGAIgASgMEg8KB3NlZ21lbnQYAyADKA0SDAoEcm93cxgEIAMoDSIPCg1TdGF0dXNSZXF1ZXN0IrsBCgxNZW1iZXJTdGF0dXMSDAoEcmFuaxgBIAEoDRITCgtpbmNhcm5hdGlvbhgCIAEoDRIMCgRyb2xlGAMgASgJEg0KBXN0YXRlGAQgASgJEg8KB2FkZHJlc3MYBSABKAkSDwoHdXBkYXRlcxgGIAEoBBIMCgRyb3dzGAcgASgEEhIKCnNlbnRfYnl0ZXMYCCABKAQSJwoEd2FpdBgJIAEoCzIZLmdsaXNzYWRlLmNsdXN0ZXIudjEuV2FpdCIyCgRXYWl0EgwKBHdob20YASABKAkSDQoFc2luY2UYAiABKAESDQoFdW50aWwYAyABKAEi2gEKC1N0YXR1c1JlcGx5EjEKCWhhbmRzaGFrZRgBIAEoCzIeLmdsaXNzYWRlLmNsdXN0ZXIudjEuSGFuZHNoYWtlEgwKBHJvbGUYAiABKAkSDQoFc3RhdGUYAyABKAkSDAoEdmlldxgEIAEoDRIPCgdzZWNvbmRzGAUgASgBEjIKB21lbWJlcnMYBiADKAsyIS5nbGlzc2FkZS5jbHVzdGVyLnYxLk1lbWJlclN0YXR1cxIoCgV3YWl0cxgHIAMoCzIZLmdsaXNzYWRlLmNsdXN0ZXIudjEuV2FpdCJACg9TbmFwc2hvdFJlcXVlc3QSFQoNYWZ0ZXJfdXBkYXRlcxgBIAEoBBIWCg53aXRoX3RlbGVtZXRyeRgCIAEoCCJCCg1TbmFwc2hvdFJlcGx5Eg8KB3VwZGF0ZXMYASABKAQSDQoFbW9kZWwYAiABKAwSEQoJdGVsZW1ldHJ5GAMgASgJIh0KC1N0b3BSZXF1ZXN0Eg4KBnJlYXNvbhgBIAEoCSIaCglTdG9wUmVwbHkSDQoFc3RhdGUYASABKAkiOAoGRnJhbWVzEg0KBWZpcnN0GAEgASgEEhAKCHJlY2VpdmVkGAIgASgEEg0KBWZyYW1lGAMgAygMMtgDCgdDbHVzdGVyEkgKBEpvaW4SIC5nbGlzc2FkZS5jbHVzdGVyLnYxLkpvaW5SZXF1ZXN0Gh4uZ2xpc3NhZGUuY2x1c3Rlci52MS5Kb2luUmVwbHkSSQoEUm93cxIgLmdsaXNzYWRlLmNsdXN0ZXIudjEuUm93c1JlcXVlc3QaHS5nbGlzc2FkZS5jbHVzdGVyLnYxLlJvd3NQYXJ0MAESTgoGU3RhdHVzEiIuZ2xpc3NhZGUuY2x1c3Rlci52MS5TdGF0dXNSZXF1ZXN0GiAuZ2xpc3NhZGUuY2x1c3Rlci52MS5TdGF0dXNSZXBseRJUCghTbmFwc2hvdBIkLmdsaXNzYWRlLmNsdXN0ZXIudjEuU25hcHNob3RSZXF1ZXN0GiIuZ2xpc3NhZGUuY2x1c3Rlci52MS5TbmFwc2hvdFJlcGx5EkgKBFN0b3ASIC5nbGlzc2FkZS5jbHVzdGVyLnYxLlN0b3BSZXF1ZXN0Gh4uZ2xpc3NhZGUuY2x1c3Rlci52MS5TdG9wUmVwbHkSSAoIRXhjaGFuZ2USGy5nbGlzc2FkZS5jbHVzdGVyLnYxLkZyYW1lcxobLmdsaXNzYWRlLmNsdXN0ZXIudjEuRnJhbWVzKAEwAWIGcHJvdG8z");
+  fileDesc("CiFnbGlzc2FkZS9jbHVzdGVyL3YxL2NsdXN0ZXIucHJvdG8SE2dsaXNzYWRlLmNsdXN0ZXIudjEiagoJSGFuZHNoYWtlEhAKCHByb3RvY29sGAEgASgNEg8KB3ZlcnNpb24YAiABKAkSCwoDcnVuGAMgASgJEhAKCHNldHRpbmdzGAQgASgJEgwKBGRhdGEYBSABKAkSDQoFc3BsaXQYBiABKAkihQEKC0pvaW5SZXF1ZXN0EjEKCWhhbmRzaGFrZRgBIAEoCzIeLmdsaXNzYWRlLmNsdXN0ZXIudjEuSGFuZHNoYWtlEhEKCWFkdmVydGlzZRgCIAEoCRIRCglyYW5rX2hpbnQYAyABKAUSDAoEaG9zdBgEIAEoCRIPCgdwcm9jZXNzGAUgASgNIpABCglKb2luUmVwbHkSMQoJaGFuZHNoYWtlGAEgASgLMh4uZ2xpc3NhZGUuY2x1c3Rlci52MS5IYW5kc2hha2USDAoEcmFuaxgCIAEoDRITCgtpbmNhcm5hdGlvbhgDIAEoDRIPCgdhZGRyZXNzGAQgASgJEgsKA2pvYhgFIAEoCRIPCgdpbml0aWFsGAYgASgMIkIKC1Jvd3NSZXF1ZXN0EgwKBHJhbmsYASABKA0SEwoLaW5jYXJuYXRpb24YAiABKA0SEAoIc2VnbWVudHMYAyADKA0iSAoIUm93c1BhcnQSDgoGc291cmNlGAEgASgNEg0KBWJsb2NrGAIgASgMEg8KB3NlZ21lbnQYAyADKA0SDAoEcm93cxgEIAMoDSIPCg1TdGF0dXNSZXF1ZXN0IrsBCgxNZW1iZXJTdGF0dXMSDAoEcmFuaxgBIAEoDRITCgtpbmNhcm5hdGlvbhgCIAEoDRIMCgRyb2xlGAMgASgJEg0KBXN0YXRlGAQgASgJEg8KB2FkZHJlc3MYBSABKAkSDwoHdXBkYXRlcxgGIAEoBBIMCgRyb3dzGAcgASgEEhIKCnNlbnRfYnl0ZXMYCCABKAQSJwoEd2FpdBgJIAEoCzIZLmdsaXNzYWRlLmNsdXN0ZXIudjEuV2FpdCIyCgRXYWl0EgwKBHdob20YASABKAkSDQoFc2luY2UYAiABKAESDQoFdW50aWwYAyABKAEi2gEKC1N0YXR1c1JlcGx5EjEKCWhhbmRzaGFrZRgBIAEoCzIeLmdsaXNzYWRlLmNsdXN0ZXIudjEuSGFuZHNoYWtlEgwKBHJvbGUYAiABKAkSDQoFc3RhdGUYAyABKAkSDAoEdmlldxgEIAEoDRIPCgdzZWNvbmRzGAUgASgBEjIKB21lbWJlcnMYBiADKAsyIS5nbGlzc2FkZS5jbHVzdGVyLnYxLk1lbWJlclN0YXR1cxIoCgV3YWl0cxgHIAMoCzIZLmdsaXNzYWRlLmNsdXN0ZXIudjEuV2FpdCJACg9TbmFwc2hvdFJlcXVlc3QSFQoNYWZ0ZXJfdXBkYXRlcxgBIAEoBBIWCg53aXRoX3RlbGVtZXRyeRgCIAEoCCJCCg1TbmFwc2hvdFJlcGx5Eg8KB3VwZGF0ZXMYASABKAQSDQoFbW9kZWwYAiABKAwSEQoJdGVsZW1ldHJ5GAMgASgJIiEKDFJlYWNoUmVxdWVzdBIRCglhZHZlcnRpc2UYASABKAkiSwoKUmVhY2hSZXBseRIMCgRzZWVuGAEgASgJEg8KB2RpYWxsZWQYAiABKAkSDwoHcmVmdXNhbBgDIAEoCRINCgVjbG9jaxgEIAEoASIdCgtTdG9wUmVxdWVzdBIOCgZyZWFzb24YASABKAkiGgoJU3RvcFJlcGx5Eg0KBXN0YXRlGAEgASgJIjgKBkZyYW1lcxINCgVmaXJzdBgBIAEoBBIQCghyZWNlaXZlZBgCIAEoBBINCgVmcmFtZRgDIAMoDDKlBAoHQ2x1c3RlchJICgRKb2luEiAuZ2xpc3NhZGUuY2x1c3Rlci52MS5Kb2luUmVxdWVzdBoeLmdsaXNzYWRlLmNsdXN0ZXIudjEuSm9pblJlcGx5EkkKBFJvd3MSIC5nbGlzc2FkZS5jbHVzdGVyLnYxLlJvd3NSZXF1ZXN0Gh0uZ2xpc3NhZGUuY2x1c3Rlci52MS5Sb3dzUGFydDABEk4KBlN0YXR1cxIiLmdsaXNzYWRlLmNsdXN0ZXIudjEuU3RhdHVzUmVxdWVzdBogLmdsaXNzYWRlLmNsdXN0ZXIudjEuU3RhdHVzUmVwbHkSVAoIU25hcHNob3QSJC5nbGlzc2FkZS5jbHVzdGVyLnYxLlNuYXBzaG90UmVxdWVzdBoiLmdsaXNzYWRlLmNsdXN0ZXIudjEuU25hcHNob3RSZXBseRJICgRTdG9wEiAuZ2xpc3NhZGUuY2x1c3Rlci52MS5TdG9wUmVxdWVzdBoeLmdsaXNzYWRlLmNsdXN0ZXIudjEuU3RvcFJlcGx5EksKBVJlYWNoEiEuZ2xpc3NhZGUuY2x1c3Rlci52MS5SZWFjaFJlcXVlc3QaHy5nbGlzc2FkZS5jbHVzdGVyLnYxLlJlYWNoUmVwbHkSSAoIRXhjaGFuZ2USGy5nbGlzc2FkZS5jbHVzdGVyLnYxLkZyYW1lcxobLmdsaXNzYWRlLmNsdXN0ZXIudjEuRnJhbWVzKAEwAWIGcHJvdG8z");
 
 /**
  * Whether two processes may work together at all.
@@ -426,6 +426,65 @@ export const SnapshotReplySchema: GenMessage<SnapshotReply> = /*@__PURE__*/
   messageDesc(file_glissade_cluster_v1_cluster, 10);
 
 /**
+ * @generated from message glissade.cluster.v1.ReachRequest
+ */
+export type ReachRequest = Message<"glissade.cluster.v1.ReachRequest"> & {
+  /**
+   * HOST:PORT at which the caller listens; an empty host is the one it is seen at.
+   *
+   * @generated from field: string advertise = 1;
+   */
+  advertise: string;
+};
+
+/**
+ * Describes the message glissade.cluster.v1.ReachRequest.
+ * Use `create(ReachRequestSchema)` to create a new message.
+ */
+export const ReachRequestSchema: GenMessage<ReachRequest> = /*@__PURE__*/
+  messageDesc(file_glissade_cluster_v1_cluster, 11);
+
+/**
+ * @generated from message glissade.cluster.v1.ReachReply
+ */
+export type ReachReply = Message<"glissade.cluster.v1.ReachReply"> & {
+  /**
+   * HOST:PORT the call came from.
+   *
+   * @generated from field: string seen = 1;
+   */
+  seen: string;
+
+  /**
+   * HOST:PORT that was dialled back.
+   *
+   * @generated from field: string dialled = 2;
+   */
+  dialled: string;
+
+  /**
+   * Why nobody was reached there; empty: the caller was.
+   *
+   * @generated from field: string refusal = 3;
+   */
+  refusal: string;
+
+  /**
+   * Clock of the process that answers, seconds since 1970.
+   *
+   * @generated from field: double clock = 4;
+   */
+  clock: number;
+};
+
+/**
+ * Describes the message glissade.cluster.v1.ReachReply.
+ * Use `create(ReachReplySchema)` to create a new message.
+ */
+export const ReachReplySchema: GenMessage<ReachReply> = /*@__PURE__*/
+  messageDesc(file_glissade_cluster_v1_cluster, 12);
+
+/**
  * @generated from message glissade.cluster.v1.StopRequest
  */
 export type StopRequest = Message<"glissade.cluster.v1.StopRequest"> & {
@@ -440,7 +499,7 @@ export type StopRequest = Message<"glissade.cluster.v1.StopRequest"> & {
  * Use `create(StopRequestSchema)` to create a new message.
  */
 export const StopRequestSchema: GenMessage<StopRequest> = /*@__PURE__*/
-  messageDesc(file_glissade_cluster_v1_cluster, 11);
+  messageDesc(file_glissade_cluster_v1_cluster, 13);
 
 /**
  * @generated from message glissade.cluster.v1.StopReply
@@ -457,7 +516,7 @@ export type StopReply = Message<"glissade.cluster.v1.StopReply"> & {
  * Use `create(StopReplySchema)` to create a new message.
  */
 export const StopReplySchema: GenMessage<StopReply> = /*@__PURE__*/
-  messageDesc(file_glissade_cluster_v1_cluster, 12);
+  messageDesc(file_glissade_cluster_v1_cluster, 14);
 
 /**
  * Frames in order. Both sides count; what was not received is sent again after a reconnection.
@@ -490,7 +549,7 @@ export type Frames = Message<"glissade.cluster.v1.Frames"> & {
  * Use `create(FramesSchema)` to create a new message.
  */
 export const FramesSchema: GenMessage<Frames> = /*@__PURE__*/
-  messageDesc(file_glissade_cluster_v1_cluster, 13);
+  messageDesc(file_glissade_cluster_v1_cluster, 15);
 
 /**
  * What every process of a run offers; a call that only the coordinator answers says so.
@@ -547,6 +606,16 @@ export const Cluster: GenService<{
     methodKind: "unary";
     input: typeof StopRequestSchema;
     output: typeof StopReplySchema;
+  },
+  /**
+   * For whoever finds out why joining does not work: where the caller is seen, and whether it is reached there.
+   *
+   * @generated from rpc glissade.cluster.v1.Cluster.Reach
+   */
+  reach: {
+    methodKind: "unary";
+    input: typeof ReachRequestSchema;
+    output: typeof ReachReplySchema;
   },
   /**
    * Frames both ways between two processes, for as long as both live. The metadata say who calls.

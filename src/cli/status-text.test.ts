@@ -1,0 +1,64 @@
+import { expect, test } from "vitest";
+import type { StatusReply } from "../engines/cluster/public.ts";
+import { statusJson, statusLines } from "./status-text.ts";
+import { wrapLine } from "./wrap.ts";
+
+const member = { $typeName: "glissade.cluster.v1.MemberStatus", sentBytes: 0n, state: "running" };
+const wait = { whom: "an answer of server 2", since: 3.2, until: 18.2 };
+const status = {
+  ...{ role: "coordinator", state: "running", view: 4, seconds: 10, waits: [] },
+  members: [
+    {
+      ...member,
+      role: "worker",
+      rank: 0,
+      incarnation: 1,
+      updates: 100n,
+      rows: 5000n,
+      address: "a:1",
+      wait,
+    },
+    {
+      ...member,
+      role: "worker",
+      rank: 1,
+      incarnation: 2,
+      updates: 97n,
+      rows: 4000n,
+      address: "b:1",
+    },
+    { ...member, role: "server", rank: 2, incarnation: 1, updates: 0n, rows: 0n, address: "c:1" },
+  ],
+} as unknown as StatusReply;
+
+test("status tells members with their life, rows a second, how far behind, and whom they wait for", () => {
+  expect(statusLines(status, Number.POSITIVE_INFINITY)).toEqual([
+    "coordinator: running, view 4, 3 members, 900 rows/s, 10.0 s",
+    "worker 0          running  100 updates  0 behind  5000 rows  500 rows/s  a:1  waits for an answer of server 2, since 3.2 s, until 18.2 s at most",
+    "worker 1, life 2  running  97 updates   3 behind  4000 rows  400 rows/s  b:1",
+    "server 2          running  0 updates              0 rows     0 rows/s    c:1",
+  ]);
+});
+
+test("no line of status is wider than the terminal, and nothing is left out", () => {
+  for (const columns of [30, 40, 60, 80]) {
+    const lines = statusLines(status, columns);
+    expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(columns);
+    const text = lines.map((line) => line.trim()).join(" ");
+    for (const part of ["life 2", "3 behind", "an answer of server 2", "until 18.2 s"]) {
+      expect(text).toContain(part);
+    }
+  }
+});
+
+test("the object of status holds the same figures as plain numbers", () => {
+  const { command, members } = JSON.parse(statusJson(status));
+  expect(command).toBe("status");
+  expect(members[1]).toMatchObject({ updates: 97, rowsPerSecond: 400, behind: 3 });
+  expect(members[0].wait).toEqual(wait);
+  expect(members[2].behind).toBeNull();
+});
+
+test("words that are longer than a line stay whole", () => {
+  expect(wrapLine("a bb ccccccccc d", 5)).toEqual(["a bb", "  ccccccccc", "  d"]);
+});

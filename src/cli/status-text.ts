@@ -1,0 +1,62 @@
+/** How a run goes, as text for terminals of any width and as one object. */
+import type { MemberStatus, StatusReply, Wait } from "../engines/cluster/public.ts";
+import { formatTable } from "./table.ts";
+import { wrapLine } from "./wrap.ts";
+
+/** What is computed from what members tell. */
+interface MemberFigures {
+  readonly rowsPerSecond: number;
+  /** Updates behind the worker that is furthest; null for members that make none. */
+  readonly behind: number | null;
+}
+
+/** Lines of at most that many columns; members are a table where one fits. */
+export function statusLines(status: StatusReply, columns: number): string[] {
+  const { role, state, view, seconds, members, waits } = status;
+  const figures = figuresOf(status);
+  const total = figures.reduce((sum, { rowsPerSecond }) => sum + rowsPerSecond, 0);
+  const head = `${role}: ${state}, view ${view}, ${members.length} members, ${Math.round(total)} rows/s, ${seconds.toFixed(1)} s`;
+  const cells = members.map((member, k) => cellsOf(member, figures[k]!));
+  const table = formatTable(cells);
+  const rows = table.every((line) => line.length <= columns)
+    ? table
+    : cells.flatMap((cell) => wrapLine(cell.filter((text) => text !== "").join(", "), columns));
+  const own = waits.flatMap((wait) => wrapLine(`waits for ${describeWait(wait)}`, columns));
+  return [...wrapLine(head, columns), ...rows, ...own];
+}
+
+/** One line of JSON: what the process says, and what follows from it. */
+export function statusJson(status: StatusReply): string {
+  const figures = figuresOf(status);
+  const members = status.members.map((member, k) => ({ ...member, ...figures[k] }));
+  return JSON.stringify({ glissade: "1", command: "status", ...status, members }, plainNumbers);
+}
+
+function figuresOf({ members, seconds }: StatusReply): MemberFigures[] {
+  const workers = members.filter(({ role }) => role === "worker");
+  const furthest = Math.max(0, ...workers.map(({ updates }) => Number(updates)));
+  return members.map(({ role, rows, updates }) => ({
+    rowsPerSecond: seconds > 0 ? Number(rows) / seconds : 0,
+    behind: role === "worker" ? furthest - Number(updates) : null,
+  }));
+}
+
+function cellsOf(member: MemberStatus, { rowsPerSecond, behind }: MemberFigures): string[] {
+  const { role, rank, incarnation, state, updates, rows, address, wait } = member;
+  const life = incarnation > 1 ? `, life ${incarnation}` : "";
+  return [
+    `${role} ${rank}${life}`,
+    ...[state, `${updates} updates`, behind === null ? "" : `${behind} behind`],
+    ...[`${rows} rows`, `${Math.round(rowsPerSecond)} rows/s`, address],
+    wait ? `waits for ${describeWait(wait)}` : "",
+  ];
+}
+
+function describeWait({ whom, since, until }: Wait): string {
+  return `${whom}, since ${since.toFixed(1)} s, until ${until.toFixed(1)} s at most`;
+}
+
+function plainNumbers(key: string, value: unknown): unknown {
+  if (key.startsWith("$")) return undefined;
+  return typeof value === "bigint" ? Number(value) : value;
+}

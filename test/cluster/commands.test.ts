@@ -1,0 +1,221 @@
+/** The commands around a run of a cluster, as a stranger types them. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { createServer } from "node:net";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { startTcpProxy } from "../../scripts/support/tcp-proxy.mjs";
+import { cli, glissade, lastObject, smallNews, temporaryFolder } from "../e2e/support.ts";
+
+const env = { GLISSADE_TOKEN: "in-common" };
+
+interface Coordinator {
+  readonly address: string;
+  readonly child: ChildProcess;
+  readonly ended: Promise<{ code: number | null; stdout: string }>;
+}
+
+/** A coordinator that waits for members, once it says where it listens. */
+async function startCoordinator(args: readonly string[] = [], more = {}): Promise<Coordinator> {
+  const cwd = temporaryFolder();
+  const all = [cli, "coordinator", smallNews, "--listen", "127.0.0.1:0", "--json", ...args];
+  const child = spawn(process.execPath, all, { cwd, env: { ...process.env, ...env, ...more } });
+  onTestFinished(() => void child.kill("SIGKILL"));
+  let stderr = "";
+  let stdout = "";
+  child.stdout.setEncoding("utf8").on("data", (text) => {
+    stdout += text;
+  });
+  const ended = new Promise<{ code: number | null; stdout: string }>((resolve) => {
+    child.on("close", (code) => resolve({ code, stdout }));
+  });
+  const address = await new Promise<string>((resolve, reject) => {
+    child.stderr.setEncoding("utf8").on("data", (text) => {
+      stderr += text;
+      const found = /worker --join (\S+:\d+)/.exec(stderr);
+      if (found) resolve(found[1]!);
+    });
+    child.on("close", () => reject(new Error(stderr)));
+  });
+  return { address, child, ended };
+}
+
+/** The address of a port that takes no connections. */
+let dead: string;
+let holder: ReturnType<typeof createServer>;
+
+beforeAll(async () => {
+  holder = createServer((socket) => socket.destroy());
+  await new Promise<void>((resolve) => holder.listen(0, "127.0.0.1", resolve));
+  const { port } = holder.address() as { port: number };
+  await new Promise<void>((resolve) => holder.close(() => resolve()));
+  dead = `127.0.0.1:${port}`;
+});
+
+afterAll(() => void holder.close());
+
+describe("doctor", () => {
+  test("goes through every step a worker goes through, in text and as one object", async () => {
+    const { address } = await startCoordinator(["--workers", "1"]);
+    const join = ["doctor", "--join", address.replace("127.0.0.1", "localhost")];
+    const { code, stdout } = await glissade(join, { env });
+    expect(code, stdout).toBe(0);
+    const steps = ["name", "port there", "coordinator", "version", "port here", "clock there"];
+    for (const step of steps) expect(stdout).toMatch(new RegExp(`^ok {5}${step}: `, "m"));
+    const object = lastObject((await glissade([...join, "--json"], { env })).stdout);
+    expect(object).toMatchObject({ command: "doctor", ok: true });
+  });
+
+  test("names what is wrong and what to do about it, and exits with 1", async () => {
+    const { address } = await startCoordinator(["--workers", "1"]);
+    const wrong = async (join: string, more: string[] = [], given = env) => {
+      const { code, stdout } = await glissade(["doctor", "--join", join, ...more], { env: given });
+      expect(code, stdout).toBe(1);
+      return stdout;
+    };
+    expect(await wrong("no-such-host.invalid:7650", ["--insecure"])).toMatch(
+      /wrong {2}name: no-such-host.invalid is not known/,
+    );
+    expect(await wrong(dead)).toMatch(
+      /wrong {2}port there: .* takes none .*: is the coordinator running/,
+    );
+    expect(await wrong(address, [], { GLISSADE_TOKEN: "other" })).toMatch(
+      /wrong {2}coordinator: .*token is not that of this run/,
+    );
+    const there = await wrong(address, ["--advertise", "127.0.0.9", "--port-range", "1:65535"]);
+    expect(there).toMatch(
+      /wrong {2}port here: .*I can't reach you at 127\.0\.0\.9:\d+ .*--advertise/,
+    );
+  });
+});
+
+test("a worker that nobody reaches is refused at once, with the address and what to do", async () => {
+  const { address } = await startCoordinator(["--workers", "1"]);
+  const { code, stderr } = await glissade(["worker", "--join", address, "--advertise", dead], {
+    env,
+  });
+  expect(code).toBe(1);
+  expect(stderr).toContain(`I can't reach you at ${dead}`);
+  expect(stderr).toMatch(/open that port .*--advertise HOST/);
+});
+
+test("a worker behind a wall that drops what comes back is refused in bounded time", async () => {
+  const { address } = await startCoordinator(["--workers", "1"]);
+  await using wall = await startTcpProxy({
+    target: dead,
+    toTarget: { hold: true },
+    toClient: { hold: true },
+  });
+  // Nothing listens at the target, but connections to the wall are taken and never answered.
+  const silent = createServer(() => {});
+  await new Promise<void>((resolve) => silent.listen(0, "127.0.0.1", resolve));
+  const { port } = silent.address() as { port: number };
+  onTestFinished(() => void silent.close());
+  const began = performance.now();
+  const args = ["worker", "--join", address, "--advertise", `127.0.0.1:${port}`];
+  const { code, stderr } = await glissade(args, { env });
+  expect(code).toBe(1);
+  expect(stderr).toContain(`I can't reach you at 127.0.0.1:${port}`);
+  expect(performance.now() - began).toBeLessThan(30_000);
+  expect(wall.accepted).toBe(0);
+});
+
+test("status tells members and waits while a run waits and while it goes; stop ends it well", async () => {
+  const { address, ended } = await startCoordinator([
+    "--workers",
+    "1",
+    "--epochs",
+    "100000",
+    "--strategy",
+    "asp",
+  ]);
+  const before = await glissade(["status", "--join", address], { env });
+  expect(before.stdout).toMatch(/^coordinator: gathering, .*\nwaits for worker 0 to join, since /);
+  const members = [1, 2].map(() => glissade(["worker", "--join", address], { env }));
+  let running = "";
+  for (const end = Date.now() + 30_000; Date.now() < end && !/worker 0 +running/.test(running); ) {
+    running = (await glissade(["status", "--join", address], { env })).stdout;
+  }
+  expect(running).toMatch(/^coordinator: running, view \d+, 2 members, \d+ rows\/s/);
+  const narrow = await glissade(["status", "--join", address], { env: { ...env, COLUMNS: "36" } });
+  for (const line of narrow.stdout.trimEnd().split("\n"))
+    expect(line.length).toBeLessThanOrEqual(36);
+  const object = lastObject(
+    (await glissade(["status", "--join", address, "--json"], { env })).stdout,
+  );
+  expect(object.members[0]).toMatchObject({ role: "worker", behind: 0 });
+  const stopped = await glissade(["stop", "--join", address], { env });
+  expect(stopped.stdout).toMatch(/^stopping/);
+  const { code, stdout } = await ended;
+  expect([code, lastObject(stdout).status]).toEqual([0, "done"]);
+  for (const { code: left, stderr } of await Promise.all(members)) expect(left, stderr).toBe(0);
+});
+
+test("nobody there: every command says who does not answer, and exits with 1", async () => {
+  for (const command of ["status", "stop"]) {
+    const { code, stderr } = await glissade([command, "--join", dead], { env });
+    expect(code).toBe(1);
+    expect(stderr).toMatch(new RegExp(`(Status|Stop) at ${dead}`));
+    expect(stderr).not.toMatch(/a bug of glissade/);
+  }
+  const nowhere = await glissade(["status", "--join", "host"], { env });
+  expect(nowhere.code).not.toBe(0);
+});
+
+test("members never ask an HTTP proxy, whatever the environment names", async () => {
+  const proxy = `http://${dead}`;
+  const names = [
+    "http_proxy",
+    "https_proxy",
+    "grpc_proxy",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "all_proxy",
+  ];
+  const proxies = Object.fromEntries(names.map((name) => [name, proxy]));
+  const args = [
+    "train",
+    smallNews,
+    "--engine",
+    "cluster",
+    "--workers",
+    "2",
+    "--epochs",
+    "1",
+    "--json",
+  ];
+  const { code, stdout, stderr } = await glissade(args, { cwd: temporaryFolder(), env: proxies });
+  expect(code, stderr).toBe(0);
+  expect(lastObject(stdout)).toMatchObject({ status: "done", workers: 2 });
+});
+
+test("--port-range is kept to, and a range without a free port says which were tried", async () => {
+  const taken = createServer();
+  await new Promise<void>((resolve) => taken.listen(0, "127.0.0.1", resolve));
+  onTestFinished(() => void taken.close());
+  const { port } = taken.address() as { port: number };
+  const args = ["coordinator", smallNews, "--workers", "1", "--listen", "127.0.0.1:0"];
+  const range = ["--port-range", `${port}:${port}`];
+  const { code, stderr } = await glissade([...args, ...range], { cwd: temporaryFolder(), env });
+  expect(code).toBe(1);
+  expect(stderr).toMatch(
+    new RegExp(`Cannot listen at 127\\.0\\.0\\.1:${port}: .*--port-range with a free port`),
+  );
+});
+
+test("--interface listens there and tells that address; one that is not there is refused with those that are", async () => {
+  const { address } = await startCoordinator([
+    "--workers",
+    "1",
+    "--epochs",
+    "1",
+    "--strategy",
+    "allreduce",
+  ]);
+  const args = ["worker", "--join", address, "--interface"];
+  const wrong = await glissade([...args, "nope0"], { env });
+  expect([wrong.code, wrong.stderr]).toEqual([
+    2,
+    expect.stringMatching(/expected one of .*lo.*, found "nope0"/),
+  ]);
+  const { code, stderr } = await glissade([...args, "lo"], { env });
+  expect(code, stderr).toBe(0);
+});
