@@ -113,8 +113,9 @@ export class Link {
     this.#pump();
   }
 
-  /** Ends the stream and forgets what was not acknowledged. */
+  /** Ends the stream and forgets what was not acknowledged; the other side hears what was received. */
   close(): void {
+    if (this.#received > this.#told) this.#acknowledge();
     this.#closed = true;
     clearTimeout(this.#timer);
     const stream = this.#stream;
