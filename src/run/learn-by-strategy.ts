@@ -77,8 +77,8 @@ export async function learnByStrategy(
   const result = await runOnEngine(plan, { engine, place }, port.emit).finally(() =>
     clearInterval(asked),
   );
-  timing.train += result.seconds;
   const ending = watcher.end(result);
+  timing.train += result.seconds;
   port.emit({ kind: "stopped", rule: ending.rule, detail: ending.detail });
   const solver = {
     name: "sgd" as const,
