@@ -89,7 +89,25 @@ export interface KernelExports extends ReadingKernels, SharedKernels {
     share: number,
     drawn: number,
   ): number;
-  copyRows(from: number, numbers: number, count: number, to: number): void;
+  listRun(
+    rows: number,
+    positions: number,
+    block: number,
+    first: number,
+    count: number,
+    before: number,
+  ): void;
+  countEntries(rows: number, count: number): number;
+  copyRows(rows: number, count: number, to: number): void;
+  fillOptimal(
+    t0: number,
+    t: number,
+    step: number,
+    constant: number,
+    count: number,
+    scale: number,
+    coefficient: number,
+  ): void;
   predictRows(rows: number, count: number, v: number, scale: number, predictions: number): void;
   anticipateRows(
     loss: number,

@@ -5,6 +5,7 @@ import { createContext, evaluateKernelOf, sgdKernelOf } from "../learner/context
 import { allRows, listRows } from "../learner/rows.ts";
 import { nextNormal, nextUniform, randomStream } from "../math/random.ts";
 import { type LossName, losses } from "../model/losses.ts";
+import { fillSchedule, optimalSchedule } from "../model/schedule.ts";
 import { Arena } from "./arena.ts";
 import { loadKernels } from "./loader.ts";
 import * as twin from "./reference/rows.ts";
@@ -313,3 +314,24 @@ function expectClose(actual: Float32Array, expected: Float32Array, tolerance: nu
     expect(Math.abs(actual[j]! - expected[j]!)).toBeLessThanOrEqual(tolerance * largest);
   }
 }
+
+test("optimal has the closed form t0/(t0 + T), and its coefficient never changes: 1e-11 from any schedule's way", () => {
+  const arena = new Arena();
+  const [t0, count, l2] = [5000, 64, 1e-4];
+  const rooms = [0, 1, 2, 3].map(() => arena.allocateF64(count));
+  const [scale, coefficient, closedScale, closedCoefficient] = rooms as [
+    Float64Array,
+    Float64Array,
+    Float64Array,
+    Float64Array,
+  ];
+  const options = { t: 123, stride: 3, base: 0, count, frozen: false };
+  fillSchedule(optimalSchedule({ l2, t0 }), options, scale, coefficient);
+  const to = [closedScale.byteOffset, closedCoefficient.byteOffset] as const;
+  loadKernels(arena).fillOptimal(t0, 123, 3, 1 / (l2 * t0), count, ...to);
+  for (let k = 0; k < count; k++) {
+    expect(Math.abs(scale[k]! / closedScale[k]! - 1)).toBeLessThan(1e-11);
+    expect(Math.abs(coefficient[k]! / closedCoefficient[k]! - 1)).toBeLessThan(1e-11);
+    expect(closedScale[k]).toBe(t0 / (t0 + 123 + 3 * k));
+  }
+});

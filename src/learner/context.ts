@@ -2,7 +2,7 @@
 import type { Arena } from "../kernels/arena.ts";
 import type { EvaluateKernel, KernelExports, SgdKernel } from "../kernels/exports.ts";
 import { type Loss, type LossName, losses } from "../model/losses.ts";
-import { fillOptimal, fillSchedule, type Schedule } from "../model/schedule.ts";
+import { fillSchedule, type Schedule } from "../model/schedule.ts";
 import type { RowList } from "./rows.ts";
 
 /** Rows that one call of a kernel learns: its scales and coefficients stay in the first-level cache. */
@@ -92,9 +92,13 @@ export function fillChunk(
   schedule: Schedule,
   options: { t: number; stride: number; base: number; count: number; frozen: boolean },
 ): void {
-  const { scale, coefficient, l2 } = context;
-  if (schedule.t0 !== undefined && options.base === 0) {
-    fillOptimal({ l2, t0: schedule.t0 }, options, scale, coefficient);
+  const { scale, coefficient, l2, kernels } = context;
+  const { t, stride, count, frozen } = options;
+  const { t0 } = schedule;
+  if (t0 !== undefined && options.base === 0) {
+    const step = frozen ? 0 : stride;
+    const rooms = [scale.byteOffset, coefficient.byteOffset] as const;
+    kernels.fillOptimal(t0, t, step, 1 / (l2 * t0), count, ...rooms);
   } else {
     fillSchedule(schedule, options, scale, coefficient);
   }

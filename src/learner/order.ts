@@ -3,6 +3,7 @@
  * be in memory, while those of the next are read.
  */
 import type { Arena } from "../kernels/arena.ts";
+import type { KernelExports } from "../kernels/exports.ts";
 import type { RowStore } from "./row-store.ts";
 import {
   fillWindow,
@@ -43,12 +44,16 @@ interface HeldWindow {
   end: number;
 }
 
-/** @param options.positions also list each row's place, for what is kept a row. */
-export function createOrder(
-  arena: Arena,
-  store: RowStore,
-  options: { seed: number; positions?: boolean },
-): RowOrder {
+/** What an order is made with. */
+export interface OrderOptions {
+  readonly seed: number;
+  /** Also list each row's place, for what is kept a row. */
+  readonly positions?: boolean;
+  /** Lists runs of rows quicker; the order is the same without. */
+  readonly kernels?: Pick<KernelExports, "listRun">;
+}
+
+export function createOrder(arena: Arena, store: RowStore, options: OrderOptions): RowOrder {
   return new WindowedOrder(arena, store, options);
 }
 
@@ -59,6 +64,7 @@ class WindowedOrder implements RowOrder {
   readonly #shape: ShuffleShape;
   readonly #rowsOfParts: readonly number[];
   readonly #keepsPositions: boolean;
+  readonly #listRun: KernelExports["listRun"] | undefined;
   #pairs: Uint32Array;
   #positions: Uint32Array | null;
   #epoch = 0;
@@ -70,13 +76,14 @@ class WindowedOrder implements RowOrder {
   #plans: Generator<WindowPlan>;
   #next: WindowPlan | null;
 
-  constructor(arena: Arena, store: RowStore, options: { seed: number; positions?: boolean }) {
+  constructor(arena: Arena, store: RowStore, options: OrderOptions) {
     this.store = store;
     this.#arena = arena;
     this.#seed = options.seed;
     this.#shape = shuffleShape(store.parts);
     this.#rowsOfParts = store.parts.map(({ rows }) => rows);
     this.#keepsPositions = options.positions === true;
+    this.#listRun = options.kernels?.listRun;
     const roomRows = largestSum(this.#rowsOfParts, this.#shape.windowBlocks);
     this.#pairs = arena.allocateU32(2 * roomRows);
     this.#positions = this.#keepsPositions ? arena.allocateU32(roomRows) : null;
@@ -163,7 +170,7 @@ class WindowedOrder implements RowOrder {
     const { store } = this;
     const parts = store.acquire(plan.parts);
     const rowsBefore = plan.parts.map((k) => store.parts[k]!.rowsBefore);
-    const room = { pairs: this.#pairs, positions: this.#positions };
+    const room = { pairs: this.#pairs, positions: this.#positions, listRun: this.#listRun };
     const { runRows } = this.#shape;
     fillWindow(plan, parts, { runRows, rowsBefore, start: this.#filled }, room);
     this.#filled += plan.rows;

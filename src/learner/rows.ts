@@ -4,6 +4,7 @@
  */
 import type { Block } from "../data/block.ts";
 import type { Arena } from "../kernels/arena.ts";
+import type { KernelExports } from "../kernels/exports.ts";
 import { randomStream, shuffle } from "../math/random.ts";
 
 /** A list of rows in the arena. */
@@ -107,6 +108,8 @@ export function* planEpoch(
 export interface WindowRoom {
   readonly pairs: Uint32Array;
   readonly positions: Uint32Array | null;
+  /** The kernel for rows that follow each other; the same lists come out without it. */
+  readonly listRun?: KernelExports["listRun"] | undefined;
 }
 
 /**
@@ -117,7 +120,7 @@ export function fillWindow(
   plan: WindowPlan,
   parts: readonly BlockRows[],
   options: { runRows: number; rowsBefore: readonly number[]; start: number },
-  { pairs, positions }: WindowRoom,
+  { pairs, positions, listRun }: WindowRoom,
 ): void {
   const { runRows, rowsBefore } = options;
   const firstRun: number[] = [];
@@ -135,8 +138,16 @@ export function fillWindow(
     const part = partOf[run]!;
     const { block, rows } = parts[part]!;
     const from = (run - firstRun[part]!) * runRows;
-    const to = Math.min(rows.length, from + runRows);
-    for (let k = from; k < to; k++, at++) {
+    const count = Math.min(rows.length - from, runRows);
+    if (listRun && runRows > 1 && rows.length === block.rows) {
+      // All rows of the block, so these follow each other: a kernel lists them in a fifth of the time.
+      const places = positions ? positions.byteOffset + 4 * at : 0;
+      const first = pairs.byteOffset + 8 * at;
+      listRun(first, places, block.byteOffset, from, count, rowsBefore[part]!);
+      at += count;
+      continue;
+    }
+    for (let k = from; k < from + count; k++, at++) {
       pairs[2 * at] = block.byteOffset;
       pairs[2 * at + 1] = rows[k]!;
       if (positions) positions[at] = rowsBefore[part]! + rows[k]!;

@@ -67,7 +67,7 @@ export function createSdcaSolver(
   const { arena, kernels, l2 } = context;
   const { store, width, seed } = options;
   const epochRows = store.rows;
-  const order = createOrder(arena, store, { seed, positions: true });
+  const order = createOrder(arena, store, { seed, positions: true, kernels });
   const norms = arena.allocateF32(store.places);
   const dual = arena.allocateF32(store.places);
   dual.fill(0);

@@ -167,25 +167,6 @@ export function fillSchedule(
   }
 }
 
-/**
- * The same for `optimal`, in its closed form and without exp and log: the default's path.
- * Differs from fillSchedule by rounding only (a test states the bound).
- */
-export function fillOptimal(
-  { l2, t0 }: { l2: number; t0: number },
-  options: { t: number; stride: number; count: number; frozen: boolean },
-  scale: Float64Array,
-  coefficient: Float64Array,
-): void {
-  const { t, stride, count, frozen } = options;
-  const constant = 1 / (l2 * t0);
-  for (let k = 0; k < count; k++) {
-    // T is a whole number, so this sum is exact and does not depend on where a chunk began.
-    scale[k] = t0 / (t0 + (t + (frozen ? 0 : k * stride)));
-    coefficient[k] = constant;
-  }
-}
-
 function logDecayOf(eta: number, l2: number): number {
   if (!(eta * l2 < 1)) {
     throw new RangeError(

@@ -229,7 +229,10 @@ async function createSteppingSolver(
   pool: KernelTeam | null,
 ): Promise<Solver> {
   const { settings, width } = task;
-  const order = createOrder(context.arena, task.store, { seed: settings.seed });
+  const order = createOrder(context.arena, task.store, {
+    seed: settings.seed,
+    kernels: context.kernels,
+  });
   if (pool) {
     const options = { order, width, start, scheduleOf: step.scheduleOf, port };
     const { createSharedSolver } = await import("./choose-shared.ts");

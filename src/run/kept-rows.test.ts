@@ -7,7 +7,7 @@ import { Arena } from "../kernels/arena.ts";
 import { loadKernels } from "../kernels/loader.ts";
 import type { RowList } from "../learner/rows.ts";
 import { randomStream } from "../math/random.ts";
-import { drawFrom, keepRows } from "./kept-rows.ts";
+import { keepRows } from "./kept-rows.ts";
 
 const arena = new Arena();
 const kernels = loadKernels(arena);
@@ -46,7 +46,14 @@ function contentOf({ pairs, count }: RowList) {
 }
 
 function keep(source: BlockSource, sampleRows: number, seed = 1) {
-  const rule = { split, heldShare: split.share, trainingRows: 2520, sampleRows, seed };
+  const rule = {
+    split,
+    heldShare: split.share,
+    trainingRows: 2520,
+    sampleRows,
+    triedRows: 5000,
+    seed,
+  };
   return keepRows(arena, kernels, source, rule);
 }
 
@@ -55,8 +62,12 @@ describe("rows that are kept", () => {
 
   test("copies hold what the rows hold, in the same order", () => {
     const [here, copied] = [keep(residentBlocks(blocks), 500), keep(fleeting(blocks), 500)];
-    expect(contentOf(copied.held)).toEqual(contentOf(here.held));
-    expect(contentOf(copied.sample)).toEqual(contentOf(here.sample));
+    for (const name of ["held", "sample", "tried"] as const) {
+      const [rows, copies] = [contentOf(here[name]), contentOf(copied[name])];
+      expect(copies.map(({ id: _, ...rest }) => rest)).toEqual(
+        rows.map(({ id: _, ...rest }) => rest),
+      );
+    }
     expect(new Set(copied.sample.pairs)).not.toEqual(new Set(here.sample.pairs));
   });
 
@@ -78,10 +89,10 @@ describe("rows that are kept", () => {
     expect(common).toBeLessThan(0.4 * one!.length);
   });
 
-  test("fewer rows than asked for: all of them, each once, in random order when drawn", () => {
-    const { sample, held } = keep(residentBlocks(blocks), 10_000);
+  test("fewer rows than asked for: all of them, each once, and in random order to try rates on", () => {
+    const { sample, held, tried } = keep(residentBlocks(blocks), 10_000);
     expect(sample.count + held.count).toBe(4 * rowsPerBlock);
-    const drawn = contentOf(drawFrom(arena, sample, 5000, 1)).map(({ id }) => id);
+    const drawn = contentOf(tried).map(({ id }) => id);
     const inOrder = contentOf(sample).map(({ id }) => id);
     expect(drawn).not.toEqual(inOrder);
     expect(drawn.toSorted((a, b) => a - b)).toEqual(inOrder);

@@ -19,6 +19,8 @@ export interface KeepRule {
   /** Rows that the split leaves, and how many of them to draw. */
   readonly trainingRows: number;
   readonly sampleRows: number;
+  /** Rows of the sample to try rates on, at most. */
+  readonly triedRows: number;
   readonly seed: number;
 }
 
@@ -26,6 +28,8 @@ export interface KeptRows {
   readonly held: RowList;
   /** About as many as asked for, in their own order. */
   readonly sample: RowList;
+  /** Some of the sample in random order, close together: rates are tried on them again and again. */
+  readonly tried: RowList;
 }
 
 export function keepRows(
@@ -37,36 +41,30 @@ export function keepRows(
   const bytes = source.summaries.reduce((sum, { byteLength }) => sum + byteLength, 0);
   const copied = !source.resident || bytes > cachedBytesMax;
   const [held, sample] = [createPairs(), createPairs()];
-  const rooms = arena.allocateU32(
+  const room = arena.allocateU32(
     source.summaries.reduce((most, { rows }) => Math.max(most, rows), 0),
   );
+  const close = (list: RowList) => (copied ? copyOf(arena, kernels, list) : list);
   for (const numbered of eachBlock(source)) {
     const { byteOffset } = numbered.block;
-    const heldRows = heldOf(arena, kernels, numbered, rule);
-    const drawnRows = drawnOf(kernels, numbered, rule, rooms);
-    if (copied) {
-      const address = copyOf(arena, kernels, numbered, [heldRows, drawnRows]);
-      held.add(address, ascending(heldRows.length, 0));
-      sample.add(address, ascending(drawnRows.length, heldRows.length));
-    } else {
-      held.add(byteOffset, heldRows);
-      sample.add(byteOffset, drawnRows);
-    }
+    held.add(close(listOf(arena, byteOffset, heldOf(arena, kernels, numbered, rule))));
+    sample.add(close(listOf(arena, byteOffset, drawnOf(kernels, numbered, rule, room))));
   }
-  arena.release(rooms.byteOffset, rooms.byteLength);
-  return { held: held.list(arena), sample: sample.list(arena) };
+  arena.release(room.byteOffset, room.byteLength);
+  const all = sample.list(arena);
+  const tried = close(drawFrom(arena, all, rule));
+  return { held: held.list(arena), sample: all, tried };
 }
 
-/** At most `count` rows of a list, in random order. */
-export function drawFrom(arena: Arena, list: RowList, count: number, seed: number): RowList {
-  const order = shuffle(ascending(list.count, 0), randomStream({ seed, purpose: "sample" }));
-  const drawn = Math.min(count, list.count);
-  const pairs = arena.allocateU32(2 * drawn);
-  for (let k = 0; k < drawn; k++) {
-    pairs[2 * k] = list.pairs[2 * order[k]!]!;
-    pairs[2 * k + 1] = list.pairs[2 * order[k]! + 1]!;
+/** Rows of a list in random order, up to as many as rates are tried on. */
+function drawFrom(arena: Arena, list: RowList, { seed, triedRows }: KeepRule): RowList {
+  const order = shuffle(ascending(list.count), randomStream({ seed, purpose: "sample" }));
+  const drawn = emptyList(arena, Math.min(triedRows, list.count));
+  for (let k = 0; k < drawn.count; k++) {
+    drawn.pairs[2 * k] = list.pairs[2 * order[k]!]!;
+    drawn.pairs[2 * k + 1] = list.pairs[2 * order[k]! + 1]!;
   }
-  return { address: pairs.byteOffset, count: drawn, pairs };
+  return drawn;
 }
 
 function heldOf(
@@ -92,57 +90,62 @@ function drawnOf(
   return room.slice(0, count);
 }
 
-/** Copies rows of a block to one of their own; returns its address. */
-function copyOf(
-  arena: Arena,
-  kernels: KernelExports,
-  { block }: NumberedBlock,
-  lists: readonly Uint32Array[],
-): number {
-  const { rowStart, width, rowIdBase } = block;
-  const rows = lists.reduce((sum, { length }) => sum + length, 0);
-  if (rows === 0) return 0;
-  const numbers = arena.allocateU32(rows);
-  let [at, nonZeros] = [0, 0];
-  for (const list of lists) {
-    numbers.set(list, at);
-    at += list.length;
-    for (const row of list) nonZeros += rowStart[row + 1]! - rowStart[row]!;
-  }
-  const shape = { rows, nonZeros, width, rowIdBase };
+/** Copies the rows of a list to a block of their own, in their order; the list then names the copies. */
+function copyOf(arena: Arena, kernels: KernelExports, list: RowList): RowList {
+  const { address: from, count: rows } = list;
+  if (rows === 0) return list;
+  const nonZeros = kernels.countEntries(from, rows);
+  const shape = { rows, nonZeros, width: 0, rowIdBase: 0 };
   // The address first: allocating may move the end of the arena's buffer.
   const address = arena.allocate(blockByteLength(shape));
   createBlock(arena.buffer, address, shape);
-  kernels.copyRows(block.byteOffset, numbers.byteOffset, rows, address);
-  arena.release(numbers.byteOffset, numbers.byteLength);
-  return address;
+  kernels.copyRows(from, rows, address);
+  for (let k = 0; k < rows; k++) {
+    list.pairs[2 * k] = address;
+    list.pairs[2 * k + 1] = k;
+  }
+  return list;
 }
 
-/** Pairs of block and row, as they come. */
+/** Lists, as they come, made into one. */
 function createPairs() {
-  const parts: { address: number; rows: Uint32Array }[] = [];
-  let count = 0;
+  const lists: RowList[] = [];
   return {
-    add(address: number, rows: Uint32Array): void {
-      parts.push({ address, rows });
-      count += rows.length;
+    add(list: RowList): void {
+      lists.push(list);
     },
     list(arena: Arena): RowList {
-      const pairs = arena.allocateU32(2 * count);
+      const all = emptyList(
+        arena,
+        lists.reduce((sum, { count }) => sum + count, 0),
+      );
       let at = 0;
-      for (const { address, rows } of parts) {
-        for (let k = 0; k < rows.length; k++) {
-          pairs[at++] = address;
-          pairs[at++] = rows[k]!;
-        }
+      for (const { pairs } of lists) {
+        all.pairs.set(pairs, at);
+        at += pairs.length;
+        arena.release(pairs.byteOffset, pairs.byteLength);
       }
-      return { address: pairs.byteOffset, count, pairs };
+      return all;
     },
   };
 }
 
-function ascending(length: number, from: number): Uint32Array {
+function listOf(arena: Arena, block: number, rows: Uint32Array): RowList {
+  const list = emptyList(arena, rows.length);
+  for (let k = 0; k < rows.length; k++) {
+    list.pairs[2 * k] = block;
+    list.pairs[2 * k + 1] = rows[k]!;
+  }
+  return list;
+}
+
+function emptyList(arena: Arena, count: number): RowList {
+  const pairs = arena.allocateU32(2 * count);
+  return { address: pairs.byteOffset, count, pairs };
+}
+
+function ascending(length: number): Uint32Array {
   const numbers = new Uint32Array(length);
-  for (let k = 0; k < length; k++) numbers[k] = from + k;
+  for (let k = 0; k < length; k++) numbers[k] = k;
   return numbers;
 }

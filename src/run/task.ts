@@ -12,7 +12,7 @@ import { createRowStore, type RowStore } from "../learner/row-store.ts";
 import { allRows, type BlockRows, listRows, type RowList } from "../learner/rows.ts";
 import { type LossName, losses } from "../model/losses.ts";
 import { withConstantColumns } from "./constant-column.ts";
-import { drawFrom, keepRows } from "./kept-rows.ts";
+import { keepRows } from "./kept-rows.ts";
 import type { LoadedDataset } from "./load.ts";
 import type { TrainSettings } from "./settings.ts";
 
@@ -49,7 +49,7 @@ export interface ExtraData {
   readonly sumTogether?: SumTogether | null;
 }
 
-const sampleRowsMax = 10_000;
+const triedRowsMax = 10_000;
 /** Without validation rows, rules look at about this many training rows at most. */
 const judgedRowsMax = 50_000;
 /** Validation rows beyond this size are held back and not looked at. A rule of the data, not of the machine. */
@@ -71,12 +71,13 @@ export function prepareTask(
   const split = { share: extra.validation ? 0 : settings.validation, seed: settings.splitSeed };
   const store = createRowStore(arena, kernels, source, split);
   if (store.rows === 0) refuseSplit(dataset, settings.validation);
-  const sampleRows = split.share > 0 || extra.validation ? sampleRowsMax : judgedRowsMax;
-  const { held, sample } = keepRows(arena, kernels, source, {
+  const sampleRows = split.share > 0 || extra.validation ? triedRowsMax : judgedRowsMax;
+  const { held, sample, tried } = keepRows(arena, kernels, source, {
     split,
     heldShare: judgedShare(source, split),
     trainingRows: store.rows,
     sampleRows,
+    triedRows: triedRowsMax,
     seed: settings.seed,
   });
   const listOf = (other: LoadedDataset) => {
@@ -106,7 +107,7 @@ export function prepareTask(
     validation,
     test: extra.test ? listOf(extra.test) : null,
     judged: validation ?? sample,
-    sample: drawFrom(arena, sample, sampleRowsMax, settings.seed),
+    sample: tried,
     meanSquaredNorm: meanSquaredNormOf(kernels, source),
     labels,
   };

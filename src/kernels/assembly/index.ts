@@ -1,6 +1,7 @@
 export { anticipateRows, differenceCounted } from "./anticipate";
 export { adjustRows } from "./columns";
-export { copyRows } from "./copy";
+export { copyRows, countEntries, listRun } from "./copy";
+export { fillOptimal } from "./schedule";
 export { drawRows, splitBlock } from "./split";
 export {
   evaluateHinge,

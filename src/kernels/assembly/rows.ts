@@ -69,13 +69,6 @@ export function setLabel(block: usize, row: usize, label: f32): void {
   store<f32>(block + load<u32>(block + LABEL) + row, label);
 }
 
-/** A row's id, less what the ids of its block count from. */
-// @ts-ignore: decorator
-@inline
-export function rowIdOf(block: usize, row: usize): u32 {
-  return load<u32>(block + load<u32>(block + ROW_ID) + row);
-}
-
 // @ts-ignore: decorator
 @inline
 export function setRowId(block: usize, row: usize, id: u32): void {
