@@ -79,7 +79,10 @@ export function judgeStop(
   const best = history.epochs.at(-1 - since)!;
   if (since < 1 || standing.epoch - best < gain.epochs) return null;
   const epochs = Math.round(standing.epoch - best);
-  return { rule: "plateau", detail: `${epochs} epochs gained less than ${gain.share * 100} %` };
+  return {
+    rule: "plateau",
+    detail: `${epochs === 1 ? "1 epoch" : `${epochs} epochs`} gained less than ${gain.share * 100} %`,
+  };
 }
 
 function firstVerdict(
@@ -102,11 +105,15 @@ function holds(rule: StopRule, { costs, losses }: StopHistory, now: Standing): s
     case "time":
       return now.seconds >= rule.seconds ? `${rule.seconds} s` : null;
     case "target-loss":
-      return now.loss <= rule.loss ? `loss ${now.loss} <= ${rule.loss}` : null;
+      return now.loss <= rule.loss ? `loss ${now.loss.toPrecision(5)} <= ${rule.loss}` : null;
     case "target-accuracy":
-      return now.accuracy >= rule.accuracy ? `accuracy ${now.accuracy} >= ${rule.accuracy}` : null;
+      return now.accuracy >= rule.accuracy
+        ? `accuracy ${now.accuracy.toPrecision(5)} >= ${rule.accuracy}`
+        : null;
     case "gap":
-      return now.gap !== null && now.gap <= rule.relative ? `gap ${now.gap}` : null;
+      return now.gap !== null && now.gap <= rule.relative
+        ? `within ${percent(now.gap)} of the optimum, as proved`
+        : null;
     case "window":
       return windowHolds(losses, rule.evaluations)
         ? `${rule.evaluations} losses in a row above the best before them`
@@ -122,6 +129,10 @@ function holds(rule: StopRule, { costs, losses }: StopHistory, now: Standing): s
     default:
       return rule satisfies never;
   }
+}
+
+function percent(share: number): string {
+  return `${(100 * share).toPrecision(2)} %`;
 }
 
 /** The last k losses are all above the best before them. */
