@@ -145,6 +145,19 @@ export interface KernelExports extends ReadingKernels, SharedKernels {
   addSparse(factor: number, index: number, value: number, count: number, v: number): void;
   scaleDense(factor: number, v: number, width: number): void;
   differenceDense(after: number, before: number, out: number, width: number): void;
+  halfDifference(theirs: number, own: number, half: number, width: number): void;
+  countEntries(rows: number, count: number): number;
+  copyTouched(rows: number, count: number, from: number, to: number): void;
+  listTouched(
+    rows: number,
+    count: number,
+    after: number,
+    before: number,
+    bits: number,
+    words: number,
+    index: number,
+    value: number,
+  ): number;
   countNonZeros(v: number, width: number): number;
   listNonZeros(v: number, width: number, index: number, value: number): number;
   gather(v: number, index: number, count: number, out: number): void;

@@ -2,15 +2,20 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { blockOf, randomRows } from "../../test/support-blocks.ts";
 import { Arena } from "../kernels/arena.ts";
+import { loadKernels } from "../kernels/loader.ts";
+import { sgdRows } from "../kernels/reference/rows.ts";
 import { nextUniform, randomStream } from "../math/random.ts";
 import { createReplica } from "../math/replica.ts";
+import { losses } from "../model/losses.ts";
+import { createSchedule } from "../model/schedule.ts";
+import { createContext } from "./context.ts";
 import { createKernelTask, describeKernelTask, ownedParts } from "./kernel-task.ts";
-import { allRows, listRows } from "./rows.ts";
+import { allRows, listRows, sliceRows } from "./rows.ts";
+import { createUpdateRoom, learnUpdate } from "./update.ts";
 
 const columns = 30;
 
-function makeTask(rows: number) {
-  const arena = new Arena();
+function makeTask(rows: number, arena = new Arena()) {
   const state = randomStream({ seed: 1, purpose: "kernel task" });
   const sizes = [Math.floor(rows / 3), rows - Math.floor(rows / 3)];
   const blocks = sizes.map((count) =>
@@ -88,7 +93,7 @@ test("two workers have different orders, and the same worker the same one again"
 test("a replica in the arena and a plain one hold the same bits after the same updates", () => {
   const { task } = makeTask(60);
   const state = randomStream({ seed: 2, purpose: "kernel replica" });
-  for (const width of [1, 7, 31, 64]) {
+  for (const width of [1, 7, 30, columns + 1]) {
     const [kernel, plain] = [task.createReplica(width), createReplica(width)];
     for (const weight of [1, 0.5, 1 / 3, 0.1]) {
       const dense = Float32Array.from({ length: width }, () => nextUniform(state) - 0.5);
@@ -101,4 +106,78 @@ test("a replica in the arena and a plain one hold the same bits after the same u
     expect(kernel.rows).toBe(plain.rows);
     expect([...kernel.values]).toEqual([...plain.values]);
   }
+});
+
+test("a replica in the arena meets a model with the bits of a plain one, wherever that model lies", () => {
+  const { task } = makeTask(60);
+  const state = randomStream({ seed: 3, purpose: "kernel meeting" });
+  const { width } = task;
+  const [kernel, other] = [task.createReplica(width), task.createReplica(width)];
+  const plain = createReplica(width);
+  for (let round = 0; round < 30; round++) {
+    const drawn = Float32Array.from({ length: width }, () => nextUniform(state) - 0.5);
+    other.apply({ rows: round, delta: drawn });
+    const theirs = round % 2 === 0 ? other.lend() : other.snapshot();
+    const given = { rows: theirs.rows, values: theirs.values.slice() };
+    const [moved, expected] = [kernel.meet(theirs), plain.meet(given)];
+    expect(moved.rows).toBe(expected.rows);
+    expect([...moved.delta]).toEqual([...expected.delta]);
+    expect([...kernel.values]).toEqual([...plain.values]);
+    for (const lent of [theirs.values, moved.delta]) kernel.takeBack(lent);
+  }
+});
+
+test("what is lent is nobody else's until it is taken back, also after the memory grew", () => {
+  const arena = new Arena();
+  const { task } = makeTask(60, arena);
+  const replica = task.createReplica(task.width);
+  const first = replica.lend().values;
+  arena.allocate(8 << 20);
+  const second = replica.lend().values;
+  expect(second.byteOffset).not.toBe(first.byteOffset);
+  replica.takeBack(first);
+  expect(replica.lend().values.byteOffset).toBe(first.byteOffset);
+  // What was never lent is left alone.
+  replica.takeBack(new Float32Array(task.width));
+  expect(replica.lend().values.buffer).not.toBeInstanceOf(ArrayBuffer);
+});
+
+test("few rows on a wide model give the bits of the plain learner, each coordinate once, in order", () => {
+  fc.assert(
+    fc.property(fc.integer(), fc.constantFrom("hinge", "squared"), (seed, loss) => {
+      const stream = randomStream({ seed, purpose: "wide" });
+      const wide = 5000;
+      const arena = new Arena();
+      const shape = { rows: 40, columns: wide, perRow: 12 };
+      const train = [allRows(blockOf(arena, randomRows(stream, shape)))];
+      const context = createContext(arena, loadKernels(arena), { loss, l2: 1e-3, threshold: 0 });
+      const schedule = createSchedule({ name: "optimal", l2: 1e-3, t0: 500 });
+      const room = createUpdateRoom(context, wide + 1);
+      const v = arena.allocateF32(wide + 1);
+      for (let j = 0; j < v.length; j++) v[j] = nextUniform(stream) - 0.5;
+      const list = listRows(arena, train);
+      const state = { v, address: v.byteOffset, width: wide + 1, t: 7, base: 0 };
+      const options = { mode: "local", stride: 2, steps: null } as const;
+      for (const count of [1, 9, 40]) {
+        const { delta } = learnUpdate(
+          context,
+          schedule,
+          room,
+          state,
+          sliceRows(list, 0, count),
+          options,
+        );
+        const copy = v.slice();
+        const scale = Float64Array.from({ length: count }, (_, k) => 500 / (500 + (7 + 2 * k)));
+        const coefficient = new Float64Array(count).fill(1 / (1e-3 * 500));
+        const rows = Array.from({ length: count }, (_, row) => ({ block: train[0]!.block, row }));
+        sgdRows(losses[loss], rows, { read: copy, write: copy }, { scale, coefficient }, 0);
+        const changes = copy.map((x, j) => Math.fround(x - v[j]!));
+        const { index, value } = delta as { index: Uint32Array; value: Float32Array };
+        expect([...index]).toEqual([...changes.keys()].filter((j) => changes[j] !== 0));
+        expect([...value]).toEqual([...changes].filter((x) => x !== 0));
+      }
+    }),
+    { numRuns: 40 },
+  );
 });

@@ -85,6 +85,7 @@ export function createKernelTask(spec: KernelTaskSpec): Task {
   }));
   const room = createUpdateRoom(context, spec.width);
   const scaleAt = (rows: number) => Math.exp(schedule.logScale(rows));
+  const lent = createLentVectors(arena, spec.width);
   const steps = createStepsCounted(arena, () =>
     spec.shares === undefined
       ? featureShares(parts, spec.width)
@@ -94,7 +95,7 @@ export function createKernelTask(spec: KernelTaskSpec): Task {
     name: "rows",
     width: spec.width,
     rows: countRows(parts),
-    createReplica: (width) => kernelReplica(context, width, scaleAt),
+    createReplica: (width) => kernelReplica(context, lent, width, scaleAt),
     columnLoads: () => columnLoads(parts, spec.width),
     createColumnLearner: (seat) => createColumnsLearner(context, schedule, parts, seat),
     createLearner: (seat) =>
@@ -103,21 +104,77 @@ export function createKernelTask(spec: KernelTaskSpec): Task {
   };
 }
 
-/** A replica in the arena, to which the kernels add dense updates: the same bits as the plain one's. */
-function kernelReplica(context: LearnContext, width: number, scale: (rows: number) => number) {
-  const { arena, kernels } = context;
-  const plain = replicaOver(arena.allocateF32(width).fill(0), scale);
-  let room: Float32Array | null = null;
+/** Vectors of a thread's arena that replicas lend: the last one back is the next one out, still in the cache. */
+interface LentVectors {
+  readonly width: number;
+  take(): Float32Array;
+  /** Whether a vector is one of these: not by its buffer, of which a memory has a new one whenever it grows. */
+  has(vector: Float32Array): boolean;
+  takeBack(vector: Float32Array): void;
+}
+
+function createLentVectors(arena: Arena, width: number): LentVectors {
+  const all = new WeakSet<Float32Array>();
+  const back: Float32Array[] = [];
   return {
-    ...plain,
-    apply(this: Replica, update: Update, weight = 1) {
-      if (!isDense(update.delta)) return plain.apply.call(this, update, weight);
-      room ??= arena.allocateF32(width);
-      room.set(update.delta);
-      kernels.addDense(weight, room.byteOffset, this.values.byteOffset, width);
-      this.rows += weight * update.rows;
+    width,
+    take() {
+      const vector = back.pop() ?? arena.allocateF32(width);
+      all.add(vector);
+      return vector;
+    },
+    has: (vector) => all.has(vector),
+    takeBack(vector) {
+      if (all.has(vector)) back.push(vector);
     },
   };
+}
+
+/** A replica in the arena, on which kernels add and average whole vectors: the same bits as the plain one's. */
+function kernelReplica(
+  { arena, kernels }: LearnContext,
+  lent: LentVectors,
+  width: number,
+  scale: (rows: number) => number,
+): Replica {
+  const plain = replicaOver(arena.allocateF32(width).fill(0), scale);
+  const { byteOffset: address } = plain.values;
+  /** Does something with a vector, which is copied first where kernels can't reach it. */
+  const reached = (vector: Float32Array, use: (address: number) => void) => {
+    if (lent.has(vector)) return use(vector.byteOffset);
+    const room = lent.take();
+    room.set(vector);
+    use(room.byteOffset);
+    lent.takeBack(room);
+  };
+  // A server's part of v is narrower than what is lent, and nobody averages it.
+  const whole = width === lent.width ? { meet, lend, takeBack: lent.takeBack } : {};
+  return {
+    ...plain,
+    ...whole,
+    apply(this: Replica, update: Update, weight = 1) {
+      const { rows, delta } = update;
+      if (!isDense(delta)) return plain.apply.call(this, update, weight);
+      reached(delta, (from) => kernels.addDense(weight, from, address, width));
+      this.rows += weight * rows;
+    },
+  };
+
+  function meet(this: Replica, model: Model) {
+    const delta = lent.take();
+    reached(model.values, (theirs) =>
+      kernels.halfDifference(theirs, address, delta.byteOffset, width),
+    );
+    const rows = (model.rows - this.rows) / 2;
+    this.rows += rows;
+    return { rows, delta };
+  }
+
+  function lend(this: Replica) {
+    const values = lent.take();
+    values.set(this.values);
+    return { rows: this.rows, values };
+  }
 }
 
 /**

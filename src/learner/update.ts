@@ -22,6 +22,8 @@ export interface UpdateRoom {
   readonly copy: Float32Array;
   readonly index: Uint32Array;
   readonly value: Float32Array;
+  /** A bit a coordinate, all 0 between updates; words of 64. */
+  readonly touched: Uint32Array;
 }
 
 export function createUpdateRoom(context: LearnContext, width: number): UpdateRoom {
@@ -32,6 +34,7 @@ export function createUpdateRoom(context: LearnContext, width: number): UpdateRo
     copy: arena.allocateF32(width),
     index: arena.allocateU32(listed),
     value: arena.allocateF32(listed),
+    touched: arena.allocateU32(2 * Math.ceil(width / 64)).fill(0),
   };
 }
 
@@ -45,9 +48,14 @@ export function learnUpdate(
   { mode, stride, steps: given }: UpdateOptions,
 ): Update {
   const { copy } = room;
+  const { kernels } = context;
   const local = mode === "local";
   const steps = local ? given : null;
-  if (local) copy.set(replica.v);
+  // Few rows on a wide model: only what they touch is copied and compared. The bits are the same.
+  const sparse =
+    local && !steps && 2 * kernels.countEntries(list.address, list.count) < copy.length;
+  if (sparse) kernels.copyTouched(list.address, list.count, replica.address, copy.byteOffset);
+  else if (local) copy.set(replica.v);
   else copy.fill(0);
   const read = local ? copy.byteOffset : replica.address;
   for (let start = 0; start < list.count; start += chunkRows) {
@@ -62,9 +70,9 @@ export function learnUpdate(
       steps,
     });
   }
+  if (sparse) return { rows: list.count, delta: touchedIn(context, room, replica, list) };
   if (local) {
     const { byteOffset } = copy;
-    const { kernels } = context;
     const { address, width } = replica;
     if (steps) {
       kernels.differenceCounted(byteOffset, address, steps.byteOffset, byteOffset, width);
@@ -80,6 +88,26 @@ export function deltaIn({ kernels }: LearnContext, { copy, index, value }: Updat
   const { byteOffset, length } = copy;
   if (2 * kernels.countNonZeros(byteOffset, length) >= length) return copy.slice();
   const count = kernels.listNonZeros(byteOffset, length, index.byteOffset, value.byteOffset);
+  return { index: index.slice(0, count), value: value.slice(0, count) };
+}
+
+/** What the rows of the list have changed in the room's copy. */
+function touchedIn(
+  { kernels }: LearnContext,
+  { copy, index, value, touched }: UpdateRoom,
+  { address }: Replica,
+  list: RowList,
+): Delta {
+  const count = kernels.listTouched(
+    list.address,
+    list.count,
+    copy.byteOffset,
+    address,
+    touched.byteOffset,
+    touched.length / 2,
+    index.byteOffset,
+    value.byteOffset,
+  );
   return { index: index.slice(0, count), value: value.slice(0, count) };
 }
 

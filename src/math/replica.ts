@@ -24,8 +24,14 @@ export interface Replica {
   readonly scale: Scale;
   /** v += weight * delta, T += weight * rows. */
   apply(update: Update, weight?: number): void;
+  /** Moves v and T halfway to a model's; returns what that added, in room that is lent. */
+  meet(model: Model): Update & { readonly delta: Float32Array };
   /** A copy in v-space. */
   snapshot(): Model;
+  /** A copy in v-space, in room that is lent: for those who make many and keep few. */
+  lend(): Model;
+  /** Takes back what `lend` or `meet` gave out, once nobody will read it; what never comes back is lost. */
+  takeBack(lent: Float32Array): void;
   /** Overwrites v from coordinate `offset` on, and T. */
   load(model: Model, offset?: number): void;
   /** A copy in w-space: s(T) * v, each product rounded to f32. */
@@ -41,7 +47,19 @@ export function createReplica(width: number, scale: Scale = scaleOne): Replica {
 
 /** A replica whose v is this array, for memory that somebody else gave out. */
 export function replicaOver(values: Float32Array, scale: Scale): Replica {
-  return { rows: 0, values, scale, apply, snapshot, load, weights, setWeights };
+  return {
+    rows: 0,
+    values,
+    scale,
+    apply,
+    meet,
+    snapshot,
+    lend: snapshot,
+    takeBack,
+    load,
+    weights,
+    setWeights,
+  };
 }
 
 function apply(this: Replica, update: Update, weight = 1): void {
@@ -49,9 +67,26 @@ function apply(this: Replica, update: Update, weight = 1): void {
   this.rows += weight * update.rows;
 }
 
+function meet(this: Replica, model: Model) {
+  const delta = halfDifference(model.values, this.values);
+  const update = { rows: (model.rows - this.rows) / 2, delta };
+  this.apply(update);
+  return update;
+}
+
+/** Half of what one vector is above another, each difference rounded to f32. */
+export function halfDifference(theirs: Float32Array, own: Float32Array): Float32Array {
+  const half = new Float32Array(own.length);
+  for (let i = 0; i < half.length; i++) half[i] = Math.fround(theirs[i]! - own[i]!) / 2;
+  return half;
+}
+
 function snapshot(this: Replica): Model {
   return { rows: this.rows, values: this.values.slice() };
 }
+
+/** Plain arrays are the garbage collector's affair. */
+function takeBack(): void {}
 
 function load(this: Replica, model: Model, offset = 0): void {
   this.values.set(model.values, offset);

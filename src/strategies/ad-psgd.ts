@@ -276,7 +276,7 @@ function absorb(
       proceed(state, replica, now, out);
       return concludeDone(state, out);
     case "received":
-      absorbReceived(state.exchanges, from, body);
+      absorbReceived(state.exchanges, replica, { from, body });
       return concludeLeave(state, out);
     case "invite":
       if (state.exhausted) return out.push({ kind: "send", to: from, body: { kind: "resting" } });

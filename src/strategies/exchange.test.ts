@@ -53,8 +53,9 @@ describe("a death settles open exchanges at the change of view, and the drift is
     const out: Effect<ExchangeMessage>[] = [];
     const exchanges = createExchanges();
     const body: Offer = { kind: "offer", k: 1, rows: 4, values: Float32Array.from([6, 8]) };
-    absorbOffer(exchanges, replicaOf(0, 0), { from: 5, body }, out);
-    absorbReceived(exchanges, 5, { kind: "received", k: 1 });
+    const replica = replicaOf(0, 0);
+    absorbOffer(exchanges, replica, { from: 5, body }, out);
+    absorbReceived(exchanges, replica, { from: 5, body: { kind: "received", k: 1 } });
     settle(exchanges, { rank: 0, member: 5 }, out);
     expect(reportsOf(out)).toEqual([]);
   });

@@ -19,8 +19,8 @@
  * Invariant: between two members that stay alive an exchange happens exactly once on both.
  */
 import { addDuration, type DeadlineRule, type Durations, deadlineOf } from "../math/deadline.ts";
-import type { Replica } from "../math/replica.ts";
-import { type Delta, isDense, toDense } from "../math/update.ts";
+import { halfDifference, type Model, type Replica } from "../math/replica.ts";
+import { type Delta, isDense, toDense, type Update } from "../math/update.ts";
 import { packPart, type Thinning, unpackOwn } from "../wire/carry.ts";
 import { type Unpacked, unpackDelta } from "../wire/packed.ts";
 import type { MessageBody, Outbox } from "./strategy.ts";
@@ -101,7 +101,7 @@ export function begin(
 
 /** x_i as it travels: rounding it moves no sum, since both sides change by the D that follows from it. */
 function offered(replica: Replica, thinning: Thinning): { rows: number; values: Vector } {
-  if (!isThin(thinning)) return replica.snapshot();
+  if (!isThin(thinning)) return replica.lend();
   const { values } = thinning;
   return { rows: replica.rows, values: packPart(replica.values, { ...wholeUpdates, values }) };
 }
@@ -140,12 +140,10 @@ export function absorbOffer(
     out.push({ kind: "drop", from, reason: theirs.fault });
     return false;
   }
-  const half = halfDifference(toDense(theirs.delta, replica.values.length), replica.values);
-  const values = isThin(thinning) ? packPart(half, thinning) : half;
-  const rows = (body.rows - replica.rows) / 2;
-  // What both apply is D as it travels.
-  const delta = values === half ? half : unpackOwn(values as Uint8Array, half.length);
-  replica.apply({ rows, delta });
+  const model = { rows: body.rows, values: denseOf(theirs.delta, replica) };
+  const { rows, delta, values } = isThin(thinning)
+    ? meetInPart(replica, model, thinning)
+    : meetWhole(replica, model);
   const difference: Difference = { kind: "difference", k: body.k, rows, values };
   answered.set(from, { k: body.k, difference, delta });
   out.push({ kind: "send", to: from, body: difference });
@@ -156,10 +154,28 @@ function readVector(values: Vector, { values: { length } }: Replica): Unpacked {
   return values instanceof Uint8Array ? unpackDelta(values, length) : { delta: values };
 }
 
-function halfDifference(theirs: Float32Array, own: Float32Array): Float32Array {
-  const half = new Float32Array(own.length);
-  for (let i = 0; i < half.length; i++) half[i] = (theirs[i]! - own[i]!) / 2;
-  return half;
+function denseOf(delta: Delta, { values }: Replica): Float32Array {
+  return isDense(delta) ? delta : toDense(delta, values.length);
+}
+
+/** D, applied; as it was, and as it travels. */
+interface Meeting extends Update {
+  readonly values: Vector;
+}
+
+function meetWhole(replica: Replica, model: Model): Meeting {
+  const { rows, delta } = replica.meet(model);
+  return { rows, delta, values: delta };
+}
+
+function meetInPart(replica: Replica, model: Model, thinning: Thinning): Meeting {
+  const values = packPart(halfDifference(model.values, replica.values), thinning);
+  const update = {
+    rows: (model.rows - replica.rows) / 2,
+    delta: unpackOwn(values, model.values.length),
+  };
+  replica.apply(update);
+  return { ...update, values };
 }
 
 /** Ends the open exchange: takes D out of the own replica. False when it was not the open one. */
@@ -180,16 +196,27 @@ export function absorbDifference(
     return false;
   }
   replica.apply({ rows: body.rows, delta: read.delta }, -1);
+  takeBack(replica, open.offer.values);
   addDuration(exchanges.durations, now - open.since);
   exchanges.open = null;
   out.push({ kind: "send", to: from, body: { kind: "received", k: body.k } });
   return true;
 }
 
+/** Nobody reads the values of a past k: if they still travel somewhere, they are dropped by k alone. */
+function takeBack(replica: Replica, values: Vector): void {
+  if (values instanceof Float32Array) replica.takeBack(values);
+}
+
 /** Forgets a D that has been taken. */
-export function absorbReceived({ answered }: Exchanges, from: number, { k }: Received): void {
+export function absorbReceived(
+  { answered }: Exchanges,
+  replica: Replica,
+  { from, body: { k } }: { from: number; body: Received },
+): void {
   const last = answered.get(from);
   if (last?.k !== k) return;
+  if (last.difference) takeBack(replica, last.difference.values);
   last.difference = null;
   last.delta = null;
 }

@@ -31,11 +31,13 @@ export {
   countNonZeros,
   differenceDense,
   gather,
+  halfDifference,
   listNonZeros,
   moveAverage,
   scaleDense,
   squaredNorm,
 } from "./vectors";
+export { copyTouched, countEntries, listTouched } from "./touched";
 export { toFloat } from "./number";
 export { countText, parseText } from "./parse";
 export { xxh64Add, xxh64Finish, xxh64Start } from "./xxh64";

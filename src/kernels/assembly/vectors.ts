@@ -38,6 +38,25 @@ export function differenceDense(after: usize, before: usize, out: usize, width: 
   for (; k < end; k += 4) store<f32>(out + k, load<f32>(after + k) - load<f32>(before + k));
 }
 
+/** half[j] = (theirs[j] - own[j]) / 2, own[j] += half[j]: the move halfway to theirs, and what it adds. */
+export function halfDifference(theirs: usize, own: usize, half: usize, width: u32): void {
+  const end = <usize>width << 2;
+  const wide = end & ~15;
+  const halves = f32x4.splat(0.5);
+  let k: usize = 0;
+  for (; k < wide; k += 16) {
+    const mine = v128.load(own + k);
+    const move = f32x4.mul(halves, f32x4.sub(v128.load(theirs + k), mine));
+    v128.store(half + k, move);
+    v128.store(own + k, f32x4.add(mine, move));
+  }
+  for (; k < end; k += 4) {
+    const move: f32 = 0.5 * (load<f32>(theirs + k) - load<f32>(own + k));
+    store<f32>(half + k, move);
+    store<f32>(own + k, load<f32>(own + k) + move);
+  }
+}
+
 /** How many of v's coordinates are not 0: whether an update is smaller as a list. */
 export function countNonZeros(v: usize, width: u32): u32 {
   const end = <usize>width << 2;
