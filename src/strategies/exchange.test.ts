@@ -33,7 +33,7 @@ describe("a death settles open exchanges at the change of view, and the drift is
     const out: Effect<ExchangeMessage>[] = [];
     const exchanges = createExchanges();
     begin(exchanges, replicaOf(1, 2), { to: 5, now: 0 }, out);
-    settle(exchanges, { rank: 0, member: 5 }, out);
+    settle(exchanges, { rank: 0, member: 5, left: false }, out);
     expect(exchanges.open).toBeNull();
     expect(reportsOf(out)).toEqual([{ kind: "settled", rank: 0, member: 5, drift: 0 }]);
   });
@@ -45,7 +45,7 @@ describe("a death settles open exchanges at the change of view, and the drift is
     const body: Offer = { kind: "offer", k: 1, rows: 4, values: Float32Array.from([6, 8]) };
     absorbOffer(exchanges, replica, { from: 5, body }, out);
     expect([...replica.values, replica.rows]).toEqual([3, 4, 2]);
-    settle(exchanges, { rank: 0, member: 5 }, out);
+    settle(exchanges, { rank: 0, member: 5, left: false }, out);
     expect(reportsOf(out)).toEqual([{ kind: "settled", rank: 0, member: 5, drift: 5 }]);
   });
 
@@ -56,7 +56,7 @@ describe("a death settles open exchanges at the change of view, and the drift is
     const replica = replicaOf(0, 0);
     absorbOffer(exchanges, replica, { from: 5, body }, out);
     absorbReceived(exchanges, replica, { from: 5, body: { kind: "received", k: 1 } });
-    settle(exchanges, { rank: 0, member: 5 }, out);
+    settle(exchanges, { rank: 0, member: 5, left: false }, out);
     expect(reportsOf(out)).toEqual([]);
   });
 });
