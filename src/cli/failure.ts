@@ -71,10 +71,14 @@ function missingPackage(error: unknown): string | undefined {
   return name && optionalPackages[name];
 }
 
+const arenaAdvice =
+  "rows and weights share one WebAssembly memory: renumber or hash large ids, take fewer workers, or train on fewer rows";
+
 function describeFailure(error: unknown): string {
   const { message } = describeError(error);
   const missing = missingPackage(error);
   if (missing !== undefined) return missing;
+  if (/^Cannot allocate .* as the arena ends/.test(message)) return `${message}: ${arenaAdvice}`;
   if (!isBug(error)) return message;
   return `unexpected error: ${message} (a bug of glissade; please report it with the lines below)`;
 }

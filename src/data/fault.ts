@@ -65,6 +65,10 @@ function findBinary(line: Uint8Array, from: number): Omit<FaultNote, "lineOfChun
   const at = token.findIndex((byte) => byte < 32 || byte > 126);
   if (at < 0) return undefined;
   const byte = token[at]!;
+  if (from === 0 && (byte === 0xff || byte === 0xfe) && byte + line[1]! === 0x1fd) {
+    const hint = "convert it (iconv -f UTF-16 -t UTF-8)";
+    return { column: 1, found: "UTF-16 text", expected: "text in ASCII or UTF-8", hint };
+  }
   const lone = byte === 13;
   return {
     column: from + at + 1,

@@ -83,7 +83,7 @@ export function plainLine(event: RunEvent, verbose = false): string | null {
     }
     case "loading":
       if (!event.done) return null;
-      return `read ${formatCount(event.rows)} rows, ${cacheText(event)}${formatSize(event.bytes)}, in ${formatSeconds(event.time)}`;
+      return `read ${formatCount(event.rows)} ${event.rows === 1 ? "row" : "rows"}, ${cacheText(event)}${formatSize(event.bytes)}, in ${formatSeconds(event.time)}`;
     case "calibrated":
       return `${event.setting} ${typeof event.value === "number" ? formatNumber(event.value) : event.value}: ${event.reason} (${formatSeconds(event.seconds)})`;
     case "evaluated":

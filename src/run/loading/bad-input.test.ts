@@ -1,4 +1,5 @@
 /** Each way in which input can be bad gives one line that says where, found, expected, what to do. */
+import { execFileSync } from "node:child_process";
 import {
   appendFileSync,
   chmodSync,
@@ -8,6 +9,7 @@ import {
   utimesSync,
   writeFileSync,
 } from "node:fs";
+import { writeFile } from "node:fs/promises";
 import { gzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
 import { folderOf } from "../../../test/support-files.ts";
@@ -59,6 +61,7 @@ describe("rows", () => {
 test.each([
   ["an image", Buffer.from("\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "latin1"), "found byte 0x89"],
   ["zeros", Buffer.alloc(1000), "found byte 0x00"],
+  ["UTF-16", Buffer.from("\ufeff1 1:1\n", "utf16le"), "found UTF-16 text"],
   ["a page", Buffer.from("<!doctype html>\n"), 'found "<!doctype"'],
   ["a table", Buffer.from("label,a,b\n1,2,3\n"), 'found "label,a,b"'],
 ])("binary rubbish: %s", async (_, content, found) => {
@@ -195,6 +198,26 @@ describe("compressed files", () => {
       rest: Buffer.concat([zstdFrame("1 1:1\n"), Buffer.from("abcde")]),
     });
     expect((await failureOf(path("rest"))).message).toContain("bytes that start no frame");
+  });
+});
+
+describe("a pipe with a name", () => {
+  const pipe = (path: string) => execFileSync("mkfifo", [path]);
+
+  test.each(["plain", "gzip"])("is opened once, and read as a stream: %s", async (form) => {
+    const { path } = folderOf({});
+    pipe(path("pipe"));
+    const rows = "1 1:1\n0 2:1\n";
+    const written = writeFile(path("pipe"), form === "gzip" ? gzipSync(rows) : rows);
+    expect((await loadDataset(path("pipe"), { cache: "on" })).rows).toBe(2);
+    await written;
+  });
+
+  test("without a writer is no wait that a signal cannot end", async () => {
+    const { path } = folderOf({});
+    pipe(path("pipe"));
+    const signal = AbortSignal.timeout(50);
+    await expect(loadDataset(path("pipe"), { signal })).rejects.toThrow("timeout");
   });
 });
 

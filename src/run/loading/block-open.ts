@@ -1,5 +1,5 @@
 /** Opens a block file and checks its header and manifest; blocks are checked when they are read. */
-import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readSync, statSync } from "node:fs";
 import {
   type BlockFileManifest,
   blockFileHeaderBytes,
@@ -24,9 +24,10 @@ export interface BlockFile {
 export function isBlockFile(path: string): boolean {
   if (path === "-") return false;
   try {
+    // A pipe is opened once only, by who reads it: opening it waits for a writer, and closing it sends him away.
+    if (!statSync(path).isFile()) return false;
     const file = openSync(path, "r");
     try {
-      if (!fstatSync(file).isFile()) return false;
       const head = new Uint8Array(4);
       return readSync(file, head, 0, 4, 0) === 4 && isBlockFileHead(head);
     } finally {

@@ -1,6 +1,8 @@
 import type { Stats } from "node:fs";
-import { createReadStream, type ReadStream } from "node:fs";
+import { constants, createReadStream, openSync, statSync } from "node:fs";
 import { type FileHandle, open, stat } from "node:fs/promises";
+import { Socket } from "node:net";
+import type { Readable } from "node:stream";
 import { InputError } from "../../data/input-error.ts";
 import { type Compression, compressionOf, decompressed, decompressedFile } from "./decompress.ts";
 import { StreamSampler } from "./fingerprint.ts";
@@ -39,15 +41,29 @@ export async function openSource(
   { signal, threads = 1 }: { signal?: AbortSignal | undefined; threads?: number } = {},
 ): Promise<OpenSource> {
   if (name !== "-" && (await isRegular(name))) return openFile(name, threads);
-  const [shown, stream] =
-    name === "-"
-      ? [standardInput, process.stdin as unknown as ReadStream]
-      : [name, createReadStream(name)];
+  const [shown, stream] = name === "-" ? [standardInput, process.stdin] : [name, streamOf(name)];
   // A stream may not say anything for long: a signal ends the wait.
   const interrupt = () => stream.destroy();
   signal?.addEventListener("abort", interrupt);
   stream.once("close", () => signal?.removeEventListener("abort", interrupt));
   return openStream(shown, stream);
+}
+
+const standardInputNames = ["/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"];
+
+/**
+ * A pipe or device. Waiting for a pipe's writer, or for somebody to type, must not block a thread of Node's
+ * pool: the process could not end while it does.
+ */
+function streamOf(name: string): Readable {
+  if (standardInputNames.includes(name)) return process.stdin;
+  if (statSync(name, { throwIfNoEntry: false })?.isFIFO() !== true) return createReadStream(name);
+  try {
+    const fd = openSync(name, constants.O_RDONLY | constants.O_NONBLOCK);
+    return new Socket({ fd, readable: true, writable: false });
+  } catch (error) {
+    throw unreadableFile(name, error as NodeJS.ErrnoException);
+  }
 }
 
 /** False for pipes and devices: they have no size, and can be read once, from the start. */
@@ -119,7 +135,7 @@ async function openFile(name: string, threads: number): Promise<OpenSource> {
   };
 }
 
-async function openStream(name: string, stream: ReadStream): Promise<OpenSource> {
+async function openStream(name: string, stream: Readable): Promise<OpenSource> {
   const counted = countBytes(name, stream);
   const raw = new PieceReader(counted.pieces);
   const head = await raw.peek(magicBytes);
