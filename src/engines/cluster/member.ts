@@ -125,7 +125,7 @@ export class ClusterMember {
     this.#host = createHost({ ...job, rank, incarnation, initial }, strategy, task, {
       now: () => this.#now(),
       send: (to, body) => this.#send(to, encodeFrame(body)),
-      wake: (after) => this.#after(after, () => this.#wake()),
+      wake: (after) => this.#wakeAt(this.#now() + after),
     });
     this.#connect(seated);
     this.#server.serving = true;
@@ -300,6 +300,11 @@ export class ClusterMember {
     if (!life || processOf(life.incarnation) !== incarnation) return;
     becomeBereaved(host.state, rank);
     this.#wake();
+  }
+
+  /** Never early, as timers are after a long step: a strategy takes an early wake for one that no longer matters. */
+  #wakeAt(at: number): void {
+    this.#after(at - this.#now(), () => (this.#now() < at ? this.#wakeAt(at) : this.#wake()));
   }
 
   #wake(): void {
