@@ -133,6 +133,7 @@ export function fillWindow(
   for (let part = 0; part < parts.length; part++) {
     partOf.fill(part, firstRun[part]!, firstRun[part + 1] ?? runs);
   }
+  const addresses = parts.map(({ block }) => block.byteOffset);
   let at = options.start;
   for (const run of plan.runs) {
     const part = partOf[run]!;
@@ -148,7 +149,7 @@ export function fillWindow(
       continue;
     }
     for (let k = from; k < from + count; k++, at++) {
-      pairs[2 * at] = block.byteOffset;
+      pairs[2 * at] = addresses[part]!;
       pairs[2 * at + 1] = rows[k]!;
       if (positions) positions[at] = rowsBefore[part]! + rows[k]!;
     }

@@ -67,7 +67,7 @@ function decideMerge(
     critical() {
       serialStep = decideStep(task, context, { ...question, port });
       const rate = serialStep.scheduleOf(1).rate(trainRows);
-      return criticalBatch({ eigenvalue: largestEigenvalue(context.arena, sample, width), rate });
+      return criticalBatch({ eigenvalue: largestEigenvalue(context.arena, sample(), width), rate });
     },
   });
   port.emit({

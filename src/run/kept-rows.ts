@@ -29,7 +29,7 @@ export interface KeptRows {
   /** About as many as asked for, in their own order. */
   readonly sample: RowList;
   /** Some of the sample in random order, close together: rates are tried on them again and again. */
-  readonly tried: RowList;
+  readonly tried: () => RowList;
 }
 
 export function keepRows(
@@ -52,8 +52,15 @@ export function keepRows(
   }
   arena.release(room.byteOffset, room.byteLength);
   const all = sample.list(arena);
-  const tried = close(drawFrom(arena, all, rule));
-  return { held: held.list(arena), sample: all, tried };
+  let tried: RowList | null = null;
+  return {
+    held: held.list(arena),
+    sample: all,
+    tried() {
+      tried ??= close(drawFrom(arena, all, rule));
+      return tried;
+    },
+  };
 }
 
 /** Rows of a list in random order, up to as many as rates are tried on. */

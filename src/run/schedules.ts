@@ -20,7 +20,8 @@ export interface StepChoice {
 }
 
 export interface StepSample {
-  readonly rows: RowList;
+  /** Rows to try rates on; asked for where a rate is calibrated. */
+  readonly rows: () => RowList;
   /** A replica to try rates on; what it held is lost. */
   readonly replica: Replica;
   /** Weights of `--init`, or null for zero. */
@@ -104,7 +105,7 @@ function fromRate(
   const chosen = sample.chosen ?? null;
   const found =
     given === "auto" && chosen === null
-      ? calibrateRate(context, scheduleOf, sample.replica, sample.rows, {
+      ? calibrateRate(context, scheduleOf, sample.replica, sample.rows(), {
           rate: powerOfTwoBelow(1 / sample.meanSquaredNorm),
           weights: sample.start,
           learn: sample.learn,
@@ -117,7 +118,7 @@ function fromRate(
     spec: specOf(rate),
     scheduleOf: (factor) => scheduleOf(rate * factor),
     text: textOf(rate),
-    calibrated: found ? { tries: found.tries, rows: sample.rows.count } : null,
+    calibrated: found ? { tries: found.tries, rows: sample.rows().count } : null,
   };
 }
 

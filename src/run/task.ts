@@ -35,7 +35,7 @@ export interface Task {
   /** What rules and the choice of the best weights look at: validation rows, or some training rows. */
   readonly judged: RowList;
   /** Rows for calibration, chosen by hash of the seed. */
-  readonly sample: RowList;
+  readonly sample: () => RowList;
   readonly meanSquaredNorm: number;
   /** The two labels of a classifier, negative first. */
   readonly labels: readonly [number, number] | null;
