@@ -112,7 +112,7 @@ function verboseLine(event: RunEvent): string | null {
     case "progress":
       return `rank ${event.rank}: ${formatCount(event.rows)} rows`;
     case "waiting":
-      return `rank ${event.rank} waited ${formatSeconds(event.until - event.since)} for ${event.for}`;
+      return `rank ${event.rank} waits for ${event.for}, until ${formatSeconds(event.until)} of the run at the latest`;
     default:
       return null;
   }

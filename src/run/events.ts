@@ -73,7 +73,7 @@ export interface Evaluated {
   readonly best: boolean;
 }
 
-/** A member waited for another. */
+/** A member waits for another, for more than a moment. */
 export interface Waiting {
   readonly kind: "waiting";
   readonly rank: number;

@@ -53,6 +53,10 @@ function tellEvent(event: ClusterEvent, emit: (body: RunEventBody) => void): voi
     case "denied":
     case "rejected":
       return emit(faultOf(event));
+    case "waiting": {
+      const { rank, whom, since, until } = event;
+      return emit({ kind: "waiting", rank, for: whom, since, until });
+    }
     case "joined":
     case "left":
     case "listening":

@@ -3,7 +3,6 @@
  * process coordinates: it is not on the path of messages, and judges snapshots off the members' path.
  */
 import { createHash, randomUUID } from "node:crypto";
-import { setTimeout as delay } from "node:timers/promises";
 import { viewBlock } from "../../data/block.ts";
 import { Arena } from "../../kernels/arena.ts";
 import { featureShares } from "../../learner/anticipation.ts";
@@ -20,9 +19,10 @@ import { digestsOf } from "./gate.ts";
 import type { RunIdentity } from "./handshake.ts";
 import type { Begun, ClusterJob, RemoteTask } from "./job.ts";
 import type { Launch } from "./launcher.ts";
-import { endSecondsMax, launchSecondsMax } from "./limits.ts";
+import { endSecondsMax, gatherSecondsMax, launchSecondsMax } from "./limits.ts";
 import { type Limits, limitDefaults } from "./protection.ts";
 import { rowParts } from "./row-parts.ts";
+import { waitFor } from "./wait.ts";
 
 /** What the engine takes: the plan of any engine, with task and strategy as data. */
 export interface ClusterPlan extends Omit<RunPlan, "strategy" | "task"> {
@@ -69,12 +69,34 @@ export async function runCluster(plan: ClusterPlan): Promise<EngineResult> {
   const stop = () => coordinator.stop();
   plan.signal?.addEventListener("abort", stop);
   if (plan.signal?.aborted) stop();
+  const late = setTimeout(
+    () => failUngathered(coordinator, plan.cluster),
+    1000 * gatherSecondsOf(plan.cluster),
+  );
   try {
     if (!cluster.launch) return await coordinator.result();
     return await runLaunched(coordinator, full, port, cluster as LaunchSetting);
   } finally {
+    clearTimeout(late);
     plan.signal?.removeEventListener("abort", stop);
   }
+}
+
+function gatherSecondsOf({ launch }: ClusterSetting): number {
+  return launch ? launchSecondsMax : gatherSecondsMax;
+}
+
+function failUngathered(coordinator: Coordinator, setting: ClusterSetting): void {
+  const { missing } = coordinator;
+  if (missing.length === 0) return;
+  const hint = setting.launch
+    ? ": see their log files, and that their hosts reach this one"
+    : ": start them with glissade worker --join";
+  coordinator.fail(
+    new ClusterError(
+      `Members ${missing.join(", ")} did not join within ${gatherSecondsOf(setting)} s${hint}`,
+    ),
+  );
 }
 
 type LaunchSetting = ClusterSetting & { readonly launch: Launch };
@@ -87,27 +109,14 @@ async function runLaunched(
 ): Promise<EngineResult> {
   const join = reachedAt.map((host) => `${host}:${port}`).join(",");
   const orders = seatsOf(full).map((_, rank) => ({ join, environment, rank }));
-  const timer = setTimeout(() => {
-    const { missing } = coordinator;
-    if (missing.length === 0) return;
-    const ranks = missing.join(", ");
-    coordinator.fail(
-      new ClusterError(
-        `Members ${ranks} did not join within ${launchSecondsMax} s: see their log files, and that their hosts reach ${join}`,
-      ),
-    );
-  }, 1000 * launchSecondsMax);
-  try {
-    await using launched = await launch(orders, ({ rank, reason }) =>
-      coordinator.processEnded(rank, reason),
-    );
-    const result = await coordinator.result();
-    // One that is stopped never ends by itself: it is ended when this scope is left.
-    await Promise.race([launched.ended, delay(1000 * endSecondsMax, null, { ref: false })]);
-    return result;
-  } finally {
-    clearTimeout(timer);
-  }
+  await using launched = await launch(orders, ({ rank, reason }) =>
+    coordinator.processEnded(rank, reason),
+  );
+  const result = await coordinator.result();
+  // One that is stopped never ends by itself: it is ended when this scope is left.
+  const bound = { whom: "processes to end", secondsMax: endSecondsMax };
+  await waitFor(bound, launched.ended).catch(() => {});
+  return result;
 }
 
 function columnsRefused({ strategy, task }: RunPlan) {
@@ -124,6 +133,7 @@ function optionsOf(plan: ClusterPlan, full: RunPlan): CoordinatorOptions {
     identity: identityOf(plan),
     ...{ listen: cluster.listen, portRange: cluster.portRange ?? null },
     ...{ credentials: cluster.credentials, limits: cluster.limits ?? limitDefaults },
+    gatherSeconds: gatherSecondsOf(cluster),
     jobFor: (rank, begun) => jobFor(plan, full, rank, begun),
     rowsFor: ({ segments: wanted }) =>
       rows ? rowParts(rows, segments, new Set(wanted)) : ([] as const),

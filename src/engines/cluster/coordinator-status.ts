@@ -3,22 +3,24 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { StatusReplySchema } from "./generated/glissade/cluster/v1/cluster_pb.ts";
 import { ownHandshake, type RunIdentity } from "./handshake.ts";
 import { nameOf, type Roster } from "./roster.ts";
+import { waitsNow } from "./wait.ts";
 
 /** Members, what each does, and every wait with whom, since when and until when. */
 export function coordinatorStatus(
   identity: RunIdentity,
   { seats, entries, view }: Roster,
-  { state, seconds }: { state: string; seconds: number },
+  { state, seconds, gatherSeconds }: { state: string; seconds: number; gatherSeconds: number },
 ): MessageInitShape<typeof StatusReplySchema> {
   const known = [...entries.values()].toSorted((a, b) => a.rank - b.rank);
   const waits = seats.flatMap((_, rank) =>
     entries.has(rank)
       ? []
-      : [{ whom: `${nameOf(rank, seats)} to join`, since: 0, until: Number.POSITIVE_INFINITY }],
+      : [{ whom: `${nameOf(rank, seats)} to join`, since: 0, until: gatherSeconds }],
   );
   return {
     handshake: ownHandshake(identity),
-    ...{ role: "coordinator", state, view: view.id, seconds, waits },
+    ...{ role: "coordinator", state, view: view.id, seconds },
+    waits: [...waits, ...waitsNow(seconds)],
     members: known.map((entry) => ({
       ...{ rank: entry.rank, incarnation: entry.incarnation, role: entry.seat.role },
       ...{ state: entry.state, address: entry.address },

@@ -11,7 +11,7 @@ import { createTelemetry } from "../telemetry.ts";
 import { ClusterError } from "./cluster-error.ts";
 import { coordinatorStatus } from "./coordinator-status.ts";
 import type { Credentials } from "./credentials.ts";
-import type { ClusterEvent } from "./events.ts";
+import { type ClusterEvent, tellWait } from "./events.ts";
 import type {
   JoinRequest,
   RowsRequest,
@@ -60,6 +60,8 @@ export interface CoordinatorOptions {
   readonly portRange?: { readonly low: number; readonly high: number } | null;
   readonly jobFor: (rank: number, begun: Begun | null) => ClusterJob;
   readonly rowsFor: ClusterHandlers["rows"];
+  /** Members must have joined within this time. */
+  readonly gatherSeconds: number;
   readonly observe?: Observer;
   readonly onEvent: (event: ClusterEvent) => void;
 }
@@ -125,14 +127,16 @@ export class Coordinator {
 
   /** Listens for members; returns the port. */
   async listen(): Promise<number> {
-    const { listen, portRange, rowsFor, identity } = this.#options;
+    const { listen, portRange, rowsFor, identity, gatherSeconds } = this.#options;
     this.#server = await ClusterServer.listen({
       ...{ listen, guard: this.#guard, portRange: portRange ?? null },
       handlers: {
         join: (request, peer) => this.#join(request, peer),
         rows: (request) => this.#rows(request, rowsFor),
         status: () =>
-          coordinatorStatus(identity, this.#roster, { state: this.#phase, seconds: this.#now() }),
+          coordinatorStatus(identity, this.#roster, {
+            ...{ state: this.#phase, seconds: this.#now(), gatherSeconds },
+          }),
         snapshot: async () => {
           throw new Refusal("the coordinator holds no replica: ask a member", "unimplemented");
         },
@@ -304,6 +308,7 @@ export class Coordinator {
       case "progress": {
         const { kind, ...counts } = tale;
         Object.assign(entry, counts);
+        tellWait(entry, this.#now(), (event) => this.#say(event));
         return this.#pacer.judge();
       }
       case "lease":

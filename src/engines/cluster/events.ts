@@ -1,5 +1,7 @@
 /** What a coordinator says while it works, and the models it has judged. */
 import type { Model } from "../../math/replica.ts";
+import type { MemberWait } from "./job.ts";
+import { waitToldSeconds } from "./limits.ts";
 import type { LimitName } from "./protection.ts";
 
 /** A model as it was after an epoch. */
@@ -34,6 +36,8 @@ export type ClusterEvent =
       readonly action: string;
     }
   | { readonly kind: "left"; readonly rank: number; readonly name: string }
+  /** A member waits for long. */
+  | ({ readonly kind: "waiting"; readonly rank: number } & MemberWait)
   /** A limit was reached: what was too much was refused. */
   | {
       readonly kind: "limit";
@@ -58,3 +62,15 @@ export type ClusterEvent =
       readonly name: string;
       readonly reason: string;
     };
+
+/** Tells a wait of a member once, when it has lasted for long. */
+export function tellWait(
+  member: { readonly rank: number; readonly wait: MemberWait | null; waitTold: number | null },
+  now: number,
+  say: (event: ClusterEvent) => void,
+): void {
+  const { rank, wait } = member;
+  if (!wait || now - wait.since < waitToldSeconds || member.waitTold === wait.since) return;
+  member.waitTold = wait.since;
+  say({ kind: "waiting", rank, ...wait });
+}

@@ -1,11 +1,11 @@
 /** Finds the coordinator among all places it may be at. */
-import { setTimeout as delay } from "node:timers/promises";
 import { ClusterError } from "./cluster-error.ts";
 import type { Credentials } from "./credentials.ts";
 import { Cluster } from "./generated/glissade/cluster/v1/cluster_pb.ts";
 import { joinSecondsMax, probeSecondsMax, reconnectMsMax, reconnectMsMin } from "./limits.ts";
 import { CallError, callUnary, createClient } from "./rpc.ts";
 import { type Lookup, readTargets, resolveTargets } from "./targets.ts";
+import { pause } from "./wait.ts";
 
 interface Search {
   readonly join: string;
@@ -50,7 +50,7 @@ export async function findRun(search: Search): Promise<string> {
     const line = `no coordinator at ${join} yet, asked ${addresses.join(", ") || "nobody"}; trying for ${secondsMax} s`;
     if (line !== told) log(line);
     told = line;
-    await delay(waitMs);
+    await pause({ whom: `the coordinator at ${join}`, secondsMax: waitMs / 1000 });
   }
 }
 

@@ -7,6 +7,7 @@ import { fetchModels } from "./member-calls.ts";
 import { advanceGrants, type Grants } from "./paces.ts";
 import { type HeldModel, snapshotModel } from "./results.ts";
 import { liveEntries, type Roster, type RosterEntry } from "./roster.ts";
+import { pause } from "./wait.ts";
 
 /** Called with a model every so many epochs; true stops the run. */
 export interface Observer {
@@ -74,7 +75,7 @@ export class Judge {
       try {
         return await fetchModels(this.#members(), { after, credentials });
       } catch {
-        await new Promise((resume) => setTimeout(resume, reconnectMsMax));
+        await pause({ whom: "members with that snapshot", secondsMax: reconnectMsMax / 1000 });
       }
     }
     return null;

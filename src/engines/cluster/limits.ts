@@ -34,6 +34,10 @@ export const probeSecondsMax = 2;
 export const joinSecondsMax = 60;
 /** Members that a run waits for must have joined within this time when the run starts them itself. */
 export const launchSecondsMax = 60;
+/** ... and within this time when others start them. */
+export const gatherSecondsMax = 86_400;
+/** A member's wait that lasts longer than this is told as an event. */
+export const waitToldSeconds = 1;
 /** How often a member tells how far it is. */
 export const progressMsMax = 250;
 /** A member not heard of for this long is suspected; more where its updates take longer. */

@@ -7,7 +7,6 @@
  * old link is then sent or expected any more.
  */
 import { randomUUID } from "node:crypto";
-import { setTimeout as delay } from "node:timers/promises";
 import { Metadata, type ServerDuplexStream, status } from "@grpc/grpc-js";
 import type { Credentials } from "./credentials.ts";
 import { type FramesMessage, readFrames, writeFrames } from "./frames.ts";
@@ -22,6 +21,7 @@ import {
 import { type FrameStream, Link } from "./link.ts";
 import { Refusal } from "./refusal.ts";
 import { createClient, type MemberClient, methodOf } from "./rpc.ts";
+import { pause } from "./wait.ts";
 
 /** The coordinator's place among the links; members have ranks from 0. */
 export const coordinatorRank = -1;
@@ -115,7 +115,8 @@ export class Links {
     const until = performance.now() + settleMsMax;
     const open = () =>
       [...this.#peers.values()].some(({ link }) => link.connected && link.frames > 0);
-    while (open() && performance.now() < until) await delay(acknowledgeMsMax);
+    const bound = { whom: "members to hear the last words", secondsMax: acknowledgeMsMax / 1000 };
+    while (open() && performance.now() < until) await pause(bound);
   }
 
   isConnected(rank: number): boolean {

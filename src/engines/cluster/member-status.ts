@@ -5,6 +5,7 @@ import type { StatusReplySchema } from "./generated/glissade/cluster/v1/cluster_
 import { ownHandshake, unknownRun } from "./handshake.ts";
 import type { MemberWait } from "./job.ts";
 import type { Seated } from "./seat.ts";
+import { waitsNow } from "./wait.ts";
 
 /** Itself only: the coordinator knows the others. */
 export function memberStatus(of: {
@@ -28,6 +29,6 @@ export function memberStatus(of: {
     handshake: ownHandshake(seated?.identity ?? unknownRun),
     ...{ role, state, view, seconds },
     members: own ? [own] : [],
-    waits: wait ? [wait] : [],
+    waits: [...(wait ? [wait] : []), ...waitsNow(seconds)],
   };
 }

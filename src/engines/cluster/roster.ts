@@ -32,6 +32,8 @@ export interface RosterEntry {
   ownUpdates: number | null;
   longestUpdate: number;
   wait: MemberWait | null;
+  /** When the wait that was told last began. */
+  waitTold: number | null;
   taken: number | null;
   /** It asked to leave, and finishes before the others. */
   leaving: boolean;
@@ -83,7 +85,14 @@ export function giveSeat(
   const entry: RosterEntry = {
     ...{ rank, incarnation: ++roster.incarnations[rank]!, seat: roster.seats[rank]!, ...place },
     ...{ state: "seated", heardAt: now, updates: 0, rows: 0, bytes: 0, messages: 0, leased: 0 },
-    ...{ ownUpdates: null, longestUpdate: 0, wait: null, taken: null, leaving: false },
+    ...{
+      ownUpdates: null,
+      longestUpdate: 0,
+      wait: null,
+      waitTold: null,
+      taken: null,
+      leaving: false,
+    },
   };
   roster.entries.set(rank, entry);
   return entry;

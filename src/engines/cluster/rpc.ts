@@ -32,6 +32,7 @@ import {
 } from "./limits.ts";
 import { refuseOpen } from "./open-address.ts";
 import { roleNeeded } from "./roles.ts";
+import { waitFor } from "./wait.ts";
 
 /** Options of every channel and server. No HTTP proxy is asked for: members reach each other directly. */
 export const channelOptions: ChannelOptions = {
@@ -134,20 +135,26 @@ export function callUnary<Input extends DescMessage, Output extends DescMessage>
 ): Promise<MessageShape<Output>> {
   const { path, requestSerialize, responseDeserialize } = methodOf(method);
   const deadline = Date.now() + 1000 * secondsMax;
-  return new Promise((resolve, reject) => {
-    client.makeUnaryRequest(
-      path,
-      requestSerialize,
-      responseDeserialize,
-      create(method.input, request),
-      client.metadataOf(method),
-      { deadline },
-      (error, reply) => {
-        if (error) reject(new CallError(method.name, client.getChannel().getTarget(), error));
-        else resolve(reply as MessageShape<Output>);
-      },
-    );
-  });
+  const whom = `${client.getChannel().getTarget()} to answer ${method.name}`;
+  // gRPC gives the call up itself; the second is for its words to arrive.
+  const bound = { whom, secondsMax: secondsMax + 1 };
+  return waitFor(
+    bound,
+    new Promise((resolve, reject) => {
+      client.makeUnaryRequest(
+        path,
+        requestSerialize,
+        responseDeserialize,
+        create(method.input, request),
+        client.metadataOf(method),
+        { deadline },
+        (error, reply) => {
+          if (error) reject(new CallError(method.name, client.getChannel().getTarget(), error));
+          else resolve(reply as MessageShape<Output>);
+        },
+      );
+    }),
+  );
 }
 
 /** Why a call failed; `refused` when the other side answered and said no. */

@@ -14,6 +14,7 @@ import { modelIn } from "./models.ts";
 import type { Limits } from "./protection.ts";
 import { Refusal } from "./refusal.ts";
 import { CallError, callUnary, type MemberClient, methodOf } from "./rpc.ts";
+import { pause, waitFor } from "./wait.ts";
 
 /** How a process becomes a member. */
 export interface MemberOptions {
@@ -74,7 +75,7 @@ export async function askForSeat(
     } catch (error) {
       const silent = error instanceof CallError && error.code === "unreachable";
       if (!silent || Date.now() > until) throw error;
-      await new Promise((resume) => setTimeout(resume, wait));
+      await pause({ whom: `the coordinator at ${options.join}`, secondsMax: wait / 1000 });
     }
   }
 }
@@ -110,11 +111,12 @@ export function fetchRows(
     client.metadataOf(Cluster.method.rows),
     { deadline: Date.now() + 1000 * joinSecondsMax },
   );
-  return new Promise((resolve, reject) => {
+  const all = new Promise<void>((resolve, reject) => {
     call.on("data", (part) => take(part as RowsPart));
     call.on("end", resolve);
     call.on("error", (error) => reject(new CallError("Rows", join, error as never)));
   });
+  return waitFor({ whom: `rows from ${join}`, secondsMax: 1 + joinSecondsMax }, all);
 }
 
 function withPort(address: string, port: number): string {

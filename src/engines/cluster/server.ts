@@ -31,11 +31,13 @@ import {
 } from "./generated/glissade/cluster/v1/cluster_pb.ts";
 import { admission, type Guard } from "./guard.ts";
 import { addHealth, type HealthState } from "./health.ts";
+import { joinSecondsMax } from "./limits.ts";
 import { refuseOpen } from "./open-address.ts";
 import { answerReach } from "./reach.ts";
 import { addReflection } from "./reflection.ts";
 import { statusOf } from "./refusal.ts";
 import { channelOptions, definitionOf } from "./rpc.ts";
+import { waitFor } from "./wait.ts";
 
 /** What a process answers; throwing a `Refusal` says no in words. */
 export interface ClusterHandlers {
@@ -184,10 +186,14 @@ async function streamRows(
   for (const part of handlers.rows(call.request)) {
     if (call.cancelled) return;
     if (call.write(create(rowsPart, part))) continue;
-    await new Promise<void>((resume) => {
-      call.once("drain", resume);
-      call.once("cancelled", resume);
-    });
+    const bound = { whom: `${call.getPeer()} to take its rows`, secondsMax: joinSecondsMax };
+    await waitFor(
+      bound,
+      new Promise<void>((resume) => {
+        call.once("drain", resume);
+        call.once("cancelled", resume);
+      }),
+    );
   }
   call.end();
 }
