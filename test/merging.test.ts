@@ -7,41 +7,18 @@ import { costs } from "../src/engines/simulator/costs.ts";
 import { bitsOf } from "../src/engines/simulator/laws.ts";
 import { runSimulation } from "../src/engines/simulator/simulator.ts";
 import type { Task } from "../src/learner/learner.ts";
-import { type LinearRows, linearTask } from "../src/learner/linear-task.ts";
+import { linearTask } from "../src/learner/linear-task.ts";
 import { stepsCounted } from "../src/math/anticipation.ts";
-import { nextBelow, nextNormal, nextUniform, randomStream } from "../src/math/random.ts";
 import { addDelta, type Update } from "../src/math/update.ts";
 import type { LossName } from "../src/model/losses.ts";
 import { strategyNamed } from "../src/strategies/all.ts";
 import { type StrategyOptions, strategyOptions } from "../src/strategies/strategy.ts";
-import { twinTasks } from "./support-twins.ts";
+import { drawRows, twinTasks } from "./support-twins.ts";
 
 const width = 30;
 const l2 = 1e-3;
 const merging = ["bsp", "asp", "ssp", "dssp", "allreduce", "peer-to-peer"];
 const losses = ["hinge", "log"] as const;
-
-/** Rows whose first columns are in nearly all of them, and whose last are rare. */
-function drawRows(seed: number, rows: number): LinearRows {
-  const stream = randomStream({ seed, purpose: "merging test" });
-  const rowStart = [0];
-  const [index, value, label] = [[], [], []] as [number[], number[], number[]];
-  for (let row = 0; row < rows; row++) {
-    for (let j = 0; j < width; j++) {
-      if (nextUniform(stream) > 1 / (1 + j)) continue;
-      index.push(j);
-      value.push(nextNormal(stream) / 2);
-    }
-    rowStart.push(index.length);
-    label.push(nextBelow(stream, 2) === 0 ? -1 : 1);
-  }
-  return {
-    rowStart: Uint32Array.from(rowStart),
-    index: Uint32Array.from(index),
-    value: Float32Array.from(value),
-    label: Float32Array.from(label),
-  };
-}
 
 function run(
   task: Task,
@@ -64,7 +41,12 @@ function run(
 
 describe.each(merging)("anticipate, %s", (strategy) => {
   test.each(losses)("%s: with one worker it equals sum bit for bit", (loss) => {
-    const { reference, kernel } = twinTasks(drawRows(1, 60), { width, loss, l2, t0: 500 });
+    const { reference, kernel } = twinTasks(drawRows({ seed: 1, rows: 60, width }), {
+      width,
+      loss,
+      l2,
+      t0: 500,
+    });
     for (const task of [reference, kernel]) {
       const bits = (["sum", "anticipate"] as const).map((merge) =>
         bitsOf(run(task, strategy, { merge, rowsPerUpdate: 7 }, { workers: 1 }).model),
@@ -74,7 +56,13 @@ describe.each(merging)("anticipate, %s", (strategy) => {
   });
 
   test("the updates handed out add up to what the merged state changed by", () => {
-    const task = linearTask({ train: drawRows(2, 90), width, loss: "hinge", l2, t0: 500 });
+    const task = linearTask({
+      train: drawRows({ seed: 2, rows: 90, width }),
+      width,
+      loss: "hinge",
+      l2,
+      t0: 500,
+    });
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 9 }), fc.integer(), (workers, seed) => {
         const options = { merge: "anticipate", rowsPerUpdate: 5 } as const;
@@ -94,7 +82,12 @@ describe.each(merging)("anticipate, %s", (strategy) => {
   test.each(losses)(
     "%s: kernels learn what the plain reference learner does, within 1e-5",
     (loss) => {
-      const { reference, kernel } = twinTasks(drawRows(3, 80), { width, loss, l2, t0: 500 });
+      const { reference, kernel } = twinTasks(drawRows({ seed: 3, rows: 80, width }), {
+        width,
+        loss,
+        l2,
+        t0: 500,
+      });
       for (const merge of ["sum", "mean", "anticipate"] as const) {
         const options = { merge, rowsPerUpdate: 6 };
         const [plain, fast] = [reference, kernel].map(
@@ -128,7 +121,12 @@ describe("steps counted", () => {
   });
 
   test.each(losses)("%s: sigma of 1 everywhere equals sum bit for bit", (loss) => {
-    const { reference, kernel } = twinTasks(drawRows(4, 40), { width, loss, l2, t0: 500 });
+    const { reference, kernel } = twinTasks(drawRows({ seed: 4, rows: 40, width }), {
+      width,
+      loss,
+      l2,
+      t0: 500,
+    });
     for (const task of [reference, kernel]) {
       const replica = task.createReplica(width);
       const learner = task.createLearner({ rank: 0, workers: 1, seed: 1 });
@@ -151,7 +149,7 @@ describe("steps counted", () => {
 });
 
 describe("the study's loop", () => {
-  const data = drawRows(5, 101);
+  const data = drawRows({ seed: 5, rows: 101, width });
   const rowIds = Uint32Array.from(data.label.keys());
 
   test.each(

@@ -1,17 +1,53 @@
 /** One task twice over the same rows in the same order: by the kernels, and by the plain reference learner. */
 import { blockByteLength, createBlock } from "../src/data/block.ts";
 import { Arena } from "../src/kernels/arena.ts";
-import { createKernelTask, describeKernelTask, ownedParts } from "../src/learner/kernel-task.ts";
+import {
+  createKernelTask,
+  describeKernelTask,
+  type KernelTaskSpec,
+  ownedParts,
+} from "../src/learner/kernel-task.ts";
 import type { LearnerSeat, Task } from "../src/learner/learner.ts";
 import { type LinearRows, linearTask } from "../src/learner/linear-task.ts";
 import { allRows, listRows, shuffleEpoch, shuffleShape } from "../src/learner/rows.ts";
+import { nextBelow, nextNormal, nextUniform, randomStream } from "../src/math/random.ts";
 import type { LossName } from "../src/model/losses.ts";
+
+/** Rows whose first columns are in nearly all of them, and whose last are rare. */
+export function drawRows({
+  seed,
+  rows,
+  width,
+}: {
+  seed: number;
+  rows: number;
+  width: number;
+}): LinearRows {
+  const stream = randomStream({ seed, purpose: "merging test" });
+  const rowStart = [0];
+  const [index, value, label] = [[], [], []] as [number[], number[], number[]];
+  for (let row = 0; row < rows; row++) {
+    for (let j = 0; j < width; j++) {
+      if (nextUniform(stream) > 1 / (1 + j)) continue;
+      index.push(j);
+      value.push(nextNormal(stream) / 2);
+    }
+    rowStart.push(index.length);
+    label.push(nextBelow(stream, 2) === 0 ? -1 : 1);
+  }
+  return {
+    rowStart: Uint32Array.from(rowStart),
+    index: Uint32Array.from(index),
+    value: Float32Array.from(value),
+    label: Float32Array.from(label),
+  };
+}
 
 /** @param train rows of one block; labels -1 and +1 */
 export function twinTasks(
   train: LinearRows,
   { width, loss, l2, t0 }: { width: number; loss: LossName; l2: number; t0: number },
-): { reference: Task; kernel: Task } {
+): { reference: Task; kernel: Task; spec: KernelTaskSpec } {
   const arena = new Arena();
   const shape = { rows: train.label.length, nonZeros: train.index.length };
   const address = arena.allocate(blockByteLength(shape));
@@ -36,6 +72,7 @@ export function twinTasks(
     return Uint32Array.from({ length: count }, (_, k) => pairs[2 * k + 1]!);
   };
   return {
+    spec,
     kernel: createKernelTask(spec),
     reference: linearTask({ train, width, loss, l2, t0, orderOf }),
   };
