@@ -7,7 +7,7 @@ import type { BlockRows } from "./rows.ts";
 export type StepsCounted = (anticipate: Concurrency) => Float32Array;
 
 /** Share of the rows that have each feature. */
-export function featureShares(parts: readonly BlockRows[], width: number): Float32Array {
+export function featureShares(parts: Iterable<BlockRows>, width: number): Float32Array {
   const counts = new Uint32Array(width);
   let total = 0;
   for (const { block, rows } of parts) {

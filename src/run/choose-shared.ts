@@ -3,21 +3,27 @@ import { createDualReplicas } from "../engines/shared/dual-replicas.ts";
 import { createHogwildSolver } from "../engines/shared/hogwild.ts";
 import type { KernelTeam } from "../engines/shared/pool.ts";
 import { createReplicasSolver } from "../engines/shared/replicas.ts";
+import { createStepsCounted, featureShares } from "../learner/anticipation.ts";
 import type { LearnContext } from "../learner/context.ts";
+import type { RowStore } from "../learner/row-store.ts";
 import type { DualStepper } from "../learner/sdca.ts";
 import type { Solver, SteppingOptions } from "../learner/solver.ts";
+import type { Merge } from "../math/update.ts";
 import type { RunPort } from "./learn-task.ts";
 import type { TrainSettings } from "./settings.ts";
 
 /** Merges an epoch where none are asked for: with 2 and 4 replicas of the twin as good as serial, see docs/decisions.md. */
 const mergesPerEpoch = 16;
 
+/** What these solvers need beside the settings. */
+type SharedOptions = SteppingOptions & { readonly port: RunPort; readonly store: RowStore };
+
 /** @throws RangeError for settings that these strategies cannot follow. */
 export function createSharedSolver(
   context: LearnContext,
   pool: KernelTeam,
   settings: TrainSettings,
-  options: SteppingOptions & { port: RunPort },
+  options: SharedOptions,
 ): Solver {
   const { strategy, lock, decay } = settings;
   checkShared(settings);
@@ -48,17 +54,23 @@ function createReplicas(
   context: LearnContext,
   pool: KernelTeam,
   settings: TrainSettings,
-  options: SteppingOptions & { port: RunPort },
+  options: SharedOptions,
 ): Solver {
   const { rowsPerUpdate } = settings;
-  const { epochRows } = options.order;
-  const merge = mergeOf(settings, pool.workers, options.port);
-  const roundRows = roundRowsOf(rowsPerUpdate, epochRows, pool.workers);
-  return createReplicasSolver(context, pool, { ...options, merge, roundRows });
+  const { order, width, store } = options;
+  const { workers } = pool;
+  const merge = mergeOf(settings, workers, options.port);
+  const roundRows = roundRowsOf(rowsPerUpdate, order.epochRows, workers);
+  const each = { workers, rowsPerUpdate: Math.ceil(roundRows / workers) };
+  const steps =
+    merge === "anticipate" && workers > 1
+      ? createStepsCounted(context.arena, () => featureShares(store.each(), width))(each)
+      : null;
+  return createReplicasSolver(context, pool, { ...options, merge, steps, roundRows });
 }
 
-function mergeOf({ merge }: TrainSettings, workers: number, port: RunPort): "sum" | "mean" {
-  if (merge === "sum" || merge === "mean") return merge;
+function mergeOf({ merge }: TrainSettings, workers: number, port: RunPort): Merge {
+  if (merge !== "auto") return merge;
   if (workers > 1) {
     const reason =
       "replicas of one machine: the mean is stable however many rows are between merges";

@@ -234,7 +234,8 @@ async function createSteppingSolver(
     kernels: context.kernels,
   });
   if (pool) {
-    const options = { order, width, start, scheduleOf: step.scheduleOf, port };
+    const { store } = task;
+    const options = { order, width, start, scheduleOf: step.scheduleOf, port, store };
     const { createSharedSolver } = await import("./choose-shared.ts");
     return createSharedSolver(context, pool, settings, options);
   }

@@ -41,6 +41,7 @@ const place = {
   replicas: 128,
   sums: 132,
   scale: 136,
+  steps: 144,
 } as const;
 
 const wide: readonly string[] = ["t", "t0", "coefficient", "stride", "lambda", "scale"];

@@ -2,7 +2,8 @@
  * A private replica for each thread, merged after every round (design: algorithms.md, section 2; after HogWild++,
  * Zhang, Hsieh, Akella 2016). A round is at most `roundRows` rows of the order, cut into one part a thread; all replicas start it
  * at the same (v, T). Merge `mean`: v becomes the replicas' mean and T moves by the rows of one part; `sum`: what
- * they learned is added up, T moves by all rows, and each replica lets T advance by the number of workers a row.
+ * they learned is added up, T moves by all rows, and each replica lets T advance by the number of workers a row; `anticipate`:
+ * added up too, and a replica's own steps count for the others' until then (math/anticipation.ts).
  *
  * Invariant: the outcome depends on rows, seed and number of workers only. Invariant: one worker learns
  * what serial learns, bit for bit (with a schedule that never re-bases, as `optimal`).
@@ -10,11 +11,14 @@
 import type { LearnContext } from "../../learner/context.ts";
 import { type Replica, rebase } from "../../learner/replica.ts";
 import { createStepping, type Solver, type SteppingOptions } from "../../learner/solver.ts";
+import type { Merge } from "../../math/update.ts";
 import { createJob, type Job } from "./job.ts";
 import type { KernelTeam } from "./pool.ts";
 
 export interface ReplicasOptions extends SteppingOptions {
-  readonly merge: "sum" | "mean";
+  readonly merge: Merge;
+  /** `anticipate`: how often own steps count, by coordinate, in the arena; else null. */
+  readonly steps?: Float32Array | null;
   /** Rows of all workers between two merges. */
   readonly roundRows: number;
 }
@@ -28,12 +32,13 @@ export function createReplicasSolver(
   options: ReplicasOptions,
 ): Solver {
   const { workers } = pool;
-  const { width, merge, roundRows } = options;
+  const { width, merge, roundRows, steps = null } = options;
   const replicas = createReplicas(context, { width, workers });
   const job = createJob(context, workers);
   job.set("vector", replicas.first.address);
   job.set("replicaBytes", replicas.bytes);
-  const merging = createMerge(context, { width, workers, merge, replicas });
+  job.set("steps", steps?.byteOffset ?? 0);
+  const merging = createMerge(context, { width, workers, merge, replicas, steps });
   const stride = merge === "sum" ? workers : 1;
   return createStepping(
     context,
@@ -44,7 +49,7 @@ export function createReplicasSolver(
         if (rebase(replica, schedule, context.kernels)) merging.spread();
         job.prepare(list, schedule, replica, stride);
         pool.run("replicaRows", job.address);
-        replica.t += merge === "sum" ? list.count : Math.ceil(list.count / workers);
+        replica.t += merge === "mean" ? Math.ceil(list.count / workers) : list.count;
         if (workers > 1) merging.run(pool, list.count);
       },
       replaced: () => merging.spread(),
@@ -71,7 +76,7 @@ export function createReplicas(
   return { first: { v: v!, address, width, t: 0, base: 0 }, others, bytes };
 }
 
-export interface Merge {
+export interface Merging {
   /** Merges what the threads learned in a round of that many rows; null: all replicas count alike. */
   run(pool: KernelTeam, rows: number | null): void;
   /** Copies the first replica to the others, after it was given other weights. */
@@ -80,13 +85,19 @@ export interface Merge {
 
 export function createMerge(
   context: LearnContext,
-  options: { width: number; workers: number; merge: "sum" | "mean"; replicas: Replicas },
-): Merge {
+  options: {
+    width: number;
+    workers: number;
+    merge: Merge;
+    replicas: Replicas;
+    steps?: Float32Array | null;
+  },
+): Merging {
   const { arena } = context;
-  const { width, workers, merge, replicas } = options;
+  const { width, workers, merge, replicas, steps } = options;
   const wide = width * workers >= sharedMergeValuesMin;
   const jobs = [1, workers].map((threads) => createJob(context, threads)) as [Job, Job];
-  const base = merge === "sum" ? arena.allocateF32(width) : null;
+  const base = merge === "mean" ? null : arena.allocateF32(width);
   const shares = arena.allocateF64(workers);
   base?.fill(0);
   for (const job of jobs) {
@@ -96,6 +107,7 @@ export function createMerge(
     job.set("width", width);
     job.set("shares", shares.byteOffset);
     job.set("base", base?.byteOffset ?? 0);
+    job.set("steps", steps?.byteOffset ?? 0);
   }
   return {
     run(pool, rows) {

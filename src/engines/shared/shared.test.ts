@@ -6,9 +6,13 @@ import {
   weightsOfSolver,
 } from "../../../test/support-shared.ts";
 import * as twin from "../../kernels/reference/shared.ts";
+import { createStepsCounted, featureShares } from "../../learner/anticipation.ts";
 import { createOrder } from "../../learner/order.ts";
+import { createReplica } from "../../learner/replica.ts";
 import { createSdcaSolver, type SdcaSolver } from "../../learner/sdca.ts";
 import { createSgdSolver, type Solver } from "../../learner/solver.ts";
+import { createUpdateRoom, learnUpdate } from "../../learner/update.ts";
+import { type Merge, toDense } from "../../math/update.ts";
 import { losses } from "../../model/losses.ts";
 import { constantSchedule, optimalSchedule } from "../../model/schedule.ts";
 import { createDualReplicas } from "./dual-replicas.ts";
@@ -36,9 +40,16 @@ function hogwild(problem: SolverProblem, pool: ThreadPool, more: Partial<Hogwild
 function replicas(
   problem: SolverProblem,
   pool: ThreadPool,
-  { merge = "mean", roundRows = 64 }: { merge?: "sum" | "mean"; roundRows?: number } = {},
+  { merge = "mean", roundRows = 64 }: { merge?: Merge; roundRows?: number } = {},
 ) {
-  return createReplicasSolver(problem.context, pool, { ...problem.options(), merge, roundRows });
+  const { context, store, width } = problem;
+  const { workers } = pool;
+  const concurrent = { workers, rowsPerUpdate: Math.ceil(roundRows / workers) };
+  const steps =
+    merge === "anticipate"
+      ? createStepsCounted(context.arena, () => featureShares(store.each(), width))(concurrent)
+      : null;
+  return createReplicasSolver(context, pool, { ...problem.options(), merge, steps, roundRows });
 }
 
 function learnEpochs(solver: Solver, epochs: number): Solver {
@@ -49,7 +60,7 @@ function learnEpochs(solver: Solver, epochs: number): Solver {
 const anySize = fc.record({ seed: fc.nat(), rows: fc.integer({ min: 1, max: 300 }) });
 
 describe("replicas", () => {
-  for (const merge of ["mean", "sum"] as const) {
+  for (const merge of ["mean", "sum", "anticipate"] as const) {
     test(`one worker learns what serial learns, bit for bit, merge ${merge}`, () => {
       fc.assert(
         fc.property(anySize, fc.integer({ min: 1, max: 90 }), (size, roundRows) => {
@@ -92,6 +103,35 @@ describe("replicas", () => {
     const shares = [66, 67, 67].map((rows) => rows / round);
     const merged = twin.mergeReplicas(alone, { shares });
     expect([...arena.f32(solver.weights().address, width)]).toEqual([...merged]);
+  });
+
+  test("anticipated merges divide by sigma as the reference does, and the rows' steps were counted so often", () => {
+    const problem = solverProblem({ rows: 600 });
+    const { arena, context, store, width } = problem;
+    const [workers, round] = [3, 300];
+    const solver = replicas(problem, poolFor(problem, workers), {
+      merge: "anticipate",
+      roundRows: round,
+    });
+    solver.learn(round);
+    const counted = createStepsCounted(arena, () => featureShares(store.each(), width));
+    const sigma = counted({ workers, rowsPerUpdate: 100 });
+    const room = createUpdateRoom(context, width);
+    const order = createOrder(arena, store, { seed: 1 });
+    const alone = [0, 100, 200].map((taken) => {
+      order.seek({ epoch: 0, taken });
+      const replica = createReplica(arena, width);
+      const schedule = problem.options().scheduleOf(1);
+      const how = { mode: "local", stride: 1, steps: sigma } as const;
+      const { delta } = learnUpdate(context, schedule, room, replica, order.take(100), how);
+      return toDense(delta, width).map((x, j) => x * sigma[j]!);
+    });
+    const merged = twin.mergeReplicas(alone, { base: new Float32Array(width), sigma });
+    const found = arena.f32(solver.weights().address, width);
+    const size = Math.max(...merged.map(Math.abs));
+    expect(size).toBeGreaterThan(0);
+    for (let j = 0; j < width; j++)
+      expect(Math.abs(found[j]! - merged[j]!)).toBeLessThan(1e-6 * size);
   });
 
   test("wide replicas, merged by all threads together, repeat bit for bit", () => {

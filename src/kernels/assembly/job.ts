@@ -172,6 +172,12 @@ export function jobSums(job: usize): usize {
 export function jobScale(job: usize): f64 {
   return load<f64>(job, 136);
 }
+/** How often a replica's own steps count, by coordinate (f32), where merges are anticipated; else 0. */
+// @ts-ignore: decorator
+@inline
+export function jobSteps(job: usize): usize {
+  return <usize>load<u32>(job, 144);
+}
 
 /** w = scale * v before the row at which T is t, `at` rows after the first of the job's tables. */
 // @ts-ignore: decorator

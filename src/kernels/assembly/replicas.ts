@@ -3,6 +3,7 @@
 // learned depends on the rows, the seed and the number of workers only. Invariant: one replica learns as serial does.
 
 import { HINGE, LOG, lossSlope, classOf, SQUARED, SQUARED_HINGE } from "./losses";
+import { addCountedRow } from "./anticipate";
 import { addScaledRow, blockAt, dotRow, labelOf, rowAt } from "./rows";
 import {
   coefficientAt,
@@ -16,6 +17,7 @@ import {
   jobRows,
   jobScaleTable,
   jobShares,
+  jobSteps,
   jobStride,
   jobT,
   jobT0,
@@ -41,6 +43,7 @@ function replicaLoop(loss: i32, job: usize, rank: u32): void {
   const constant = jobCoefficient(job);
   const scales = jobScaleTable(job);
   const coefficients = jobCoefficientTable(job);
+  const steps = jobSteps(job);
   const first = partStart(count, rank, workers);
   const last = partStart(count, rank + 1, workers);
   for (let k = first; k < last; k++) {
@@ -52,7 +55,8 @@ function replicaLoop(loss: i32, job: usize, rank: u32): void {
     const slope = lossSlope(loss, scale * <f64>dotRow(v, block, row), y);
     if (slope == 0.0) continue;
     const step = -slope * coefficientAt(t0, constant, coefficients, at);
-    addScaledRow(<f32>step, block, row, v);
+    if (steps == 0) addScaledRow(<f32>step, block, row, v);
+    else addCountedRow(<f32>step, block, row, steps, v);
   }
 }
 
@@ -67,7 +71,8 @@ export function replicaRows(job: usize, rank: u32): void {
 /**
  * Merges the replicas over the thread's range of columns, in rank order and f64, and writes the outcome to all of
  * them. Without a base: sum of share[r] * v_r, the mean. With one: base + sum of (v_r - base), and the base moves
- * along; it starts from v_0 so that one replica alone stays as it is, to the bit.
+ * along; it starts from v_0 so that one replica alone stays as it is, to the bit. Where own steps counted sigma_j
+ * times, base + sum of (v_r - base) / sigma.
  */
 export function mergeReplicas(job: usize, rank: u32): void {
   const workers = jobWorkers(job);
@@ -75,12 +80,18 @@ export function mergeReplicas(job: usize, rank: u32): void {
   const bytes = jobReplicaBytes(job);
   const shares = jobShares(job);
   const base = jobBase(job);
+  const steps = jobSteps(job);
   const first = <usize>partStart(jobWidth(job), rank, workers) << 2;
   const last = <usize>partStart(jobWidth(job), rank + 1, workers) << 2;
   const end = v + <usize>jobReplicas(job) * bytes;
   for (let j = first; j < last; j += 4) {
     let sum: f64;
-    if (base != 0) {
+    if (steps != 0) {
+      const before = <f64>load<f32>(base + j);
+      const sigma = <f64>load<f32>(steps + j);
+      sum = before;
+      for (let one = v; one < end; one += bytes) sum += (<f64>load<f32>(one + j) - before) / sigma;
+    } else if (base != 0) {
       const before = <f64>load<f32>(base + j);
       sum = <f64>load<f32>(v + j);
       for (let one = v + bytes; one < end; one += bytes) sum += <f64>load<f32>(one + j) - before;

@@ -2,16 +2,19 @@
 import type { Loss } from "../../model/losses.ts";
 import { classOf, dot, type RowOf } from "./rows.ts";
 
-/** base + sum of (v_r - base), or the mean weighted by shares, in f64 and rank order. */
+/** base + sum of (v_r - base), there divided by sigma where steps counted so often, or the mean weighted by shares; in f64 and rank order. */
 export function mergeReplicas(
   replicas: readonly Float32Array[],
-  how: { shares: readonly number[] } | { base: Float32Array },
+  how: { shares: readonly number[] } | { base: Float32Array; sigma?: Float32Array },
 ): Float32Array {
   return replicas[0]!.map((first, j) => {
     if ("shares" in how) {
       return replicas.reduce((sum, v, rank) => sum + how.shares[rank]! * v[j]!, 0);
     }
     const before = how.base[j]!;
+    const sigma = how.sigma?.[j];
+    if (sigma !== undefined)
+      return replicas.reduce((sum, v) => sum + (v[j]! - before) / sigma, before);
     return replicas.slice(1).reduce((sum, v) => sum + (v[j]! - before), first);
   });
 }
