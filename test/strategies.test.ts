@@ -99,6 +99,7 @@ test("rows per update and merging follow the stated rule", () => {
     expect(chosen({ ...plain, critical: () => 20 })).toEqual({ rowsPerUpdate: 313, merge: "mean" });
     expect(chosen({ ...plain, given: fixed(1000) }).merge).toBe("mean");
   }
+  expect(chosen({ merges: ["mean"] })).toEqual({ rowsPerUpdate: 313, merge: "mean" });
   const sums = { merges: ["sum"], critical: () => 20 } as const;
   expect(chosen(sums)).toEqual({ rowsPerUpdate: 5, merge: "sum" });
 });

@@ -1,11 +1,13 @@
 /** The outcomes of the merging study as Markdown: a table a data set and loss, rules across. */
 export function printTables(outcomes) {
-  for (const name of new Set(outcomes.map(problemOf))) {
+  const rounds = outcomes.filter(({ strategy }) => strategy === undefined);
+  for (const name of new Set(rounds.map(problemOf))) {
     printTable(
       name,
-      outcomes.filter((outcome) => problemOf(outcome) === name),
+      rounds.filter((outcome) => problemOf(outcome) === name),
     );
   }
+  strategiesTable(outcomes.filter(({ strategy }) => strategy !== undefined));
 }
 
 function printTable(name, outcomes) {
@@ -26,6 +28,28 @@ function printTable(name, outcomes) {
       `| ${place} | ${found.map((one) => (one ? figure(one.median) : "")).join(" | ")} |`,
     );
   }
+}
+
+function strategiesTable(outcomes) {
+  const columns = [...new Set(outcomes.map(columnOf))];
+  console.log("\n## Strategies, 16 workers\n");
+  console.log(
+    `| problem, rounds an epoch | ${columns.join(" | ")} |\n|---${"|---".repeat(columns.length)}|`,
+  );
+  for (const row of new Set(outcomes.map(rowOf))) {
+    const found = columns.map((column) =>
+      outcomes.find((one) => rowOf(one) === row && columnOf(one) === column),
+    );
+    console.log(`| ${row} | ${found.map((one) => (one ? figure(one.median) : "")).join(" | ")} |`);
+  }
+}
+
+function columnOf({ strategy, rule }) {
+  return `${strategy}, ${rule}`;
+}
+
+function rowOf({ set, loss, rounds }) {
+  return `${set} ${loss} x ${rounds}`;
 }
 
 function problemOf({ set, loss }) {

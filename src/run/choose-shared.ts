@@ -16,7 +16,12 @@ import type { TrainSettings } from "./settings.ts";
 const mergesPerEpoch = 16;
 
 /** What these solvers need beside the settings. */
-type SharedOptions = SteppingOptions & { readonly port: RunPort; readonly store: RowStore };
+type SharedOptions = SteppingOptions & {
+  readonly port: RunPort;
+  readonly store: RowStore;
+  /** One or two passes over each replica's rows alone would do. */
+  readonly meanDoes: boolean;
+};
 
 /** @throws RangeError for settings that these strategies cannot follow. */
 export function createSharedSolver(
@@ -59,7 +64,7 @@ function createReplicas(
   const { rowsPerUpdate } = settings;
   const { order, width, store } = options;
   const { workers } = pool;
-  const merge = mergeOf(settings, workers, options.port);
+  const merge = mergeOf(settings, workers, options);
   const roundRows = roundRowsOf(rowsPerUpdate, order.epochRows, workers);
   const each = { workers, rowsPerUpdate: Math.ceil(roundRows / workers) };
   const steps =
@@ -69,14 +74,20 @@ function createReplicas(
   return createReplicasSolver(context, pool, { ...options, merge, steps, roundRows });
 }
 
-function mergeOf({ merge }: TrainSettings, workers: number, port: RunPort): Merge {
+function mergeOf(
+  { merge }: TrainSettings,
+  workers: number,
+  { meanDoes, port }: SharedOptions,
+): Merge {
   if (merge !== "auto") return merge;
+  const auto = meanDoes ? "mean" : "anticipate";
   if (workers > 1) {
-    const reason =
-      "replicas of one machine: the mean is stable however many rows are between merges";
-    port.emit({ kind: "calibrated", setting: "merge", value: "mean", reason, seconds: 0 });
+    const reason = meanDoes
+      ? "so many rows that what the mean wastes does not matter, and it is cheaper"
+      : "sums are steps of all replicas, the mean those of one";
+    port.emit({ kind: "calibrated", setting: "merge", value: auto, reason, seconds: 0 });
   }
-  return "mean";
+  return auto;
 }
 
 function checkShared({ strategy, step, learn }: TrainSettings): void {

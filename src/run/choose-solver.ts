@@ -235,7 +235,8 @@ async function createSteppingSolver(
   });
   if (pool) {
     const { store } = task;
-    const options = { order, width, start, scheduleOf: step.scheduleOf, port, store };
+    const meanDoes = sizeOf(task, context.l2) >= sgdRowsTimesL2Min * pool.workers;
+    const options = { order, width, start, scheduleOf: step.scheduleOf, port, store, meanDoes };
     const { createSharedSolver } = await import("./choose-shared.ts");
     return createSharedSolver(context, pool, settings, options);
   }

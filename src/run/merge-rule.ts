@@ -38,16 +38,22 @@ export function mergesOf({ merges, pace }: AnyStrategy): readonly Merge[] {
 
 /** The rule itself, on numbers alone. */
 export function ruleFor(question: MergeQuestion): MergeChoice {
-  const { given, workers, trainRows, learn, merges } = question;
+  const { given, workers, trainRows, merges } = question;
   const few = Math.max(1, Math.ceil(trainRows / (roundsPerEpoch * workers)));
   const rowsPerUpdate = given.rowsPerUpdate === "auto" ? few : given.rowsPerUpdate;
-  if (workers === 1 && learn === "local")
+  if (workers === 1 && question.learn === "local") {
     return { rowsPerUpdate, merge: "sum", reason: "one worker merges with nobody" };
-  if (given.merge === "anticipate" || given.merge === "mean") {
-    return { rowsPerUpdate, merge: given.merge, reason: `${roundsPerEpoch} rounds an epoch` };
   }
-  const anticipates = given.merge === "auto" && learn === "local" && merges.includes("anticipate");
-  if (!anticipates) return ruleForSums(question, few);
+  if (!merges.includes("sum")) {
+    const reason = "models are averaged, which steps allow for";
+    return { rowsPerUpdate, merge: "mean", reason };
+  }
+  const asked = askedFor(question);
+  if (asked === "sum") return ruleForSums(question, few);
+  if (asked !== "auto") return { rowsPerUpdate, merge: asked, reason: "as asked" };
+  if (question.learn === "gradient" || !merges.includes("anticipate")) {
+    return ruleForSums(question, few);
+  }
   const together = workers * rowsPerUpdate;
   return together <= plainRowsMax
     ? { rowsPerUpdate, merge: "sum", reason: `only ${together} rows are learned at the same time` }
@@ -56,6 +62,14 @@ export function ruleFor(question: MergeQuestion): MergeChoice {
         merge: "anticipate",
         reason: `${together} rows are learned at the same time: their plain sum would overshoot, their mean lag behind`,
       };
+}
+
+/** What was asked for, or the sum where that can't be had, which a warning has said. */
+function askedFor({ given, merges, learn }: MergeQuestion): Merge | "auto" {
+  const { merge } = given;
+  if (merge === "auto") return merge;
+  if (merge === "anticipate" && learn === "gradient") return "sum";
+  return merges.includes(merge) ? merge : "sum";
 }
 
 /** Where updates are not anticipated: sums of few rows, or the mean. */

@@ -114,6 +114,7 @@ export const adPsgd: Strategy<GossipState, GossipMessage> = {
   name: "ad-psgd",
   sharing: "messages",
   pace: "free",
+  merges: ["mean"],
   conserves: () => "mean",
   refuses: (_, { topology }) =>
     isBipartite(topology)
