@@ -6,19 +6,27 @@ import type { BlockRows } from "./rows.ts";
 /** Answers with sigma for those who learn at the same time; one vector, kept until another is asked for. */
 export type StepsCounted = (anticipate: Concurrency) => Float32Array;
 
-/** Share of the rows that have each feature. */
-export function featureShares(parts: Iterable<BlockRows>, width: number): Float32Array {
+/** Share of the rows that have each feature; of each window only while it is looked at. */
+export function featureShares(
+  windows: Iterable<readonly BlockRows[]>,
+  width: number,
+): Float32Array {
   const counts = new Uint32Array(width);
   let total = 0;
-  for (const { block, rows } of parts) {
-    const { rowStart, index } = block;
-    total += rows.length;
-    for (let i = 0; i < rows.length; i++) {
-      const end = rowStart[rows[i]! + 1]!;
-      for (let k = rowStart[rows[i]!]!; k < end; k++) counts[index[k]!]!++;
-    }
+  for (const parts of windows) {
+    for (const part of parts) total += countFeatures(part, counts);
   }
   return Float32Array.from(counts, (count) => (total === 0 ? 0 : count / total));
+}
+
+/** Adds the features of the rows, and says how many rows there are. */
+function countFeatures({ block, rows }: BlockRows, counts: Uint32Array): number {
+  const { rowStart, index } = block;
+  for (let i = 0; i < rows.length; i++) {
+    const end = rowStart[rows[i]! + 1]!;
+    for (let k = rowStart[rows[i]!]!; k < end; k++) counts[index[k]!]!++;
+  }
+  return rows.length;
 }
 
 /** @param sharesOf is asked once, when the first update anticipates. */

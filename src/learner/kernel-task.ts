@@ -88,7 +88,7 @@ export function createKernelTask(spec: KernelTaskSpec): Task {
   const lent = createLentVectors(arena, spec.width);
   const steps = createStepsCounted(arena, () =>
     spec.shares === undefined
-      ? featureShares(parts, spec.width)
+      ? featureShares([parts], spec.width)
       : arena.f32(spec.shares, spec.width),
   );
   return {

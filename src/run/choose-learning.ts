@@ -87,7 +87,7 @@ function learnOf({ settings }: Task, { strategy }: LearningQuestion): "local" | 
 
 function sharesOf({ train, width }: Task, { arena }: LearnContext): Float32Array {
   const shares = arena.allocateF32(width);
-  shares.set(featureShares(train, width));
+  shares.set(featureShares([train], width));
   return shares;
 }
 

@@ -69,7 +69,7 @@ function createReplicas(
   const each = { workers, rowsPerUpdate: Math.ceil(roundRows / workers) };
   const steps =
     merge === "anticipate" && workers > 1
-      ? createStepsCounted(context.arena, () => featureShares(store.each(), width))(each)
+      ? createStepsCounted(context.arena, () => featureShares(store.windows(), width))(each)
       : null;
   return createReplicasSolver(context, pool, { ...options, merge, steps, roundRows });
 }

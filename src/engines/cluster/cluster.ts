@@ -188,7 +188,7 @@ function remoteTask(
   );
   const segments = segmentsPerWorker * workers;
   const sharesOf = () =>
-    shares === undefined ? featureShares(parts, spec.width) : arena.f32(shares, spec.width);
+    shares === undefined ? featureShares([parts], spec.width) : arena.f32(shares, spec.width);
   return {
     kind: "rows",
     spec: {

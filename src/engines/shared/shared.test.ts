@@ -47,7 +47,7 @@ function replicas(
   const concurrent = { workers, rowsPerUpdate: Math.ceil(roundRows / workers) };
   const steps =
     merge === "anticipate"
-      ? createStepsCounted(context.arena, () => featureShares(store.each(), width))(concurrent)
+      ? createStepsCounted(context.arena, () => featureShares(store.windows(), width))(concurrent)
       : null;
   return createReplicasSolver(context, pool, { ...problem.options(), merge, steps, roundRows });
 }
@@ -114,7 +114,7 @@ describe("replicas", () => {
       roundRows: round,
     });
     solver.learn(round);
-    const counted = createStepsCounted(arena, () => featureShares(store.each(), width));
+    const counted = createStepsCounted(arena, () => featureShares(store.windows(), width));
     const sigma = counted({ workers, rowsPerUpdate: 100 });
     const room = createUpdateRoom(context, width);
     const order = createOrder(arena, store, { seed: 1 });
