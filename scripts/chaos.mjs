@@ -1,87 +1,150 @@
 #!/usr/bin/env node
 /**
- * Chaos: runs every strategy that survives the loss of a worker on real processes, again and again, and each
- * time kills, stops or asks to leave one of them at a random moment. After each run the ledger of those that
- * stayed must close and no process may be left. Usage: npm run chaos -- --minutes 1 --seed 1
+ * Chaos: runs strategies on real processes, again and again, and hurts members at random moments: kill -9, SIGTERM,
+ * SIGSTOP for a while or for ever, new processes for lost ones, connections that are cut, slow or dead. After each
+ * run the ledger of those that were not hurt must close, and no process and no port may be left.
+ *
+ *     npm run chaos -- --minutes 2 --seed 1 [--strategies asp,bsp] [--harms kill,rejoin] [--runs 200]
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { parseArgs } from "node:util";
-import { launchLocal } from "../dist/deploy/local.js";
 import { runCluster } from "../dist/engines/cluster/cluster.js";
 import { noCredentials } from "../dist/engines/cluster/credentials.js";
 import { nextBelow, randomStream } from "../dist/math/random.js";
 import { strategyOptions } from "../dist/strategies/strategy.js";
+import { Crew, isOpen } from "./support/chaos-crew.mjs";
+import { harms } from "./support/chaos-harms.mjs";
 
-const { values } = parseArgs({
-  options: { minutes: { type: "string", default: "1" }, seed: { type: "string", default: "1" } },
+const { values: given } = parseArgs({
+  options: {
+    minutes: { type: "string", default: "2" },
+    seed: { type: "string", default: "1" },
+    runs: { type: "string", default: "1000000" },
+    strategies: {
+      type: "string",
+      default: "asp,ssp,dssp,bsp,allreduce,peer-to-peer,d-psgd,ad-psgd",
+    },
+    harms: { type: "string", default: Object.keys(harms).join() },
+    verbose: { type: "boolean", default: false },
+  },
 });
-const until = Date.now() + 60_000 * Number(values.minutes);
-const local = launchLocal({
-  program: new URL("../dist/cli/main.js", import.meta.url).pathname,
-  logs: null,
-});
-const strategies = ["asp", "ssp", "dssp", "bsp"];
-const harms = ["SIGKILL", "SIGTERM", "SIGSTOP", "pause"];
-const workers = 3;
+/** Far more than any run takes, on a machine however busy: a run that takes longer hangs. */
+const runSecondsMax = 90;
+const workers = 4;
+const sums = new Set(["asp", "ssp", "dssp", "bsp", "allreduce", "peer-to-peer"]);
+const withServers = new Set(["asp", "ssp", "dssp", "bsp"]);
+
+const until = Date.now() + 60_000 * Number(given.minutes);
+const firstSeed = Number(given.seed);
+const counts = new Map();
 let failures = 0;
-let runs = 0;
-for (let seed = Number(values.seed); Date.now() < until; seed++, runs++) {
-  const stream = randomStream({ seed, purpose: "chaos" });
-  const pick = (list) => list[nextBelow(stream, list.length)];
-  const drawn = { strategy: pick(strategies), harm: pick(harms), rank: nextBelow(stream, workers) };
-  const afterMs = nextBelow(stream, 400);
-  const wrong = await disturb({ ...drawn, afterMs, seed }).catch((error) => error.message);
-  const what = `seed ${seed}: ${drawn.strategy}, ${drawn.harm} of ${drawn.rank} after ${afterMs} ms`;
+let seed = firstSeed;
+for (; Date.now() < until && seed < firstSeed + Number(given.runs); seed++) {
+  const story = draw(seed);
+  const began = performance.now();
+  const wrong = await play(story).catch((error) => error.message);
+  const seconds = ((performance.now() - began) / 1000).toFixed(1);
+  const plot = story.acts.map(({ harm, rank, afterMs }) => `${harm} ${rank} at ${afterMs} ms`);
+  const line = `seed ${seed}: ${story.strategy}: ${plot.join(", ")} (${seconds} s)`;
   process.stdout.write(
-    `${wrong === null ? "ok    " : "broken"} ${what}${wrong ? `: ${wrong}` : ""}\n`,
+    `${wrong === null ? "ok    " : "broken"} ${line}${wrong ? `: ${wrong}` : ""}\n`,
   );
+  const key = `${story.strategy} ${wrong === null ? "ok" : "broken"}`;
+  counts.set(key, (counts.get(key) ?? 0) + 1);
   if (wrong === null) continue;
   failures++;
-  process.stdout.write(`       Replay: npm run chaos -- --minutes 0.01 --seed ${seed}\n`);
+  const { strategies, harms: names } = given;
+  process.stdout.write(
+    `       Replay: npm run chaos -- --runs 1 --seed ${seed} --strategies ${strategies} --harms ${names}\n`,
+  );
 }
-process.stdout.write(`${runs} runs, ${failures} broken\n`);
+process.stdout.write(
+  `${[...counts]
+    .sort()
+    .map(([key, count]) => `${key} ${count}`)
+    .join(", ")}\n`,
+);
+process.stdout.write(
+  `${seed - firstSeed} runs, ${failures} broken, seeds ${firstSeed} to ${seed - 1}\n`,
+);
 process.exitCode = failures > 0 ? 1 : 0;
+// What a run that hangs has left open must not keep this process.
+setTimeout(() => process.exit(), 5000).unref();
 
-async function disturb({ strategy, harm, rank, afterMs, seed }) {
-  let processes = [];
-  const launch = async (orders, onEnd) => {
-    const launched = await local(orders, onEnd);
-    processes = launched.processes;
-    return launched;
-  };
-  const onEvent = ({ kind, id }) => {
-    if (kind === "view" && id === 1) hurt(processes[rank], harm, afterMs);
-  };
-  const { model, telemetry } = await runCluster({
-    ...{ strategy: { name: strategy }, workers, seed, epochs: 1 },
-    options: strategyOptions({ rowsPerUpdate: 1, staleness: 50 }),
-    task: { kind: "ledger", spec: { workers, rowsPerWorker: 4000 } },
-    cluster: { listen: "127.0.0.1:0", credentials: noCredentials, launch, onEvent },
+/** What happens under a seed: a strategy, and one to three harms to different members. */
+function draw(seed) {
+  const stream = randomStream({ seed, purpose: "chaos" });
+  const pick = (list) => list[nextBelow(stream, list.length)];
+  const strategy = pick(given.strategies.split(","));
+  const standby = withServers.has(strategy) && nextBelow(stream, 2) === 0;
+  const seats = workers + (withServers.has(strategy) ? 1 : 0) + (standby ? 1 : 0);
+  // A server without a standby is the only one that has its range.
+  const mortal = standby || !withServers.has(strategy) ? seats : workers;
+  const ranks = Array.from({ length: mortal }, (_, rank) => rank);
+  const acts = Array.from({ length: 1 + nextBelow(stream, 2) }, () => {
+    const [rank] = ranks.splice(nextBelow(stream, ranks.length), 1);
+    return { harm: pick(given.harms.split(",")), rank, afterMs: nextBelow(stream, 1500) };
   });
-  const left = processes.filter(isAlive);
-  if (left.length > 0) return `processes ${left.join(", ")} are left`;
-  for (let own = 0; own < workers; own++) {
-    const { updates } = telemetry.members[own];
-    const applied = model.values[own];
-    const gone = own === rank && harm !== "pause";
-    if (!gone && applied !== updates) return `worker ${own} sent ${updates}, applied ${applied}`;
+  return { seed, strategy, standby, seats, acts };
+}
+
+/** Plays it; null, or what is wrong. */
+async function play({ seed, strategy, standby, seats, acts }) {
+  const crew = new Crew();
+  const playing = [];
+  const events = [];
+  const onEvent = (event) => {
+    events.push(event);
+    if (event.kind !== "view" || event.id !== 1) return;
+    for (const { harm, rank, afterMs } of acts) {
+      playing.push(delay(afterMs).then(() => !ended && harms[harm].run(crew, rank)));
+    }
+  };
+  let ended = false;
+  const run = runCluster({
+    ...{ strategy: { name: strategy }, workers, seed, epochs: 2 },
+    options: strategyOptions({ rowsPerUpdate: 1, staleness: 50, standby }),
+    task: { kind: "ledger", spec: { workers, rowsPerWorker: 3000 } },
+    cluster: { listen: "127.0.0.1:0", credentials: noCredentials, launch: crew.launch, onEvent },
+  });
+  const late = delay(1000 * runSecondsMax, "late", { ref: false });
+  const result = await Promise.race([run, late]);
+  ended = true;
+  if (result === "late") {
+    const last = crew.members.map(({ rank, lines }) => `${rank}: ${lines.slice(-4).join(" | ")}`);
+    await crew.end();
+    run.catch(() => {});
+    return `hangs: ${last.join("; ")}`;
+  }
+  await Promise.all(playing);
+  const unruly = await crew.end();
+  if (given.verbose) {
+    for (const { rank, lines } of crew.members)
+      process.stdout.write(`${rank}: ${lines.join("\n   ")}\n`);
+    process.stdout.write(`${events.map((event) => JSON.stringify(event)).join("\n")}\n`);
+  }
+  return unruly ?? (await leftOver(crew)) ?? ledger({ strategy, acts, seats, ...result });
+}
+
+async function leftOver({ members }) {
+  for (const { port, child } of members) {
+    if (child.exitCode === null && child.signalCode === null) return `process ${child.pid} is left`;
+    if (await isOpen(port)) return `port ${port} is left open`;
   }
   return null;
 }
 
-async function hurt(pid, harm, afterMs) {
-  await delay(afterMs);
-  if (!isAlive(pid)) return;
-  if (harm !== "pause") return process.kill(pid, harm);
-  process.kill(pid, "SIGSTOP");
-  await delay(500);
-  if (isAlive(pid)) process.kill(pid, "SIGCONT");
-}
-
-function isAlive(pid) {
-  try {
-    return process.kill(pid, 0);
-  } catch {
-    return false;
+/** Whether what undisturbed workers sent is what was applied; means of replicas only have to be finite. */
+function ledger({ strategy, acts, model, telemetry }) {
+  if (!model.values.every(Number.isFinite)) return "the model is not finite";
+  if (!sums.has(strategy)) return null;
+  for (let own = 0; own < workers; own++) {
+    const { updates, lost } = telemetry.members[own];
+    const applied = model.values[own];
+    // What one that died had sent after it last told is not known.
+    if (acts.some(({ rank, harm }) => rank === own && harms[harm].ends)) continue;
+    if (applied === updates - lost) continue;
+    return `worker ${own} sent ${updates}, of which ${lost} are told lost, applied ${applied}`;
   }
+  return null;
 }
