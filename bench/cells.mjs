@@ -9,7 +9,9 @@ import { benchEpoch } from "./kernels.mjs";
 import { benchPredict } from "./predict.mjs";
 import { root } from "./support/cache.mjs";
 import { contenders, runGlissade } from "./support/contenders.mjs";
+import { readCsr } from "./support/csr.mjs";
 import { prepareSet, problems } from "./support/data.mjs";
+import { judge } from "./support/judge.mjs";
 import { lastJson, median, run, scratch } from "./support/measure.mjs";
 import { epoch } from "./support/programs.mjs";
 
@@ -51,7 +53,10 @@ function trainingAgainstPeers(results, where, name) {
   return { name, target: "fastest", measured, met: ours.train <= best.train };
 }
 
-/** Training alone, our settings against the C loop to the same goal, in turn. */
+/**
+ * Training alone to the same goal, in turn: both take two passes. Ours holds what the C loop does without: the
+ * calibration of t0, which it is given, and the snapshots of the average.
+ */
 async function trainingAgainstLoop({ name, target, words, limit, rounds }) {
   const set = await prepareSet("twin");
   const loop = [set.trainCsr, "hinge", "1e-4", "20000", "2", join(scratch, "cells")];
@@ -63,15 +68,16 @@ async function trainingAgainstLoop({ name, target, words, limit, rounds }) {
   if (failed) return { name, target, measured: failed.ours.why, met: false };
   const ratio = median(turns.map(({ ours, loop: c }) => ours.train / c));
   const [a, b] = [median(turns.map(({ ours }) => ours.train)), median(turns.map((t) => t.loop))];
+  const above = aboveOptimum(set, turns[0].ours.weights);
   return {
     name,
     target,
-    measured: `${fixed(a, 3)} s, C ${fixed(b, 3)} s: ${fixed(ratio)}x`,
-    met: ratio <= limit,
+    measured: `${fixed(a, 3)} s, ${fixed(100 * above, 3)} % above; C ${fixed(b, 3)} s: ${fixed(ratio)}x`,
+    met: ratio <= limit && above <= 0.001,
   };
 }
 
-/** From the block files that `convert` writes, against the C loop from its CSR file. */
+/** From the block files that `convert` writes, with no settings but the problem's, against the C loop from its CSR file. */
 async function fromBlocks(rounds) {
   const name = "twin, block file to model within 0.1 %, whole process";
   const target = "2.5x faster than 1.5 s";
@@ -82,17 +88,23 @@ async function fromBlocks(rounds) {
   if (!made.ok) return { name, target, measured: "there is no block file yet", met: false };
   const loop = [set.trainCsr, "hinge", "1e-4", "20000", "2", join(scratch, "cells")];
   const turns = Array.from({ length: rounds }, () => ({
-    ours: runGlissade(set, problems.hinge, "--epochs 2", { file: blocks }),
+    ours: runGlissade(set, problems.hinge, "", { file: blocks }),
     loop: run(epoch(), loop).seconds,
   }));
   if (!turns[0].ours.ok) return { name, target, measured: turns[0].ours.why, met: false };
+  const above = aboveOptimum(set, turns[0].ours.weights);
   const [a, b] = [median(turns.map(({ ours }) => ours.whole)), median(turns.map((t) => t.loop))];
   return {
     name,
     target,
-    measured: `${fixed(a)} s, C loop from CSR ${fixed(b)} s`,
-    met: a <= 1.5 / 2.5,
+    measured: `${fixed(a)} s, ${fixed(100 * above, 3)} % above; C loop from CSR ${fixed(b)} s`,
+    met: a <= 1.5 / 2.5 && above <= 0.001,
   };
+}
+
+/** How far weights are above the optimum of hinge, by the bench's own evaluator. */
+function aboveOptimum(set, weights) {
+  return judge(readCsr(set.trainCsr), weights, problems.hinge).objective / set.optimum.hinge - 1;
 }
 
 /** No flag but the file: regularisation is chosen, rows are kept for validation. */
@@ -149,62 +161,83 @@ async function memoryOfTwin(rounds) {
   ];
 }
 
-/** All cells; `results` are the tables of train.mjs. */
-export async function measureCells({ results, rounds, say }) {
-  const cells = [];
-  const add = (cell) => {
-    cells.push(cell);
-    say(`${cell.met ? "met   " : "MISSED"} ${cell.name}: ${cell.measured} (target ${cell.target})`);
-  };
-  const twin = { setName: "twin", problemName: "hinge" };
-  const text = "text to model within 0.1 %, whole process";
-  const four = { name: `twin, ${text}`, target: "4x faster than the fastest peer", enough: 4 };
-  add(wholeAgainstPeers(results, { ...twin, goal: at01 }, four));
-  add(await fromBlocks(3));
-  const alone = "twin, training alone to 0.1 %";
-  for (const [workers, words, limit] of [
-    ["one worker", "--strategy serial --epochs 2", 1.1],
-    ["two workers", "--strategy replicas --workers 2 --epochs 2", 0.65],
-  ]) {
-    const name = `${alone}, ${workers}`;
-    const target = `at most ${limit}x the C loop`;
-    add(await trainingAgainstLoop({ name, target, words, limit, rounds }));
-  }
-  add(trainingAgainstPeers(results, { ...twin, goal: at001 }, "twin, training to 0.01 %, hinge"));
-  const log = { setName: "twin", problemName: "log", goal: at01 };
-  add(trainingAgainstPeers(results, log, "twin, training to 0.1 %, log loss"));
-  const subset = { setName: "subset", problemName: "hinge", goal: at01 };
-  const one = {
-    name: `subset, ${text}`,
-    target: "at most 1x LIBLINEAR",
-    enough: 1,
-    only: "LIBLINEAR",
-  };
-  add(wholeAgainstPeers(results, subset, one));
-  add(await withDefaults("a9a", rounds));
-  add(await withDefaults("ijcnn1", rounds));
-  for (const cell of await memoryOfTwin(3)) add(cell);
+const text = "text to model within 0.1 %, whole process";
+const twin = { setName: "twin", problemName: "hinge" };
+const twinLog = { setName: "twin", problemName: "log", goal: at01 };
+const subset = { setName: "subset", problemName: "hinge", goal: at01 };
+const fourfold = { name: `twin, ${text}`, target: "4x faster than the fastest peer", enough: 4 };
+const asLiblinear = {
+  name: `subset, ${text}`,
+  target: "at most 1x LIBLINEAR",
+  enough: 1,
+  only: "LIBLINEAR",
+};
+
+function alone(workers, limit) {
+  const name = `twin, training alone to 0.1 %, ${workers === 1 ? "one worker" : "two workers"}`;
+  const [target, words] = [`at most ${limit}x the C loop`, `--workers ${workers} --epochs 2`];
+  return ({ rounds }) => trainingAgainstLoop({ name, target, words, limit, rounds });
+}
+
+async function predictions() {
   const { megabytesASecond } = await benchPredict({ setName: "twin", rounds: 3 });
-  add({
+  const measured = `${fixed(megabytesASecond, 0)} MB/s`;
+  return {
     name: "predict, twin",
     target: "400 MB/s of text",
-    measured: `${fixed(megabytesASecond, 0)} MB/s`,
+    measured,
     met: megabytesASecond >= 400,
-  });
+  };
+}
+
+async function oneEpoch({ rounds }) {
   const { glissade, c, ratio } = await benchEpoch({
     setName: "twin",
     problemName: "hinge",
     rounds,
   });
-  add({
+  return {
     name: "twin, one epoch of the kernel",
     target: "at most 1.3x the C loop",
     measured: `${fixed(glissade, 3)} s, C ${fixed(c, 3)} s: ${fixed(ratio)}x`,
     met: ratio <= 1.3,
-  });
-  const { ours } = lineOf(results, subset);
-  const whole = ours?.whole ?? Number.POSITIVE_INFINITY;
+  };
+}
+
+function subsetInASecond({ results }) {
+  const whole = lineOf(results, subset).ours?.whole ?? Number.POSITIVE_INFINITY;
   const name = "subset, text to model, whole process";
-  add({ name, target: "under 1 s", measured: `${fixed(whole)} s`, met: whole < 1 });
+  return { name, target: "under 1 s", measured: `${fixed(whole)} s`, met: whole < 1 };
+}
+
+/** Every row of the targets; those that compare with peers are lines of the tables. */
+const measures = [
+  ({ results }) => wholeAgainstPeers(results, { ...twin, goal: at01 }, fourfold),
+  () => fromBlocks(3),
+  alone(1, 1.1),
+  alone(2, 0.65),
+  ({ results }) =>
+    trainingAgainstPeers(results, { ...twin, goal: at001 }, "twin, training to 0.01 %, hinge"),
+  ({ results }) => trainingAgainstPeers(results, twinLog, "twin, training to 0.1 %, log loss"),
+  ({ results }) => wholeAgainstPeers(results, subset, asLiblinear),
+  ({ rounds }) => withDefaults("a9a", rounds),
+  ({ rounds }) => withDefaults("ijcnn1", rounds),
+  () => memoryOfTwin(3),
+  predictions,
+  oneEpoch,
+  subsetInASecond,
+];
+
+/** All cells; `results` are the tables of train.mjs. */
+export async function measureCells({ results, rounds, say }) {
+  const cells = [];
+  for (const measure of measures) {
+    const made = await measure({ results, rounds });
+    for (const cell of [made].flat()) {
+      cells.push(cell);
+      const verdict = cell.met ? "met   " : "MISSED";
+      say(`${verdict} ${cell.name}: ${cell.measured} (target ${cell.target})`);
+    }
+  }
   return cells;
 }

@@ -1,5 +1,6 @@
 /**
- * Training side by side: every contender from text to weights, in turn, five times. A first round
+ * Training side by side: every contender from text to weights, in turn, five times (less where the
+ * time for a table is over, and twice only for those that take five times as long as glissade). A first round
  * climbs each contender's ladder of settings and keeps the quickest rung within 1, 0.1 and 0.01 %
  * of the optimum; only those are timed.
  */
@@ -16,7 +17,7 @@ export const goals = [0.01, 0.001, 0.0001];
  * @returns one record a contender: its rung for each goal, with medians and the ratio of its whole
  * process to glissade's, a median of the ratios within each round.
  */
-export async function benchTraining({ setName, problemName, rounds, names, say }) {
+export async function benchTraining({ setName, problemName, rounds, seconds, names, say }) {
   const set = await prepareSet(setName);
   const csr = readCsr(set.trainCsr);
   const testCsr = readCsr(set.testCsr);
@@ -33,13 +34,32 @@ export async function benchTraining({ setName, problemName, rounds, names, say }
     const exact = entry?.probe.at(-1);
     if (set.violators === undefined && exact) set.violators = violatorShare(csr, exact.weights);
   }
-  for (let round = 0; round < rounds; round++) {
-    for (const entry of entries) timeRound(entry, { set, problem, above });
-    say(`${set.title}, ${problemName}: round ${round + 1} of ${rounds}`);
-  }
   const reference = entries[0];
+  const begun = performance.now();
+  let done = 0;
+  while (done < rounds && (done < roundsMin || (performance.now() - begun) / 1000 < seconds)) {
+    const all = done < roundsMin;
+    for (const entry of entries) {
+      if (all || !isFarBehind(entry, reference)) timeRound(entry, { set, problem, above });
+    }
+    done++;
+    say(`${set.title}, ${problemName}: round ${done} of ${rounds}`);
+  }
   const accuracyOf = (weights) => judge(testCsr, weights, problem).accuracy;
-  return entries.map((entry) => summarise(entry, { reference, accuracyOf }));
+  return {
+    rounds: done,
+    entries: entries.map((entry) => summarise(entry, { reference, accuracyOf })),
+  };
+}
+
+/** Rounds that every contender takes part in, however long they take. */
+const roundsMin = 2;
+const farBehindFactor = 5;
+
+/** Whether more rounds would tell no more than that it is slower by far. */
+function isFarBehind(entry, reference) {
+  const quickest = ({ timed }) => Math.min(...[...timed[0].values()].map(({ whole }) => whole));
+  return quickest(entry) > farBehindFactor * quickest(reference);
 }
 
 /** Tries every rung once; keeps the quickest that reaches each goal, and the most exact one. */

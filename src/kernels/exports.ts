@@ -97,7 +97,6 @@ export interface KernelExports extends ReadingKernels, SharedKernels {
     count: number,
     before: number,
   ): void;
-  countEntries(rows: number, count: number): number;
   copyRows(rows: number, count: number, to: number): void;
   fillOptimal(
     t0: number,

@@ -23,17 +23,6 @@ export function listRun(rows: usize, positions: usize, block: usize, first: u32,
   for (let k: u32 = 0; k < count; k++) store<u32>(positions + (<usize>k << 2), before + first + k);
 }
 
-/** Non-zeros of all rows of a list. */
-export function countEntries(rows: usize, count: u32): u32 {
-  let entries: usize = 0;
-  for (let k: u32 = 0; k < count; k++) {
-    const block = blockAt(rows, k);
-    const row = rowAt(rows, k);
-    entries += endOf(block, row) - startOf(block, row);
-  }
-  return <u32>(entries >> 2);
-}
-
 /**
  * Copies the rows of a list, in its order, to a block whose header is written and has room for just these. They may
  * come from many blocks, so their ids are their places in the copy.

@@ -1,6 +1,6 @@
 export { anticipateRows, differenceCounted } from "./anticipate";
 export { adjustRows } from "./columns";
-export { copyRows, countEntries, listRun } from "./copy";
+export { copyRows, listRun } from "./copy";
 export { fillOptimal } from "./schedule";
 export { drawRows, splitBlock } from "./split";
 export {
