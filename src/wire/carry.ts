@@ -11,7 +11,7 @@
  * Invariant: sent + carried = produced, rounding included.
  */
 import { type Delta, isDense } from "../math/update.ts";
-import { denseBytes, packDelta, unpackDelta, type ValueFormat } from "./packed.ts";
+import { packDelta, unpackDelta, type ValueFormat } from "./packed.ts";
 
 /** What to send of an update. */
 export interface Thinning {
@@ -63,10 +63,11 @@ export function packPart(vector: Carry | Float32Array, thinning: Thinning): Uint
     { index: chosen, value: Float32Array.from(chosen, (i) => vector[i]!) },
     values,
   );
-  if (sparse.length <= denseBytes(vector.length, values)) return sparse;
-  const dense = new Float32Array(vector.length);
-  for (const i of chosen) dense[i] = vector[i]!;
-  return packDelta(dense, values);
+  if (2 * count < vector.length) return sparse;
+  const all = new Float32Array(vector.length);
+  for (const i of chosen) all[i] = vector[i]!;
+  const dense = packDelta(all, values);
+  return dense.length < sparse.length ? dense : sparse;
 }
 
 /** What those who receive a packed delta of ours will read. */

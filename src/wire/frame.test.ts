@@ -99,7 +99,57 @@ describe("frames", () => {
     expect(readFrame(bytes)).toEqual({ fault: "field values does not fit" });
   });
 
+  test("a frame of a newer version is refused with words", () => {
+    const bytes = encodeFrame({ kind: "x" });
+    new DataView(bytes.buffer).setUint16(4, 2, true);
+    expect(readFrame(bytes)).toEqual({
+      fault:
+        "frame is of version 2, this program reads 1: all members must run one version of glissade",
+    });
+  });
+
+  test("reading takes no more room than the frame is long, whatever its bytes claim", () => {
+    const change = fc.tuple(fc.nat(4096), fc.nat(255));
+    fc.assert(
+      fc.property(body, fc.array(change, { maxLength: 12 }), (message, changes) => {
+        const bytes = encodeFrame(message);
+        for (const [place, value] of changes) bytes[place % bytes.length] = value;
+        const before = process.memoryUsage().arrayBuffers;
+        const read = readFrame(bytes);
+        // Others may give room back meanwhile, never take it: this thread does one thing at a time.
+        expect(process.memoryUsage().arrayBuffers - before).toBeLessThanOrEqual(bytes.length);
+        if ("body" in read) expect(roomOf(read.body)).toBeLessThanOrEqual(bytes.length);
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
+  test("bytes of chance, without any good header, are a fault", () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
+        if (bytes.length >= 4 && new DataView(bytes.buffer).getUint32(0, true) === frameMagic)
+          return;
+        expect(readFrame(bytes)).toHaveProperty("fault");
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
+  test("a text or a name that no frame holds is the caller's mistake", () => {
+    expect(() => encodeFrame({ kind: "x".repeat(0x10000) })).toThrow(RangeError);
+    expect(() => encodeFrame({ kind: "x", ["n".repeat(256)]: 1 })).toThrow(RangeError);
+  });
+
   test("a field of no kind that a frame holds is the caller's mistake", () => {
     expect(() => encodeFrame({ kind: "x", nested: { a: 1 } })).toThrow(TypeError);
   });
 });
+
+/** Bytes of the arrays of a message. */
+function roomOf(message: object): number {
+  return Object.values(message).reduce((sum: number, field) => {
+    if (ArrayBuffer.isView(field)) return sum + field.byteLength;
+    if (typeof field !== "object" || field === null) return sum;
+    return sum + field.index.byteLength + field.value.byteLength;
+  }, 0);
+}

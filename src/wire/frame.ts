@@ -70,7 +70,7 @@ export function frameBytes(body: object): number {
 /**
  * Writes the frame of a message at the start of `bytes`, which must be 8-byte aligned in its buffer and
  * at least `frameBytes(body)` long; returns its length.
- * @throws TypeError when a field is of no kind that a frame holds.
+ * @throws TypeError when a field is of no kind that a frame holds, RangeError when a name or text is too long.
  */
 export function writeFrame(body: object, bytes: Uint8Array): number {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -120,6 +120,7 @@ function writeField(
   { name, field, arrays }: { name: string; field: unknown; arrays: FrameArray[] },
 ): number {
   let at = start;
+  if (name.length > 0xff) throw new RangeError(tooLong("name of a field", name.length, 0xff));
   view.setUint8(at++, name.length);
   for (let i = 0; i < name.length; i++) view.setUint8(at++, name.charCodeAt(i));
   const type = typeOf(name, field);
@@ -141,7 +142,12 @@ function sparseParts({ index, value }: SparseDelta): FrameArray[] {
   return [index, value];
 }
 
+function tooLong(what: string, length: number, most: number): string {
+  return `Cannot write frame as a ${what} must have at most ${most} letters: current value is ${length}`;
+}
+
 function writeText(view: DataView, start: number, text: string): number {
+  if (text.length > 0xffff) throw new RangeError(tooLong("text", text.length, 0xffff));
   view.setUint16(start, text.length, true);
   for (let i = 0; i < text.length; i++) {
     view.setUint16(start + 2 + 2 * i, text.charCodeAt(i), true);
@@ -210,7 +216,9 @@ function readHeader(view: DataView, available = view.byteLength): Header | strin
   if (view.byteLength < frameHeaderBytes) return "frame is shorter than its header";
   if (view.getUint32(0, true) !== frameMagic) return "frame does not begin with GLSF";
   const version = view.getUint16(4, true);
-  if (version !== frameVersion) return `frame version must be ${frameVersion}, is ${version}`;
+  if (version !== frameVersion) {
+    return `frame is of version ${version}, this program reads ${frameVersion}: all members must run one version of glissade`;
+  }
   const length = view.getUint32(8, true);
   const control = view.getUint32(16, true);
   if (length > available || length > frameBytesMax) return "frame is longer than its bytes";

@@ -72,11 +72,36 @@ describe("packed deltas", () => {
     );
   });
 
-  test("a delta of 1,000 values among 47,236 columns takes 8 bytes a value plain, 3 packed", () => {
+  test("unpacking takes room for no more values than the bytes hold, whatever count they claim", () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ minLength: 12, maxLength: 80 }), format, (bytes, values) => {
+        bytes[0] = 2;
+        bytes[1] = valueFormats.indexOf(values);
+        const before = process.memoryUsage().arrayBuffers;
+        const read = unpackDelta(bytes, 2 ** 31);
+        // An index and a value, 8 bytes, for each byte at most: bf16 takes 8 bits.
+        expect(process.memoryUsage().arrayBuffers - before).toBeLessThanOrEqual(8 * bytes.length);
+        if ("delta" in read) expect(read.delta).toHaveProperty("index");
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  test("a delta of a newer version is refused with words", () => {
+    const bytes = packDelta(Float32Array.of(1), "f32");
+    bytes[0] = 3;
+    expect(unpackDelta(bytes, 1)).toEqual({
+      fault:
+        "packed delta is of version 3, this program reads 2: all members must run one version of glissade",
+    });
+  });
+
+  test("a delta of 1,000 values among 47,236 columns takes 8 bytes a value plain, 2.3 packed", () => {
     const index = Uint32Array.from({ length: 1000 }, (_, k) => 47 * k);
-    const delta = { index, value: Float32Array.from({ length: 1000 }, (_, k) => k + 1) };
-    expect(packDelta(delta, "f16").length).toBe(8 + 1000 * 3);
-    expect(packDelta(delta, "f32").length).toBe(8 + 1000 * 5);
+    const delta = { index, value: Float32Array.from({ length: 1000 }, (_, k) => k + 1001) };
+    // 7 bits a gap; of f16 the fraction, the sign and, within a factor of two, one bit of exponent at most.
+    expect(packDelta(delta, "f16").length).toBeLessThanOrEqual(12 + (1000 * (7 + 12)) / 8 + 1);
+    expect(packDelta(delta, "f32").length).toBeLessThanOrEqual(12 + (1000 * (7 + 32)) / 8 + 1);
   });
 });
 

@@ -1,19 +1,32 @@
 /**
  * Packed deltas: a change of v in few bytes. Indices are coded as gaps, values as f32, f16 or bf16.
  *
- *   0  u8   version                      4  u32  count of values
- *   1  u8   form: values f32 0, f16 1,   8       sparse only: gaps to the index before, less one, seven bits
- *           bf16 2; +16 when dense               a byte, low bits first, the high bit set on all but the last
- *   2  i16  exponent e of the values             then the values, little endian: value * 2^e
+ *   0  u8   version                      8   u8   Rice parameter of the gaps (bits.ts); 0 when dense
+ *   1  u8   form: values f32 0, f16 1,   9   u8   f16, bf16: the least exponent that occurs, as its bits
+ *           bf16 2; +16 when dense      10   u8   f16, bf16: bits that exponents beyond the least take
+ *   2  i16  exponent e of the values    11   u8   0
+ *   4  u32  count of values             12        sparse only: gaps to the index before, less one; whole bytes
+ *                                                 then the values, which stand for value * 2^e
  *
- * f16 reaches from 6e-8 to 65,504 only; the exponent puts the largest value of the delta at its upper end.
- * Scaling by a power of two is exact. Nothing is believed before it is checked; a bad delta is a fault to
- * report, never an exception.
+ * Values of f32 take 4 bytes each, little endian. Of f16 and bf16 each is its fraction, its exponent less the least,
+ * and its sign, in bits: values that were chosen for their size share most of their exponent, and it is sent once.
+ * f16 reaches from 6e-8 to 65,504 only; e puts the largest value of the delta at its upper end. Scaling by a power
+ * of two is exact. Nothing is believed before it is checked; a bad delta is a fault to report, never an exception.
  *
  * Invariant: unpacking gives the values that packing says it rounded to, bit for bit.
- * Invariant: whatever the bytes, unpacking gives a delta of that width or a fault.
+ * Invariant: whatever the bytes, unpacking gives a delta of that width or a fault, and room for as many values as the
+ * bytes hold at most.
  */
 import { type Delta, isDense } from "../math/update.ts";
+import {
+  type BitWriter,
+  readBits,
+  readRice,
+  riceBits,
+  riceParameter,
+  writeBits,
+  writeRice,
+} from "./bits.ts";
 import { fromBfloat16, fromHalf, toBfloat16, toHalf } from "./half.ts";
 
 /** How values are written. */
@@ -21,9 +34,12 @@ export type ValueFormat = "f32" | "f16" | "bf16";
 
 export const valueFormats = ["f32", "f16", "bf16"] as const satisfies readonly ValueFormat[];
 
-const packedVersion = 1;
-const headerBytes = 8;
+const packedVersion = 2;
+const headerBytes = 12;
 const denseBit = 16;
+
+/** Bits of the fraction and of the exponent. */
+const layouts = { f16: { fraction: 10, exponent: 5 }, bf16: { fraction: 7, exponent: 8 } } as const;
 
 /** A delta that was read, or why it could not be. */
 export type Unpacked = { readonly delta: Delta } | { readonly fault: string };
@@ -31,23 +47,76 @@ export type Unpacked = { readonly delta: Delta } | { readonly fault: string };
 /** The bytes of a delta. */
 export function packDelta(delta: Delta, format: ValueFormat): Uint8Array {
   const values = isDense(delta) ? delta : delta.value;
-  const gaps = isDense(delta) ? new Uint8Array(0) : gapBytes(delta.index);
-  const size = format === "f32" ? 4 : 2;
-  const bytes = new Uint8Array(headerBytes + gaps.length + size * values.length);
+  const gaps = isDense(delta) ? null : packGaps(delta.index);
+  const packed = packValues(values, format);
+  const gapBytes = gaps?.bytes.length ?? 0;
+  const bytes = new Uint8Array(headerBytes + gapBytes + packed.bytes.length);
   const view = new DataView(bytes.buffer);
-  const exponent = format === "f16" ? exponentOf(values) : 0;
   view.setUint8(0, packedVersion);
   view.setUint8(1, valueFormats.indexOf(format) + (isDense(delta) ? denseBit : 0));
-  view.setInt16(2, exponent, true);
+  view.setInt16(2, packed.scale, true);
   view.setUint32(4, values.length, true);
-  bytes.set(gaps, headerBytes);
-  writeValues(view, headerBytes + gaps.length, { values, format, exponent });
+  view.setUint8(8, gaps?.parameter ?? 0);
+  view.setUint8(9, packed.least);
+  view.setUint8(10, packed.bits);
+  if (gaps) bytes.set(gaps.bytes, headerBytes);
+  bytes.set(packed.bytes, headerBytes + gapBytes);
   return bytes;
 }
 
-/** Bytes of a packed delta that lists every coordinate. */
-export function denseBytes(width: number, format: ValueFormat): number {
-  return headerBytes + (format === "f32" ? 4 : 2) * width;
+function packGaps(index: Uint32Array): { parameter: number; bytes: Uint8Array } {
+  const span = index.length === 0 ? 0 : index[index.length - 1]! + 1 - index.length;
+  const parameter = riceParameter(span / Math.max(1, index.length));
+  let bits = 0;
+  for (let k = 0; k < index.length; k++) bits += riceBits(gapAt(index, k), parameter);
+  const writer: BitWriter = { bytes: new Uint8Array(Math.ceil(bits / 8)), at: 0 };
+  for (let k = 0; k < index.length; k++) writeRice(writer, gapAt(index, k), parameter);
+  return { parameter, bytes: writer.bytes };
+}
+
+function gapAt(index: Uint32Array, k: number): number {
+  return k === 0 ? index[0]! : index[k]! - index[k - 1]! - 1;
+}
+
+interface PackedValues {
+  readonly bytes: Uint8Array;
+  /** e, the least exponent, and the bits beyond it. */
+  readonly scale: number;
+  readonly least: number;
+  readonly bits: number;
+}
+
+function packValues(values: Float32Array, format: ValueFormat): PackedValues {
+  if (format === "f32") {
+    const view = new DataView(new ArrayBuffer(4 * values.length));
+    for (let i = 0; i < values.length; i++) view.setFloat32(4 * i, values[i]!, true);
+    return { bytes: new Uint8Array(view.buffer), scale: 0, least: 0, bits: 0 };
+  }
+  const scale = format === "f16" ? exponentOf(values) : 0;
+  const factor = 2 ** scale;
+  const words = Uint16Array.from(values, (x) =>
+    format === "f16" ? toHalf(x * factor) : toBfloat16(x),
+  );
+  return { scale, ...packWords(words, layouts[format]) };
+}
+
+function packWords(words: Uint16Array, layout: { fraction: number; exponent: number }) {
+  const { fraction, exponent } = layout;
+  const exponentAt = (word: number) => (word >>> fraction) & (2 ** exponent - 1);
+  let [least, most] = [words.length === 0 ? 0 : 255, 0];
+  for (const word of words) {
+    least = Math.min(least, exponentAt(word));
+    most = Math.max(most, exponentAt(word));
+  }
+  const bits = Math.ceil(Math.log2(most - least + 1));
+  const size = fraction + bits + 1;
+  const writer: BitWriter = { bytes: new Uint8Array(Math.ceil((words.length * size) / 8)), at: 0 };
+  for (const word of words) {
+    writeBits(writer, word & (2 ** fraction - 1), fraction);
+    writeBits(writer, exponentAt(word) - least, bits);
+    writeBits(writer, word >>> 15, 1);
+  }
+  return { least, bits, bytes: writer.bytes };
 }
 
 /** The e at which the largest value is just below 2^15, so that it rounds to no infinity. */
@@ -60,88 +129,77 @@ function exponentOf(values: Float32Array): number {
   return largest === 0 ? 0 : 14 - Math.floor(Math.log2(largest));
 }
 
-function gapBytes(index: Uint32Array): Uint8Array {
-  const bytes = new Uint8Array(5 * index.length);
-  let at = 0;
-  let before = -1;
-  for (let k = 0; k < index.length; k++) {
-    let gap = index[k]! - before - 1;
-    before = index[k]!;
-    for (; gap > 0x7f; gap = Math.floor(gap / 128)) bytes[at++] = (gap & 0x7f) | 0x80;
-    bytes[at++] = gap;
-  }
-  return bytes.subarray(0, at);
-}
-
-function writeValues(
-  view: DataView,
-  start: number,
-  { values, format, exponent }: { values: Float32Array; format: ValueFormat; exponent: number },
-): void {
-  const scale = 2 ** exponent;
-  for (let i = 0; i < values.length; i++) {
-    if (format === "f32") view.setFloat32(start + 4 * i, values[i]!, true);
-    else if (format === "bf16") view.setUint16(start + 2 * i, toBfloat16(values[i]!), true);
-    else view.setUint16(start + 2 * i, toHalf(values[i]! * scale), true);
-  }
-}
-
 /** Reads a packed delta for a vector of that width. */
 export function unpackDelta(bytes: Uint8Array, width: number): Unpacked {
   if (bytes.length < headerBytes) return { fault: "packed delta is shorter than its header" };
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const version = view.getUint8(0);
   if (version !== packedVersion) {
-    return { fault: `packed delta version must be ${packedVersion}, is ${version}` };
+    return {
+      fault: `packed delta is of version ${version}, this program reads ${packedVersion}: all members must run one version of glissade`,
+    };
   }
   const form = view.getUint8(1);
   const format = valueFormats[form & ~denseBit];
   if (format === undefined) return { fault: `packed delta has unknown form ${form}` };
-  const exponent = view.getInt16(2, true);
   const count = view.getUint32(4, true);
   if (count > width) return { fault: "packed delta has more values than columns" };
   const dense = (form & denseBit) !== 0;
   if (dense && count !== width) return { fault: "dense packed delta is of another width" };
-  const index = dense ? null : readGaps(bytes, count, width);
-  if (typeof index === "string") return { fault: index };
-  const start = headerBytes + (index?.bytes ?? 0);
-  const size = format === "f32" ? 4 : 2;
-  if (start + size * count !== bytes.length)
+  const size = format === "f32" ? 32 : layouts[format].fraction + view.getUint8(10) + 1;
+  const valueBytes = Math.ceil((count * size) / 8);
+  // Before any room is made: a count that the bytes can't hold is known by the values alone.
+  const start = bytes.length - valueBytes;
+  if (start < headerBytes || (dense && start !== headerBytes)) {
     return { fault: "values do not fill the packed delta" };
-  const value = readValues(view, start, { count, format, exponent });
-  return { delta: index ? { index: index.index, value } : value };
+  }
+  const gaps = bytes.subarray(headerBytes, start);
+  const index = dense ? null : readGaps(gaps, { count, width, parameter: view.getUint8(8) });
+  if (typeof index === "string") return { fault: index };
+  const value = readValues(view, start, { count, format });
+  if (typeof value === "string") return { fault: value };
+  return { delta: index ? { index, value } : value };
 }
 
-function readGaps(bytes: Uint8Array, count: number, width: number) {
+function readGaps(
+  bytes: Uint8Array,
+  { count, width, parameter }: { count: number; width: number; parameter: number },
+): Uint32Array | string {
+  if (parameter > 24) return "gaps have an unknown parameter";
   const index = new Uint32Array(count);
-  let at = headerBytes;
+  const reader = { bytes, at: 0 };
   let before = -1;
   for (let k = 0; k < count; k++) {
-    let gap = 0;
-    let shift = 1;
-    for (let part = 0x80; part & 0x80; shift *= 128) {
-      if (at >= bytes.length || shift > 2 ** 28) return "gap has no end";
-      part = bytes[at++]!;
-      gap += (part & 0x7f) * shift;
-    }
+    const gap = readRice(reader, parameter, width - before - 2);
+    if (gap === null) return "gap has no end or leads beyond the columns";
     before += gap + 1;
-    if (before >= width) return "index is beyond the columns";
     index[k] = before;
   }
-  return { index, bytes: at - headerBytes };
+  return Math.ceil(reader.at / 8) === bytes.length ? index : "gaps do not fill their bytes";
 }
 
 function readValues(
   view: DataView,
   start: number,
-  { count, format, exponent }: { count: number; format: ValueFormat; exponent: number },
-): Float32Array {
+  { count, format }: { count: number; format: ValueFormat },
+): Float32Array | string {
   const value = new Float32Array(count);
-  const scale = 2 ** -exponent;
+  if (format === "f32") {
+    for (let i = 0; i < count; i++) value[i] = view.getFloat32(start + 4 * i, true);
+    return value;
+  }
+  const { fraction, exponent } = layouts[format];
+  const [least, bits] = [view.getUint8(9), view.getUint8(10)];
+  const scale = 2 ** -view.getInt16(2, true);
+  const { buffer, byteOffset, byteLength } = view;
+  const reader = { bytes: new Uint8Array(buffer, byteOffset, byteLength), at: 8 * start };
   for (let i = 0; i < count; i++) {
-    if (format === "f32") value[i] = view.getFloat32(start + 4 * i, true);
-    else if (format === "bf16") value[i] = fromBfloat16(view.getUint16(start + 2 * i, true));
-    else value[i] = fromHalf(view.getUint16(start + 2 * i, true)) * scale;
+    // Their number of bytes was checked: they are all there.
+    const low = readBits(reader, fraction)!;
+    const high = least + readBits(reader, bits)!;
+    if (high >= 2 ** exponent) return "exponent is beyond its format";
+    const word = (readBits(reader, 1)! << 15) | (high << fraction) | low;
+    value[i] = format === "f16" ? fromHalf(word) * scale : fromBfloat16(word);
   }
   return value;
 }
