@@ -145,6 +145,7 @@ export interface KernelExports extends ReadingKernels, SharedKernels {
   scaleDense(factor: number, v: number, width: number): void;
   differenceDense(after: number, before: number, out: number, width: number): void;
   halfDifference(theirs: number, own: number, half: number, width: number): void;
+  countEntries(rows: number, count: number): number;
   copyTouched(rows: number, count: number, from: number, to: number): void;
   listTouched(
     rows: number,

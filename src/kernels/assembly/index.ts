@@ -37,7 +37,7 @@ export {
   scaleDense,
   squaredNorm,
 } from "./vectors";
-export { copyTouched, listTouched } from "./touched";
+export { copyTouched, countEntries, listTouched } from "./touched";
 export { toFloat } from "./number";
 export { countText, parseText } from "./parse";
 export { xxh64Add, xxh64Finish, xxh64Start } from "./xxh64";

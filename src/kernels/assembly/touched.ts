@@ -2,6 +2,17 @@
 
 import { blockAt, endOf, indexOf, rowAt, startOf } from "./rows";
 
+/** Non-zeros of all rows of a list. */
+export function countEntries(rows: usize, count: u32): u32 {
+  let bytes: usize = 0;
+  for (let k: u32 = 0; k < count; k++) {
+    const block = blockAt(rows, k);
+    const row = rowAt(rows, k);
+    bytes += endOf(block, row) - startOf(block, row);
+  }
+  return <u32>(bytes >> 2);
+}
+
 /** to[j] = from[j] for every coordinate j that the rows have. */
 export function copyTouched(rows: usize, count: u32, from: usize, to: usize): void {
   for (let k: u32 = 0; k < count; k++) {
