@@ -12,7 +12,7 @@ import {
 } from "../learner/cursor.ts";
 import type { ColumnLearner, Learner, Task } from "../learner/learner.ts";
 import type { Model, Replica } from "../math/replica.ts";
-import type { Update } from "../math/update.ts";
+import type { KeyRange, Update } from "../math/update.ts";
 import type {
   AnyStrategy,
   Effect,
@@ -50,6 +50,8 @@ export interface HostSeat {
   readonly workers: number;
   readonly seed: number;
   readonly initial: Model | null;
+  /** In lockstep, rounds done before this run. */
+  readonly round?: number;
   /** The view it joined by, where it is not everybody's first. */
   readonly view?: View;
 }
@@ -89,18 +91,16 @@ export function createHost(
   task: Task,
   port: HostPort,
 ): MemberHost {
-  const { rank, incarnation, seats, options, workers, seed, initial, view } = seat;
+  const { rank, incarnation, seats, options, workers, seed, initial, view, round } = seat;
   const { role, range } = seats[rank]!;
   const replica = task.createReplica(range.to - range.from);
-  if (initial) {
-    replica.load({ rows: initial.rows, values: initial.values.slice(range.from, range.to) });
-  }
+  if (initial) replica.load(partOf(initial, range));
   const byColumns = strategy.owns === "columns";
   const place = { rank, workers, seed };
   const telemetry = createTelemetry(seats.map((one) => one.role));
   const members = seats.length;
   const { width } = task;
-  const joined = view === undefined ? {} : { view };
+  const joined = { ...(view ? { view } : {}), ...(round ? { round } : {}) };
   return {
     seat,
     strategy,
@@ -133,6 +133,12 @@ export function seatIn(host: MemberHost, view: View): void {
   const { width } = host;
   const seat = { rank, incarnation, role, workers, members, width, range, seed, view };
   host.state = host.strategy.init(seat, options);
+}
+
+/** What of a model a member holds; a member's own is as long as its range already. */
+function partOf({ rows, values }: Model, { from, to }: KeyRange): Model {
+  const isWhole = values.length > to - from;
+  return { rows, values: isWhole ? values.slice(from, to) : values };
 }
 
 /** Updates that the member's own rows make in an epoch; null for one that learns nothing. */

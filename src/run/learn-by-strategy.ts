@@ -5,21 +5,31 @@
 import type { EngineResult } from "../engines/engine.ts";
 import { loadStrategy, strategySource } from "../engines/strategy-source.ts";
 import type { Telemetry } from "../engines/telemetry.ts";
+import type { Resumption } from "../engines/threads/job.ts";
 import type { Snapshot } from "../engines/threads/threads.ts";
 import type { LearnContext } from "../learner/context.ts";
 import { describeKernelTask } from "../learner/kernel-task.ts";
 import { createReplica } from "../learner/replica.ts";
 import type { Weights } from "../learner/solver.ts";
+import type { Model } from "../math/replica.ts";
 import type { Schedule } from "../model/schedule.ts";
 import { type BestWeights, createBest } from "./best.ts";
 import { chooseLearning } from "./choose-learning.ts";
 import { decideL2, fewPassesDo } from "./choose-solver.ts";
 import type { MembersSummary } from "./events.ts";
+import { createKeeper, type Keeper } from "./keeper.ts";
 import type { Ending, RunPort, Timing } from "./learn-task.ts";
 import { outcomeOf } from "./outcome.ts";
 import { type ClusterPlace, runOnEngine } from "./run-on-engine.ts";
+import type { Checkpointing, RunState } from "./run-state.ts";
 import type { TrainSettings } from "./settings.ts";
-import { autoStopOfSteps, createHistory, judgeStop, type Verdict } from "./stopping.ts";
+import {
+  autoStopOfSteps,
+  createHistory,
+  judgeStop,
+  type StopHistory,
+  type Verdict,
+} from "./stopping.ts";
 import type { Task } from "./task.ts";
 import type { TrainOutcome } from "./train.ts";
 
@@ -28,7 +38,11 @@ const epochsMax = 1e6;
 export async function learnByStrategy(
   task: Task,
   start: Float32Array | null,
-  { workers, place }: { workers: number; place: ClusterPlace | null },
+  {
+    workers,
+    place,
+    checkpointing,
+  }: { workers: number; place: ClusterPlace | null; checkpointing: Checkpointing | null },
   port: RunPort,
 ): Promise<TrainOutcome> {
   const { settings } = task;
@@ -41,10 +55,13 @@ export async function learnByStrategy(
   const source = strategySource(settings.strategy);
   const strategy = await loadStrategy(source);
   const replica = createReplica(task.dataset.arena, task.width);
-  const context = task.contextOf(await decideL2(task, replica, port));
+  const state = settings.engine === "threads" ? (checkpointing?.resume ?? null) : null;
+  const context = task.contextOf(state?.choice.l2 ?? (await decideL2(task, replica, port)));
   const question = { strategy, workers, start, replica };
   const { options, step, shares } = chooseLearning(task, context, question, port);
-  const watcher = createWatcher(task, context, step.scheduleOf(1), timing, port);
+  const keeper = createKeeper(settings.engine === "threads" ? checkpointing : null, port);
+  const watched = { task, context, schedule: step.scheduleOf(1), timing, port, workers, keeper };
+  const watcher = createWatcher(watched, state);
   const abort = new AbortController();
   const asked = setInterval(() => port.stopping.requested && abort.abort(), 50);
   const plan = {
@@ -67,6 +84,7 @@ export async function learnByStrategy(
       }),
     },
     ...(start ? { initial: { rows: 0, values: start } } : {}),
+    ...(state ? { resume: resumptionOf(state) } : {}),
     observe: {
       everyEpochs: everyEpochs(task),
       at: (snapshot: Snapshot) => watcher.judge(snapshot),
@@ -77,34 +95,44 @@ export async function learnByStrategy(
   const result = await runOnEngine(plan, { engine, place }, port.emit).finally(() =>
     clearInterval(asked),
   );
+  await keeper.settled();
   const ending = watcher.end(result);
   timing.train += result.seconds;
   port.emit({ kind: "stopped", rule: ending.rule, detail: ending.detail });
   const solver = {
     name: "sgd" as const,
     epochRows: task.trainRows,
-    rows: rowsOf(result.telemetry),
+    rows: watcher.rowsOf(result),
   };
   const parts = { task, context, solver, best: watcher.best, timing, port };
   return outcomeOf(parts, ending, { workers, collisions: null, ...totalsOf(result) });
 }
 
-/** Judges snapshots as they come, and keeps the best. */
-function createWatcher(
-  task: Task,
-  context: LearnContext,
-  schedule: Schedule,
-  timing: Timing,
-  port: RunPort,
-) {
+interface Watched {
+  readonly task: Task;
+  readonly context: LearnContext;
+  readonly schedule: Schedule;
+  readonly timing: Timing;
+  readonly port: RunPort;
+  readonly workers: number;
+  readonly keeper: Keeper;
+}
+
+/** Judges snapshots as they come, keeps the best, and leaves checkpoints; goes on from a state. */
+function createWatcher(watched: Watched, state: RunState | null) {
+  const { task, context, schedule, timing, port, keeper } = watched;
   const room = context.arena.allocateF32(task.width).fill(0);
   let scale = 1;
   const weights = (): Weights => ({ address: room.byteOffset, scale, width: task.width });
   const best: BestWeights = createBest(task, context, { name: "sgd", weights });
-  const firstLoss = best.firstLoss();
-  const history = createHistory();
-  let verdict: Verdict | null = null;
-  let lastRows = 0;
+  const firstLoss = state?.course.lossMax ?? best.firstLoss();
+  const history = state ? structuredClone(state.course.history) : createHistory();
+  let verdict = state?.verdict ?? null;
+  const rowsBefore = state?.solver.numbers.rows ?? 0;
+  let lastRows = rowsBefore;
+  if (state) best.resume(state.best);
+  timing.train += state?.seconds.train ?? 0;
+  timing.evaluate += state?.seconds.evaluate ?? 0;
   const take = ({ model, rows, seconds, bytes }: Omit<Snapshot, "number">): Verdict | null => {
     room.set(model.values);
     scale = Math.exp(schedule.logScale(model.rows));
@@ -133,18 +161,23 @@ function createWatcher(
         : { rules: stop, gain: null };
     return judgeStop(rules, history, { ...judged, epoch, seconds: port.seconds(), gap: null });
   };
+  const stateAt = (snapshot: Snapshot): RunState =>
+    stateOf(watched, snapshot, { best, history, firstLoss, verdict });
+  const rowsIn = ({ telemetry }: EngineResult) => rowsBefore + rowsOf(telemetry);
   return {
     best,
+    rowsOf: rowsIn,
     /** True when a rule ends the run. */
     judge(snapshot: Snapshot): boolean {
       const begin = performance.now();
       verdict ??= take(snapshot);
       timing.evaluate += (performance.now() - begin) / 1000;
+      keeper.keep(() => stateAt(snapshot), { evaluated: true });
       return verdict !== null;
     },
     end(result: EngineResult): Ending {
-      const { model, telemetry, seconds } = result;
-      const rows = rowsOf(telemetry);
+      const { model, seconds } = result;
+      const rows = rowsIn(result);
       const bytes = totalsOf(result).bytes.sent;
       const last = rows > lastRows ? take({ model, rows, seconds, bytes }) : null;
       const done = verdict ?? last ?? { rule: "epochs" as const, detail: "all epochs learned" };
@@ -153,6 +186,50 @@ function createWatcher(
         : { ...done, dual: null };
     },
   };
+}
+
+interface Course {
+  readonly best: BestWeights;
+  readonly history: StopHistory;
+  readonly firstLoss: number;
+  readonly verdict: Verdict | null;
+}
+
+/** Everything that learning on after a judged snapshot depends on. */
+function stateOf(watched: Watched, snapshot: Snapshot, course: Course): RunState {
+  const { task, context, timing, port, workers } = watched;
+  const { number, round = 0, rows, seconds, model, models = [model] } = snapshot;
+  const { best, history, firstLoss, verdict } = course;
+  const numbers: Record<string, number> = { number, round, rows, models: models.length };
+  const vectors: Record<string, Float32Array> = {};
+  models.forEach((one, rank) => {
+    numbers[`rows.${rank}`] = one.rows;
+    vectors[`model.${rank}`] = one.values;
+  });
+  return {
+    data: task.dataset.fingerprint,
+    workers,
+    choice: { l2: context.l2, solver: "sgd", rate: null, team: null },
+    solver: { numbers, vectors },
+    best: best.state(),
+    course: { history: structuredClone(history), lossMax: firstLoss, dual: null, restarts: 0 },
+    verdict,
+    seconds: {
+      train: timing.train + seconds,
+      evaluate: timing.evaluate,
+      run: port.seconds(),
+    },
+  };
+}
+
+/** The snapshot of a state, for the engine. */
+function resumptionOf({ solver, verdict }: RunState): Resumption {
+  const { numbers, vectors } = solver;
+  const models = Array.from({ length: numbers.models! }, (_, rank): Model => {
+    return { rows: numbers[`rows.${rank}`]!, values: vectors[`model.${rank}`]! };
+  });
+  const { number, round, rows } = numbers as { number: number; round: number; rows: number };
+  return { number, round, rows, models, ends: (verdict ?? null) !== null };
 }
 
 function tooLarge({ settings }: Task, rows: number, loss: number): string {

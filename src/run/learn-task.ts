@@ -114,7 +114,10 @@ async function learnWith(
     // Engines and strategies are thirty files, which serial learning does not wait for.
     const { learnByStrategy } = await import("./learn-by-strategy.ts");
     const workers = threads.workers!.count;
-    return learnByStrategy(task, start, { workers, place: extras.cluster ?? null }, port);
+    const { checkpointing = null, cluster = null } = extras;
+    if (checkpointing?.resume)
+      checkState(checkpointing.resume, { data: dataset.fingerprint, workers });
+    return learnByStrategy(task, start, { workers, place: cluster, checkpointing }, port);
   }
   const { checkpointing = null } = extras;
   const state = checkpointing?.resume ?? null;

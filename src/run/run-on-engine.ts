@@ -3,6 +3,7 @@ import type { ClusterPlan, ClusterSetting } from "../engines/cluster/cluster.ts"
 import type { ClusterEvent } from "../engines/cluster/events.ts";
 import { describeRefusal } from "../engines/cluster/protection.ts";
 import type { EngineResult } from "../engines/engine.ts";
+import type { ThreadsPlan } from "../engines/threads/threads.ts";
 import type { RunEventBody } from "./events.ts";
 
 /** Where the members of a cluster are to be: what commands know and settings of a run do not say. */
@@ -10,7 +11,7 @@ export type ClusterPlace = ClusterSetting;
 
 /** Runs the plan on threads of this process, or on processes. */
 export async function runOnEngine(
-  plan: Omit<ClusterPlan, "cluster">,
+  plan: Omit<ClusterPlan, "cluster"> & Pick<ThreadsPlan, "observe" | "resume">,
   { engine, place }: { engine: string; place: ClusterPlace | null },
   emit: (body: RunEventBody) => void,
 ): Promise<EngineResult> {

@@ -1,7 +1,7 @@
 /** Everything that learning on depends on, as plain data: what a checkpoint holds. */
 import type { SolverState } from "../learner/solver.ts";
 import type { Team } from "./choose-team.ts";
-import type { StopHistory } from "./stopping.ts";
+import type { StopHistory, Verdict } from "./stopping.ts";
 
 /** What the run chose by itself; a run that goes on does not choose again. */
 export interface RunChoice {
@@ -37,6 +37,8 @@ export interface RunState {
   readonly solver: SolverState;
   readonly best: BestState;
   readonly course: CourseState;
+  /** The rule that ends the run when the next snapshot is due, where workers are a snapshot ahead; else none. */
+  readonly verdict?: Verdict | null;
   /** Spent until then: learning, judging, and since the run began to learn. */
   readonly seconds: { readonly train: number; readonly evaluate: number; readonly run: number };
 }

@@ -47,26 +47,27 @@ export interface Clocks {
   granted: number;
 }
 
-/** Clocks at the start: nothing pushed; everybody present, or those ranks only. */
+/** Clocks at the start: nothing pushed, or by all `count` updates; everybody present, or those ranks only. */
 export function createClocks(
   workers: number,
   policy: ClockPolicy,
   ranks: Iterable<number> = Array(workers).keys(),
+  count = 0,
 ): Clocks {
   const present = new Uint8Array(workers);
   for (const rank of ranks) present[rank] = 1;
   const members = present.reduce((sum, one) => sum + one, 0);
   return {
     policy,
-    counts: new Int32Array(workers),
+    counts: new Int32Array(workers).fill(count),
     present,
     credits: new Int32Array(workers),
     lastPush: new Float64Array(workers).fill(Number.NaN),
     pushBefore: new Float64Array(workers).fill(Number.NaN),
-    atCount: new Map(members > 0 ? [[0, members]] : []),
+    atCount: new Map(members > 0 ? [[count, members]] : []),
     waiting: new Map(),
-    slowest: 0,
-    fastest: 0,
+    slowest: count,
+    fastest: count,
     members,
     granted: 0,
   };

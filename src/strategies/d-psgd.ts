@@ -112,7 +112,7 @@ export const dPsgd: Strategy<GossipState, MixMessage> = {
 };
 
 function init(seat: Seat, options: StrategyOptions): GossipState {
-  const { rank } = seat;
+  const { rank, round = 0 } = seat;
   const view = viewOf(seat);
   return {
     options,
@@ -120,7 +120,7 @@ function init(seat: Seat, options: StrategyOptions): GossipState {
     formations: createFormations(rank, view),
     formation: null,
     row: { ranks: [rank], weights: [1] },
-    round: view.id > 1 ? -1 : 0,
+    round: view.id > 1 ? -1 : round,
     sent: null,
     update: null,
     inbox: new Map(),
@@ -137,7 +137,7 @@ function init(seat: Seat, options: StrategyOptions): GossipState {
 function step(state: GossipState, replica: Replica, event: NodeEvent<MixMessage>, out: Out): void {
   switch (event.kind) {
     case "start":
-      if (state.round === 0) return becomeLearning(state, replica, out);
+      if (state.round >= 0) return becomeLearning(state, replica, out);
       becomeSettling(state.formations, idOf(state.formations), state.round, out);
       return becomeSettled(state, replica, out);
     case "learned":

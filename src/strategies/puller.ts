@@ -71,7 +71,7 @@ export function createPuller(seat: Seat, options: StrategyOptions, rule: PullRul
     holders: createHolders({ workers, servers: parts }, view),
     workers: workerRanks(view).length,
     phase: view.id > 1 ? "entering" : "learning",
-    clocks: new Int32Array(parts),
+    clocks: new Int32Array(parts).fill(seat.round ?? 0),
     answered: new Uint8Array(parts),
     pushed: emptyUpdate,
     view: view.id,

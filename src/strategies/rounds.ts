@@ -96,13 +96,13 @@ type Out = Outbox<RoundMessage>;
 export function createRounds(seat: Seat, topology: StrategyOptions["topology"]): Rounds {
   const view = viewOf(seat);
   const ranks = workerRanks(view);
-  const { rank } = seat;
+  const { rank, round = 0 } = seat;
   return {
     rank,
-    reduction: createReduction(topology, { view: view.id, ranks, own: rank }),
+    reduction: { ...createReduction(topology, { view: view.id, ranks, own: rank }), clock: round },
     view: view.id,
     ranks,
-    completed: view.id > 1 ? -1 : 0,
+    completed: view.id > 1 ? -1 : round,
     last: null,
     own: null,
     settling: null,

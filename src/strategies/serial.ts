@@ -32,7 +32,7 @@ export const serial: Strategy<SerialState> = {
   conserves: () => "sum",
   refuses: ({ workers }) =>
     workers === 1 ? null : `serial runs on one worker: current value is ${workers} workers`,
-  init: ({ rank }, options) => ({ options, rank, clock: 0, leaving: false }),
+  init: ({ rank, round = 0 }, options) => ({ options, rank, clock: round, leaving: false }),
   step,
 };
 
@@ -44,7 +44,7 @@ function step(
 ): void {
   switch (event.kind) {
     case "start":
-      return out.push(learnEffect(state.options, 1));
+      return askToLearn(state, out);
     case "learned":
       replica.apply(event.update);
       state.clock++;
@@ -52,7 +52,7 @@ function step(
         kind: "report",
         report: { kind: "applied", from: state.rank, clock: state.clock, staleness: 0 },
       });
-      return out.push(state.leaving ? { kind: "finish" } : learnEffect(state.options, 1));
+      return state.leaving ? out.push({ kind: "finish" }) : askToLearn(state, out);
     case "exhausted":
       return out.push({ kind: "finish" });
     case "leave":
@@ -67,4 +67,8 @@ function step(
     default:
       event satisfies never;
   }
+}
+
+function askToLearn({ options, clock }: SerialState, out: Outbox<MessageBody>): void {
+  out.push({ ...learnEffect(options, 1), round: clock + 1 });
 }

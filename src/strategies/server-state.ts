@@ -201,6 +201,7 @@ export function createServer(seat: Seat, setting: ServerSetting): ServerState {
       workers,
       policy,
       counted.map((life) => life.rank),
+      seat.round,
     ),
     lives: new Map(counted.map((life) => [life.rank, life.incarnation])),
     entered: new Int32Array(workers),

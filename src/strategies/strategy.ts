@@ -47,6 +47,8 @@ export interface Seat {
   readonly seed: number;
   /** Where it is not everybody's first view: the one the member joined by. */
   readonly view?: View;
+  /** In lockstep, rounds that all had done before this run: it goes on after them, with the models they left. */
+  readonly round?: number;
 }
 
 /** The settings a strategy may read; `strategyOptions` fills in what is not given. */

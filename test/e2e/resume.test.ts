@@ -26,10 +26,22 @@ const ways: readonly (readonly [string, readonly string[]])[] = [
   ],
 ];
 
+/** Strategies that exchange messages, in rounds: each with three workers. */
+const rounds: typeof ways = [
+  ["bsp", ["--strategy", "bsp"]],
+  ["bsp with two servers, by the mean", ["--strategy", "bsp", "--servers", "2", "--merge", "mean"]],
+  ["allreduce on a ring", ["--strategy", "allreduce", "--topology", "ring"]],
+  ["allreduce on a tree", ["--strategy", "allreduce", "--topology", "tree"]],
+  ["d-psgd", ["--strategy", "d-psgd", "--topology", "complete"]],
+].map(([name, args]) => [
+  name as string,
+  [...(args as string[]), "--workers", "3", "--l2", "1e-4", "--epochs", "40"],
+]);
+
 const everyEvaluation = ["--checkpoint-every", "0s", "--verbose"];
 
 describe("kill -9 at any moment, then --resume", () => {
-  test.each(ways)(
+  test.each([...ways, ...rounds])(
     "%s: the same model, byte for byte",
     async (_, way) => {
       const [whole, cut] = [temporaryFolder(), temporaryFolder()];

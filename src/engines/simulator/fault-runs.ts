@@ -102,7 +102,7 @@ export function faultsOf(
   const hasServers = seats.some(({ role }) => role === "server");
   const { standby } = options;
   const servers = hasServers ? { servers: options.servers, standby } : {};
-  return drawFaults({ seed, workers, seconds: 0.6, count: 1 + (seed % 6), ...servers });
+  return drawFaults({ seed, workers, seconds: 0.4, count: 1 + (seed % 6), ...servers });
 }
 
 /** Runs a strategy under the faults of a seed. */
@@ -130,7 +130,7 @@ export function runFaults(strategy: AnyStrategy, seed: number, given: FaultGiven
     task: ledgerTask({ workers, rowsPerWorker: columns ? Math.ceil(24 / workers) : 24 }),
     workers,
     seed,
-    epochs: 5,
+    epochs: 3,
     costs: costs({
       learnSecondsPerRow: 5e-3,
       learnSpread: { kind: "uniform", width: 0.5 },
@@ -139,7 +139,7 @@ export function runFaults(strategy: AnyStrategy, seed: number, given: FaultGiven
     }),
     duplicates: seed % 3 === 0 ? 0.1 : 0,
     faults,
-    eventsMax: 100_000,
+    eventsMax: 50_000,
     watch(now, rank) {
       views.look(rank);
       const { membership, inner } = states[rank]!;

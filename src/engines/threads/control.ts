@@ -69,6 +69,15 @@ export function verdictsOf({ words }: Control): number {
   return Atomics.load(words, word.verdicts);
 }
 
+/** Where a run goes on: so many snapshots were judged, and rows claimed. */
+export function resumeControl(
+  { words, claimed }: Control,
+  { number, rows }: { number: number; rows: number },
+): void {
+  Atomics.store(words, word.verdicts, number);
+  Atomics.store(claimed, 0, BigInt(Math.round(rows)));
+}
+
 /** Counts a verdict. */
 export function countVerdict({ words }: Control): void {
   Atomics.add(words, word.verdicts, 1);

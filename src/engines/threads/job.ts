@@ -6,6 +6,19 @@ import type { TaskSpec } from "../task-spec.ts";
 import type { Telemetry } from "../telemetry.ts";
 import type { MailboxShape } from "./mailbox.ts";
 
+/** A run as it was when a snapshot had been judged, from which it goes on. */
+export interface Resumption {
+  /** Number of that snapshot, and in lockstep the rounds that were done. */
+  readonly number: number;
+  readonly round: number;
+  /** Rows learned by all. */
+  readonly rows: number;
+  /** The model, or by rank each worker's. */
+  readonly models: readonly Model[];
+  /** The verdict on the snapshot was to stop: the run ends when the next is due. */
+  readonly ends: boolean;
+}
+
 /** Everything a thread begins with; memory in it is shared. */
 export interface ThreadJob {
   /** Which thread: the ranks that have this number in `threads` are hosted by it. */
@@ -20,6 +33,8 @@ export interface ThreadJob {
   readonly seed: number;
   readonly epochs: number;
   readonly initial: Model | null;
+  /** What the run goes on from; null when it begins. */
+  readonly resume: Resumption | null;
   /** Snapshots are taken, and in lockstep judged, after every so many epochs; 0 for never. */
   readonly snapshotEpochs: number;
   readonly shape: MailboxShape;
@@ -38,6 +53,8 @@ export type MemberMessage =
       /** Number of the snapshot, from 1. */
       readonly number: number;
       readonly rows: number;
+      /** Lockstep: rounds done. */
+      readonly round: number;
       readonly model: Model;
     }
   | {

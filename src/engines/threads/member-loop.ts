@@ -102,7 +102,8 @@ function createMember(
   boxes: readonly Mailbox[],
 ): ThreadMember {
   const { rank, job } = given;
-  const { seats, options, workers, seed, initial } = job;
+  const { seats, options, workers, seed, resume } = job;
+  const initial = resume ? (resume.models[rank] ?? resume.models[0]!) : job.initial;
   const outgoing: Outgoing = { rank, boxes, unsent: new Map(), posted: new Set() };
   const port: HostPort = {
     now: () => nowOf(job),
@@ -114,11 +115,12 @@ function createMember(
       member.wakeAt = nowOf(job) + after;
     },
   };
-  const seat = { rank, incarnation: 1, seats, options, workers, seed, initial };
+  const round = resume?.round ?? 0;
+  const seat = { rank, incarnation: 1, seats, options, workers, seed, initial, round };
   const host = createHost(seat, strategy, given.task, port);
   const updates = ownUpdates(host);
   if (updates !== null) offerUpdates(given.control, updates);
-  const rest = { wakeAt: Number.POSITIVE_INFINITY, gone: false, snapshots: 0 };
+  const rest = { wakeAt: Number.POSITIVE_INFINITY, gone: false, snapshots: resume?.number ?? 0 };
   const member: ThreadMember = { ...given, host, outgoing, ...rest };
   return member;
 }
@@ -262,5 +264,6 @@ function snapshotRound(member: ThreadMember, number: number): void {
 
 function tellSnapshot(member: ThreadMember, number: number, rows: number): void {
   const model = member.host.replica.snapshot();
-  member.tell({ kind: "snapshot", rank: member.rank, number, rows, model });
+  const round = member.host.cursor?.taken ?? 0;
+  member.tell({ kind: "snapshot", rank: member.rank, number, rows, round, model });
 }

@@ -25,12 +25,13 @@ import {
   controlBytes,
   countVerdict,
   limitUpdates,
+  resumeControl,
   sleepingOf,
   start,
   updatesAgreed,
   viewControl,
 } from "./control.ts";
-import type { MemberMessage, ThreadJob } from "./job.ts";
+import type { MemberMessage, Resumption, ThreadJob } from "./job.ts";
 import { type Mailbox, mailboxBytes, signalOf, viewMailbox, wake } from "./mailbox.ts";
 
 /** What the engine takes: the plan of any engine, with task and strategy as data. */
@@ -42,6 +43,8 @@ export interface ThreadsPlan extends Omit<RunPlan, "strategy" | "task"> {
     readonly everyEpochs: number;
     readonly at: (snapshot: Snapshot) => boolean | Promise<boolean>;
   };
+  /** The snapshot to go on from. */
+  readonly resume?: Resumption;
   /** Aborting it ends the run: in lockstep after the round that is open. */
   readonly signal?: AbortSignal;
 }
@@ -54,6 +57,9 @@ export interface Snapshot {
   /** Sent by all members until then. */
   readonly bytes: number;
   readonly model: Model;
+  /** What a checkpoint needs beside: rounds done, in lockstep, and the models of members that differ, by rank. */
+  readonly round?: number;
+  readonly models?: readonly Model[];
 }
 
 /** Seconds without any sign of life, while every member sleeps, after which a run counts as stuck. */
@@ -125,6 +131,7 @@ function startCrew(plan: ThreadsPlan, full: RunPlan): Crew {
       strategy: plan.strategy,
       task: plan.task,
       initial: plan.initial ?? null,
+      resume: plan.resume ?? null,
       snapshotEpochs: plan.observe?.everyEpochs ?? 0,
     };
     return new Worker(entry, { workerData: job });
@@ -205,6 +212,7 @@ async function absorb(
     case "ready":
       if (++progress.ready < crew.threads.length) return null;
       if (plan.signal?.aborted) stopAtOnce(crew);
+      if (plan.resume) goOn(crew, plan, plan.resume);
       progress.beganSeconds = secondsOf(crew);
       start(crew.control);
       return null;
@@ -222,6 +230,14 @@ async function absorb(
   }
 }
 
+/** The snapshot to go on from was judged; a verdict to stop takes effect where it would have. */
+function goOn({ control }: Crew, plan: ThreadsPlan, resume: Resumption): void {
+  resumeControl(control, resume);
+  if (!resume.ends) return;
+  const every = snapshotUpdates(plan.observe!.everyEpochs, updatesAgreed(control));
+  limitUpdates(control, (resume.number + 1) * every);
+}
+
 function secondsOf({ origin }: Crew): number {
   return (performance.timeOrigin + performance.now() - origin) / 1000;
 }
@@ -231,7 +247,7 @@ async function judge(
   crew: Crew,
   plan: ThreadsPlan,
   progress: Progress,
-  { rank, number, rows, model }: MemberMessage & { kind: "snapshot" },
+  { rank, number, rows, round, model }: MemberMessage & { kind: "snapshot" },
 ): Promise<void> {
   const { strategy, options, workers, task } = crew.full;
   const onlyWorkers = crew.seats.every(({ role }) => role === "worker");
@@ -245,7 +261,8 @@ async function judge(
   const seconds = secondsOf(crew) - progress.beganSeconds;
   const mean = due === 1 ? model : resultModel(heldBy(crew, models), task.width);
   const bytes = bytesOf(crew.control);
-  if (await plan.observe!.at({ number, rows, seconds, bytes, model: mean })) {
+  const parts = due === 1 ? [model] : crew.seats.map((_, of) => models.get(of)!);
+  if (await plan.observe!.at({ number, rows, round, seconds, bytes, model: mean, models: parts })) {
     // The verdict takes effect after the epoch that is being learned; only then may it be counted.
     const every = snapshotUpdates(plan.observe!.everyEpochs, updatesAgreed(crew.control));
     limitUpdates(crew.control, (number + 1) * every);
