@@ -3,6 +3,10 @@ import { basename, join } from "node:path";
 import { syntheticPrefix } from "../data/synthetic.ts";
 import { formatCount, formatSeconds, formatSize } from "../report/format.ts";
 import { convertToBlocks } from "../run/convert.ts";
+import { checkWritable, FileError } from "../run/files.ts";
+import type { LoadOptions } from "../run/load.ts";
+import { cacheEntry } from "../run/loading/cache.ts";
+import { openCacheFolder } from "../run/loading/cache-folder.ts";
 import { blockMemory } from "../run/memory.ts";
 import { type CommandContext, type CommandDefinition, exitCode, UsageError } from "./command.ts";
 import { inputFiles, loadOptions } from "./input.ts";
@@ -27,7 +31,6 @@ export const convertCommand: CommandDefinition = {
 
 async function convert({ arguments: args, settings, output }: CommandContext): Promise<number> {
   const files = inputFiles(args, "convert");
-  const path = targetOf(files, settings.blocks);
   const begun = performance.now();
   const signals = new Signals({
     graceSeconds: settings.grace,
@@ -39,7 +42,10 @@ async function convert({ arguments: args, settings, output }: CommandContext): P
     const memoryBytes = blockMemory(settings.memory);
     const chosen = { ...(topic !== null && { topic }), ...(topics !== null && { topics }) };
     const options = { ...loadOptions(settings), ...chosen, verify, signal, memoryBytes };
+    const beside = targetOf(files, settings.blocks);
+    const path = settings.blocks === null ? await besideOrCached(beside, files, options) : beside;
     const manifest = await convertToBlocks(files, path, options);
+    if (path !== beside) output.warn(`${beside} cannot be written: the blocks go to the cache`);
     const bytes = statSync(path).size;
     const seconds = (performance.now() - begun) / 1000;
     const { rows, nonZeros, skippedRows, fingerprint } = manifest;
@@ -66,6 +72,23 @@ async function convert({ arguments: args, settings, output }: CommandContext): P
     throw error;
   } finally {
     signals[Symbol.dispose]();
+  }
+}
+
+/** In a folder that is read-only, the blocks go where `train --cache` puts and finds them. */
+async function besideOrCached(
+  beside: string,
+  files: readonly string[],
+  options: LoadOptions,
+): Promise<string> {
+  try {
+    await checkWritable(beside);
+    return beside;
+  } catch (error) {
+    const entry = error instanceof FileError ? await cacheEntry(files, options) : null;
+    if (!entry) throw error;
+    openCacheFolder();
+    return entry.path;
   }
 }
 

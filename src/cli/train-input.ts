@@ -71,9 +71,12 @@ export async function loadTrainingData(job: Job, files: readonly string[]): Prom
   return { training, validation, test, init, seconds: job.seconds() - begun };
 }
 
-function cacheFacts({ cache }: LoadedDataset): { cacheAgeSeconds?: number } {
+function cacheFacts({ cache }: LoadedDataset): { cacheAgeSeconds?: number; cache?: string } {
   if (cache === null) return {};
-  return { cacheAgeSeconds: (Date.now() - Date.parse(cache.created)) / 1000 };
+  return {
+    cacheAgeSeconds: (Date.now() - Date.parse(cache.created)) / 1000,
+    cache: cache.path,
+  };
 }
 
 /** Blocks may come and go where one order is shared by all; members that own rows need them in memory. */

@@ -97,8 +97,8 @@ export function plainLine(event: RunEvent, verbose = false): string | null {
   }
 }
 
-function cacheText({ cacheAgeSeconds: age }: Loading): string {
-  return age === undefined ? "" : `from cache, ${formatAge(age)} old, `;
+function cacheText({ cacheAgeSeconds: age, cache }: Loading): string {
+  return age === undefined ? "" : `from cache, ${formatAge(age)} old (${cache}), `;
 }
 
 function verboseLine(event: RunEvent): string | null {

@@ -27,6 +27,8 @@ export interface Loading {
   readonly done: boolean;
   /** Age of the cache that was read in place of the sources; not there without one. */
   readonly cacheAgeSeconds?: number;
+  /** The name of that cache. */
+  readonly cache?: string;
 }
 
 /** A value the run chose by itself, and why. */

@@ -1,11 +1,13 @@
 /** Block files and caches as a user meets them: made, used by themselves, made again when they must be. */
 import {
+  chmodSync,
   copyFileSync,
   existsSync,
   mkdirSync,
   readdirSync,
   readFileSync,
   statSync,
+  symlinkSync,
   utimesSync,
   writeFileSync,
 } from "node:fs";
@@ -115,6 +117,7 @@ describe("train --cache", () => {
     expect(caches()).toHaveLength(1);
     const second = await train("news.svm", "-o", "b.model");
     expect(second.stderr).toContain("read 3,000 rows, from cache, less than a minute old");
+    expect(second.stderr).toContain(caches()[0]);
     expect(weightsOf(path("a.model")).equals(weightsOf(path("b.model")))).toBe(true);
     expect((await train("news.svm", "--no-cache")).stderr).not.toContain("from cache");
   });
@@ -131,6 +134,33 @@ describe("train --cache", () => {
     expect(stderr).toMatch(/news\.svm\.blocks: the cache is damaged .* glissade convert/);
     expect(readFileSync(path("news.svm.blocks")).equals(bytes)).toBe(true);
   });
+
+  test("a cache folder that nobody may look into is no reason to stop", async () => {
+    const { cwd, env, path } = inFolder();
+    symlinkSync("loop", path("loop"));
+    const { code, stderr } = await glissade(
+      ["train", "news.svm", "--epochs", "1", "--cache", "-o", "a.model"],
+      { cwd, env: { ...env, XDG_CACHE_HOME: path("loop") } },
+    );
+    expect(code).toBe(0);
+    expect(stderr).toContain("the cache could not be written");
+  });
+
+  test.skipIf(process.getuid?.() === 0)(
+    "convert in a read-only folder writes to the cache (skipped for root, who may write everywhere)",
+    async () => {
+      const { run, train, caches, path } = inFolder();
+      mkdirSync(path("fixed"));
+      copyFileSync(path("news.svm"), path("fixed/news.svm"));
+      chmodSync(path("fixed"), 0o555);
+      const { code, stderr } = await run("convert", "fixed/news.svm");
+      chmodSync(path("fixed"), 0o755);
+      expect(code).toBe(0);
+      expect(stderr).toContain("the blocks go to the cache");
+      expect(caches()).toHaveLength(1);
+      expect((await train("fixed/news.svm")).stderr).toContain("from cache");
+    },
+  );
 
   test("a block file among other sources is refused in words", async () => {
     const { run, train } = inFolder();

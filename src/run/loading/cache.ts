@@ -62,7 +62,7 @@ export function besideOf(name: string): string {
 export function findCache({ origin, paths }: CacheEntry): CacheFound | null {
   let stale: CacheFound | null = null;
   for (const path of paths) {
-    if (statSync(path, { throwIfNoEntry: false })?.isFile() !== true) continue;
+    if (!isFileThere(path)) continue;
     try {
       const file = openBlockFile(new Arena(), path);
       file.close();
@@ -77,6 +77,15 @@ export function findCache({ origin, paths }: CacheEntry): CacheFound | null {
     }
   }
   return stale;
+}
+
+/** A folder that may not be looked into holds no cache for us. */
+function isFileThere(path: string): boolean {
+  try {
+    return statSync(path).isFile();
+  } catch {
+    return false;
+  }
 }
 
 /** What was asked of the reader, as far as it changes the blocks. */
