@@ -31,6 +31,9 @@ const { values } = parseArgs({
     record: { type: "boolean", default: false },
   },
 });
+/** Rounds of a table begin only within so many seconds, after the first two. */
+const secondsOf = (setName) => (setName === "twin" ? 150 : 40);
+const now = () => new Date().toISOString().slice(0, 16).replace("T", " ");
 const resultsPath = join(scratch, "results.json");
 const say = (text) => process.stderr.write(`${text}\n`);
 if (values.short || values.record) {
@@ -40,10 +43,6 @@ if (values.short || values.record) {
 } else {
   await runAll();
 }
-
-/** Rounds of a table begin only within so many seconds, after the first two. */
-const secondsOf = (setName) => (setName === "twin" ? 150 : 40);
-const now = () => new Date().toISOString().slice(0, 16).replace("T", " ");
 
 async function runAll() {
   const rounds = Number(values.rounds);
