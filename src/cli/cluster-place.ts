@@ -14,6 +14,7 @@ import type { ClusterPlace } from "../run/run-on-engine.ts";
 import type { Settings } from "../run/settings.ts";
 import { credentialsFor } from "./cluster-credentials.ts";
 import { type CommandContext, UsageError } from "./command.ts";
+import { FirstFailure } from "./first-failure.ts";
 import { ownAddresses, placeFor } from "./listen-place.ts";
 import type { Job, TrainVariant } from "./train.ts";
 
@@ -63,21 +64,39 @@ export async function clusterPlace(
     const tokens = hasToken ? given.tokens : tokenForAll(randomBytes(18).toString("base64url"));
     const credentials = { ...given, tokens };
     const environment = environmentFor(credentials);
-    return { ...common, credentials, environment, ...(await startedMembers(job, workers)) };
+    const { launch, hostOf, ...rest } = await startedMembers(job, workers);
+    const first = new FirstFailure(job.record.path("logs"), hostOf);
+    job.firstFailure = first;
+    const watched: Launch = (orders, onEnd) =>
+      launch(orders, (end) => {
+        first.ended(end);
+        onEnd(end);
+      });
+    const onEvent = (event: ClusterEvent) => first.heard(event);
+    return { ...common, ...rest, credentials, environment, launch: watched, onEvent };
   }
   const { advertise } = placeFor(settings, coordinatorPort);
   const joining = joiningWith(settings, given);
+  const first = new FirstFailure(job.record.path("logs"));
+  job.firstFailure = first;
   return {
     ...{ ...common, credentials: given, launch: null },
-    onEvent: (event) => tell(event, { joining, advertise, note: (line) => output.note(line) }),
+    onEvent: (event) => {
+      first.heard(event);
+      tell(event, { joining, advertise, note: (line) => output.note(line) });
+    },
   };
 }
 
+/** Members that this process starts, and where each runs. */
+interface StartedMembers {
+  readonly launch: Launch;
+  readonly reachedAt?: readonly string[];
+  readonly hostOf?: (rank: number) => string;
+}
+
 /** Members that this process starts, here or elsewhere; tasks that a scheduler started come by themselves. */
-async function startedMembers(
-  job: Job,
-  workers: number,
-): Promise<Pick<ClusterPlace, "launch" | "reachedAt">> {
+async function startedMembers(job: Job, workers: number): Promise<StartedMembers> {
   const { settings } = job.context;
   const program = fileURLToPath(new URL("./main.js", import.meta.url));
   const logs = job.record.path("logs");
@@ -97,22 +116,22 @@ async function membersOnHosts(
   job: Job,
   shares: readonly HostShare[],
   workers: number,
-): Promise<Pick<ClusterPlace, "launch" | "reachedAt">> {
+): Promise<StartedMembers> {
   const { settings, output } = job.context;
   const { ssh, remoteCommand } = settings;
   const places = shares.flatMap(({ host, workers: count }) => Array<string>(count).fill(host));
   const { launchOverSsh } = await import("../deploy/ssh.ts");
+  const hostOf = (rank: number) =>
+    rank < workers ? places[rank]! : shares[(rank - workers) % shares.length]!.host;
   const launch = launchOverSsh({
-    ...{ ssh, remoteCommand, logs: job.record.path("logs") },
-    hostOf: (rank) =>
-      rank < workers ? places[rank]! : shares[(rank - workers) % shares.length]!.host,
+    ...{ ssh, remoteCommand, hostOf, logs: job.record.path("logs") },
     say: (line) => output.note(line),
   });
   const { advertise } = placeFor(settings, 0);
   const own = advertise === null ? ownAddresses() : [advertise];
   // Where all hosts are this machine no address need be one that others reach.
   const reachedAt = own.length > 0 ? own : ["127.0.0.1"];
-  return { launch, reachedAt };
+  return { launch, reachedAt, hostOf };
 }
 
 /** The task of a scheduler that this process is, where the run is one of such tasks. */

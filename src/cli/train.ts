@@ -12,6 +12,7 @@ import type { Run } from "../run/train.ts";
 import { version } from "../version.ts";
 import { type CommandContext, type CommandDefinition, exitCode, UsageError } from "./command.ts";
 import { describeError, exitCodeOf, reportFailure } from "./failure.ts";
+import type { FirstFailure } from "./first-failure.ts";
 import { inputFiles } from "./input.ts";
 import { createProgress, type Progress } from "./progress.ts";
 import { type ResumedRun, resumeRun } from "./resume.ts";
@@ -61,6 +62,8 @@ export interface Job extends TrainVariant {
   readonly state: RunState | null;
   /** Set once learning has begun: a signal then asks it to stop. */
   run: Run | null;
+  /** Of a cluster: who failed first. */
+  firstFailure: FirstFailure | null;
   /** Takes an event to record and terminal; without a time of its own it happens now. */
   readonly emit: (body: RunEventBody, time?: number) => void;
   /** Seconds since the job started. */
@@ -180,6 +183,7 @@ function createJob(
     context,
     signals,
     run: null,
+    firstFailure: null,
     seconds,
     emit: (body, time = seconds()) => {
       const event: RunEvent = { v: eventsVersion, time, ...body };
@@ -258,14 +262,27 @@ async function failJob(job: Job, error: unknown): Promise<number> {
   job.emit({ kind: "run-finished", result });
   try {
     await record.update({ result });
-    if (result.error !== null) await record.writeError(result.error);
+    const member = job.firstFailure?.failure ?? null;
+    if (result.error !== null) await record.writeError({ ...result.error, member });
   } catch {
     // The disk that took no model takes no record either; the error below says so.
   }
-  if (!interrupted) return reportFailure(error, output, { command: "train", result });
+  if (!interrupted) {
+    const code = reportFailure(error, output, { command: "train", result });
+    await tellFirstFailure(job);
+    return code;
+  }
   output.note("interrupted before anything was learned: no model is saved");
   if (output.json) output.result(JSON.stringify(result));
   return signals.exitCode ?? exitCodeOf(error);
+}
+
+/** Whose failure was the first, last of all that is printed. */
+async function tellFirstFailure({ firstFailure, context }: Job): Promise<void> {
+  const failure = firstFailure?.failure;
+  if (!failure) return;
+  const { failureLines } = await import("./first-failure.ts");
+  for (const line of failureLines(failure)) context.output.error(line);
 }
 
 /** Before anything is read or written; a setting that cannot be had is wrong use. */

@@ -50,7 +50,8 @@ export function watchProcess(child: ChildProcess, options: WatchOptions): Member
   });
   const ended = new Promise<void>((resolve) => {
     child.once("error", (error) => {
-      onEnd({ rank, reason: `could not be started: ${error.message}` });
+      const how = `could not be started: ${error.message}`;
+      onEnd({ rank, how, reason: how, lines: [] });
       resolve();
     });
     // Not "close": that never comes where the channel was closed before the process had opened it.
@@ -61,7 +62,8 @@ export function watchProcess(child: ChildProcess, options: WatchOptions): Member
       log?.end();
       if (code !== 0) {
         const meaning = code === null ? null : (explain?.(code) ?? null);
-        onEnd({ rank, reason: reasonOf({ code, signal, tail, meaning }) });
+        const how = howEnded({ code, signal, meaning });
+        onEnd({ rank, how, reason: reasonOf(how, tail), lines: tail });
       }
       resolve();
     });
@@ -90,14 +92,16 @@ class LineCutter {
   }
 }
 
-function reasonOf(end: {
+function howEnded(end: {
   code: number | null;
   signal: string | null;
-  tail: readonly string[];
   meaning: string | null;
 }): string {
-  const { code, signal, tail, meaning } = end;
-  const how = meaning ?? (signal === null ? `ended with code ${code}` : `was killed by ${signal}`);
+  const { code, signal, meaning } = end;
+  return meaning ?? (signal === null ? `ended with code ${code}` : `was killed by ${signal}`);
+}
+
+function reasonOf(how: string, tail: readonly string[]): string {
   const last = tail.slice(-tailLinesShown);
   return last.length === 0 ? how : `${how}; its last lines:\n  ${last.join("\n  ")}`;
 }

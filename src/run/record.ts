@@ -53,6 +53,17 @@ export interface ManifestData {
   readonly skippedRows: number;
 }
 
+/** The member of a cluster that failed first. */
+export interface MemberFailure {
+  readonly rank: number;
+  readonly host: string;
+  readonly cause: string;
+  /** What it said last; none of a member that was started elsewhere. */
+  readonly lines: readonly string[];
+  /** File of all it said; null where it was started elsewhere. */
+  readonly log: string | null;
+}
+
 /** Ids sort by time: UTC to the millisecond, then four random letters. */
 export function newRunId(now: Date = new Date()): string {
   const stamp = now.toISOString().slice(0, 23).replaceAll(/[-:.]/g, "").replace("T", "-");
@@ -183,7 +194,7 @@ export class RunRecord {
     return `${this.path("events.jsonl")}: ${this.#dropped} events are missing as the disk was too slow`;
   }
 
-  async writeError(error: RunError): Promise<void> {
+  async writeError(error: RunError & { member: MemberFailure | null }): Promise<void> {
     await writeFileAtomic(this.path("error.json"), `${JSON.stringify(error, null, 2)}\n`);
   }
 

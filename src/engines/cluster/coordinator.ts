@@ -185,6 +185,14 @@ export class Coordinator {
     this.#reject(error);
   }
 
+  #failedBy({ rank }: RosterEntry, reason: string): void {
+    const name = nameOf(rank, this.#roster.seats);
+    if (this.#phase !== "ending") {
+      this.#say({ kind: "lost", rank, name, reason, action: "the run ends" });
+    }
+    this.fail(new ClusterError(`${name} failed: ${reason}`));
+  }
+
   /** A process that was started for the run has ended by itself. */
   processEnded(rank: number, reason: string): void {
     const entry = this.#roster.entries.get(rank);
@@ -327,9 +335,7 @@ export class Coordinator {
         entry.state = "finished";
         return this.#endIfAllFinished();
       case "failed":
-        return this.fail(
-          new Error(`${nameOf(entry.rank, this.#roster.seats)} failed: ${tale.message}`),
-        );
+        return this.#failedBy(entry, tale.message);
       default:
         return tale satisfies never;
     }

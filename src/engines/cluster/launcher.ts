@@ -22,6 +22,9 @@ export interface ProcessEnd {
   readonly rank: number;
   /** In words: "was killed by SIGKILL", "ended with code 1: ...its last lines". */
   readonly reason: string;
+  /** The same without its last lines, and those. */
+  readonly how: string;
+  readonly lines: readonly string[];
 }
 
 /** Starts one process for each seat. */
