@@ -1,5 +1,6 @@
 /** Where the members of a cluster are: started here or on other hosts by the run itself, or joining from anywhere. */
 import { randomBytes } from "node:crypto";
+import { readFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { fileURLToPath } from "node:url";
 import { launchLocal } from "../deploy/local.ts";
@@ -8,6 +9,8 @@ import type { Credentials } from "../engines/cluster/credentials.ts";
 import type { ClusterEvent } from "../engines/cluster/events.ts";
 import type { Launch } from "../engines/cluster/launcher.ts";
 import { isLoopback } from "../engines/cluster/open-address.ts";
+import type { StateStore } from "../engines/cluster/saved-run.ts";
+import { writeFileAtomic } from "../run/files.ts";
 import { type HostShare, readHosts } from "../run/hosts.ts";
 import type { LoadedDataset } from "../run/load.ts";
 import type { ClusterPlace } from "../run/run-on-engine.ts";
@@ -81,10 +84,19 @@ export async function clusterPlace(
   job.firstFailure = first;
   return {
     ...{ ...common, credentials: given, launch: null },
+    state: storeAt(job.record.path("cluster.json")),
     onEvent: (event) => {
       first.heard(event);
       tell(event, { joining, advertise, note: (line) => output.note(line) });
     },
+  };
+}
+
+/** The coordinator's state in the folder of the run, from which `--resume` takes the run up. */
+function storeAt(path: string): StateStore {
+  return {
+    read: () => readFile(path, "utf8").catch(() => null),
+    write: (text) => writeFileAtomic(path, text),
   };
 }
 

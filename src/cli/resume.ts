@@ -8,8 +8,9 @@ import { type SettingName, settingsSchema } from "../run/settings.ts";
 import { kebabCase, type ResolvedSettings } from "../run/settings-origin.ts";
 import { type CommandContext, UsageError } from "./command.ts";
 
-/** What may be said anew: how to print, not what to learn. */
+/** What may be said anew: how to print and whom to let in, not what to learn. */
 const settableAnew: readonly SettingName[] = [
+  ...(["token", "tokenFile", "credentials", "tlsCa", "tlsCert", "tlsKey"] as const),
   ...(["resume", "runs", "json", "quiet", "verbose", "color", "grace", "checkpointEvery"] as const),
 ];
 
@@ -79,7 +80,8 @@ function settingsOfRun(manifest: Manifest, now: ResolvedSettings): ResolvedSetti
   const origins: Record<string, unknown> = {};
   for (const name of names) {
     const kept = manifest.settings[name];
-    const fromRun = kept !== undefined && !isNew(name);
+    // A record holds no secrets.
+    const fromRun = kept !== undefined && name !== "token" && !isNew(name);
     values[name] = fromRun ? kept.value : now.settings[name];
     origins[name] = fromRun ? { from: kept.from, where: kept.where } : now.origins[name];
   }

@@ -80,12 +80,15 @@ export async function trainFromFiles(
   given: CommandContext,
   variant: TrainVariant = { waitsForMembers: false },
 ): Promise<number> {
-  const context = withClusterStrategy(given);
+  const context = given.settings.resume === null ? withClusterStrategy(given) : given;
   try {
     const join = variant.waitsForMembers ? null : await joinAsTask(context);
     if (join !== null) return await (await import("./worker.ts")).workFor(join, context);
     const resumed = context.settings.resume === null ? null : await resumeRun(context);
-    if (resumed) return await runJob(await prepareJob(resumed.context, resumed), resumed.files);
+    if (resumed) {
+      const again = withClusterEngine(resumed.context, variant);
+      return await runJob(await prepareJob(again, resumed, variant), resumed.files);
+    }
     const files = inputFiles(context.arguments, "train");
     return await runJob(await prepareJob(context, null, variant), files);
   } catch (error) {
@@ -94,6 +97,12 @@ export async function trainFromFiles(
     const result = emptyResult(context.settings, ended);
     return reportFailure(error, context.output, { command: "train", result });
   }
+}
+
+/** The manifest has the settings as they were given; that members join is the command's own. */
+function withClusterEngine(context: CommandContext, { waitsForMembers }: TrainVariant) {
+  if (!waitsForMembers) return context;
+  return withClusterStrategy({ ...context, settings: { ...context.settings, engine: "cluster" } });
 }
 
 /** Where to join, when a scheduler started several of these and another one coordinates. */

@@ -12,7 +12,8 @@ import { type EngineResult, type RunPlan, refusalOf, seatsOf } from "../engine.t
 import { loadStrategy, type StrategySource } from "../strategy-source.ts";
 import { createTask, type TaskSpec } from "../task-spec.ts";
 import { ClusterError } from "./cluster-error.ts";
-import { Coordinator, type CoordinatorOptions } from "./coordinator.ts";
+import { Coordinator } from "./coordinator.ts";
+import type { CoordinatorOptions } from "./coordinator-options.ts";
 import type { Credentials } from "./credentials.ts";
 import type { ClusterEvent } from "./events.ts";
 import { digestsOf } from "./gate.ts";
@@ -22,6 +23,7 @@ import type { Launch } from "./launcher.ts";
 import { endSecondsMax, gatherSecondsMax, launchSecondsMax } from "./limits.ts";
 import { type Limits, limitDefaults } from "./protection.ts";
 import { rowParts } from "./row-parts.ts";
+import { decodeSaved, type SavedRun, type StateStore } from "./saved-run.ts";
 import { waitFor } from "./wait.ts";
 
 /** What the engine takes: the plan of any engine, with task and strategy as data. */
@@ -51,6 +53,8 @@ export interface ClusterSetting {
   /** What members may check that they mean the same data. */
   readonly data?: string;
   readonly split?: string;
+  /** Where the coordinator leaves its state, and finds that of a run it is to take up. */
+  readonly state?: StateStore | null;
   readonly onEvent?: (event: ClusterEvent) => void;
 }
 
@@ -64,7 +68,8 @@ export async function runCluster(plan: ClusterPlan): Promise<EngineResult> {
   const refused = refusalOf(full) ?? columnsRefused(full);
   if (refused) throw new RangeError(`Cannot run ${strategy.name} on a cluster: ${refused.reason}`);
   const { cluster } = plan;
-  await using coordinator = new Coordinator(optionsOf(plan, full), seatsOf(full));
+  const saved = await savedRunOf(plan);
+  await using coordinator = new Coordinator(optionsOf(plan, full, saved), seatsOf(full));
   const port = await coordinator.listen();
   const stop = () => coordinator.stop();
   plan.signal?.addEventListener("abort", stop);
@@ -124,14 +129,28 @@ function columnsRefused({ strategy, task }: RunPlan) {
   return { reason: "members of a cluster hold rows, and it needs rows cut by columns" };
 }
 
-function optionsOf(plan: ClusterPlan, full: RunPlan): CoordinatorOptions {
+/** The run to take up; members that this process is to start died with the one before. */
+async function savedRunOf(plan: ClusterPlan): Promise<SavedRun | null> {
+  const { state, launch } = plan.cluster;
+  const text = launch ? null : await state?.read();
+  if (!text) return null;
+  const saved = decodeSaved(text);
+  if (saved.identity.settings === identityOf(plan).settings) return saved;
+  throw new ClusterError(
+    "Cannot take the run up as its settings were others: resume it with those, or start anew",
+  );
+}
+
+function optionsOf(plan: ClusterPlan, full: RunPlan, saved: SavedRun | null): CoordinatorOptions {
   const { cluster, task, workers, observe } = plan;
   const rows = task.kind === "rows" ? task.spec : null;
   const segments = rows ? segmentsPerWorker * workers : 0;
   return {
     plan: full,
-    identity: identityOf(plan),
-    ...{ listen: cluster.listen, portRange: cluster.portRange ?? null },
+    identity: saved?.identity ?? identityOf(plan),
+    listen: saved ? atPort(cluster.listen, saved.port) : cluster.listen,
+    portRange: saved ? null : (cluster.portRange ?? null),
+    ...{ saved, state: cluster.state ?? null },
     ...{ credentials: cluster.credentials, limits: cluster.limits ?? limitDefaults },
     gatherSeconds: gatherSecondsOf(cluster),
     jobFor: (rank, begun) => jobFor(plan, full, rank, begun),
@@ -140,6 +159,11 @@ function optionsOf(plan: ClusterPlan, full: RunPlan): CoordinatorOptions {
     ...(observe ? { observe } : {}),
     onEvent: cluster.onEvent ?? (() => {}),
   };
+}
+
+/** Members look for it where it was. */
+function atPort(listen: string, port: number): string {
+  return `${listen.slice(0, listen.lastIndexOf(":"))}:${port}`;
 }
 
 /** What makes two runs differ, in a few letters. */

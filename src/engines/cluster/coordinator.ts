@@ -6,11 +6,11 @@
  */
 import type { View } from "../../strategies/strategy.ts";
 import { encodeFrame } from "../../wire/frame.ts";
-import type { EngineResult, RunPlan } from "../engine.ts";
+import type { EngineResult } from "../engine.ts";
 import { createTelemetry } from "../telemetry.ts";
 import { ClusterError } from "./cluster-error.ts";
+import type { CoordinatorOptions } from "./coordinator-options.ts";
 import { coordinatorStatus } from "./coordinator-status.ts";
-import type { Credentials } from "./credentials.ts";
 import { type ClusterEvent, tellWait } from "./events.ts";
 import type {
   JoinRequest,
@@ -18,21 +18,13 @@ import type {
   StopRequest,
 } from "./generated/glissade/cluster/v1/cluster_pb.ts";
 import { countJoin, createGuard, type Guard } from "./guard.ts";
-import { ownHandshake, type RunIdentity, refuseHandshake } from "./handshake.ts";
-import {
-  type Begun,
-  type ClusterJob,
-  decodeNote,
-  encodeNote,
-  type Order,
-  type Tale,
-} from "./job.ts";
-import { Judge, type Observer } from "./judge.ts";
-import { joinSecondsMax, reconnectSecondsMax } from "./limits.ts";
+import { ownHandshake, refuseHandshake } from "./handshake.ts";
+import { type Begun, decodeNote, encodeNote, type Order, type Tale } from "./job.ts";
+import { Judge } from "./judge.ts";
+import { joinSecondsMax, reconnectSecondsMax, returnSeconds } from "./limits.ts";
 import { coordinatorRank, Links } from "./links.ts";
 import { dialBack, fetchModels, reachable } from "./member-calls.ts";
 import { Pacer } from "./pacer.ts";
-import type { Limits } from "./protection.ts";
 import { Refusal } from "./refusal.ts";
 import { addTelemetry, countGone, resultOf } from "./results.ts";
 import {
@@ -46,25 +38,13 @@ import {
   nameOf,
   type Roster,
   type RosterEntry,
+  restoreRoster,
+  savedRoster,
+  seatedBefore,
   silenceMax,
 } from "./roster.ts";
-import { type ClusterHandlers, ClusterServer } from "./server.ts";
-
-/** How a coordinator runs a plan. */
-export interface CoordinatorOptions {
-  readonly plan: RunPlan;
-  readonly identity: RunIdentity;
-  readonly credentials: Credentials;
-  readonly limits: Limits;
-  readonly listen: string;
-  readonly portRange?: { readonly low: number; readonly high: number } | null;
-  readonly jobFor: (rank: number, begun: Begun | null) => ClusterJob;
-  readonly rowsFor: ClusterHandlers["rows"];
-  /** Members must have joined within this time. */
-  readonly gatherSeconds: number;
-  readonly observe?: Observer;
-  readonly onEvent: (event: ClusterEvent) => void;
-}
+import { type SavedRun, StateKeeper } from "./saved-run.ts";
+import { ClusterServer } from "./server.ts";
 
 /** Owns the server, the links and the timers of a run, until it is disposed. */
 export class Coordinator {
@@ -83,6 +63,7 @@ export class Coordinator {
   #began = performance.now();
   #watch: NodeJS.Timeout | undefined;
   readonly #suspects = new Map<number, NodeJS.Timeout>();
+  readonly #keeper: StateKeeper | null;
 
   constructor(options: CoordinatorOptions, seats: Roster["seats"]) {
     this.#options = options;
@@ -92,7 +73,8 @@ export class Coordinator {
       this.#reject = reject;
     });
     this.#finished.catch(() => {});
-    const { identity, credentials, plan, observe } = options;
+    const { identity, credentials, plan, observe, state } = options;
+    this.#keeper = state ? new StateKeeper(state, () => {}) : null;
     this.#guard = createGuard(credentials, options.limits, (event) => this.#say(event));
     const judge = observe
       ? new Judge(
@@ -145,6 +127,7 @@ export class Coordinator {
       },
     });
     this.#server.serving = true;
+    if (this.#options.saved) this.#takeUp(this.#options.saved);
     const host = listen.slice(0, listen.lastIndexOf(":"));
     const address = `${host}:${this.#server.port}`;
     this.#say({ kind: "listening", address, members: this.#roster.seats.length });
@@ -153,6 +136,7 @@ export class Coordinator {
 
   /** The ranks that have not joined yet. */
   get missing(): number[] {
+    if (this.#phase !== "gathering") return [];
     const { seats, entries } = this.#roster;
     const ranks = seats.map((_, rank) => rank);
     return ranks.filter((rank) => [undefined, "dead"].includes(entries.get(rank)?.state));
@@ -162,6 +146,7 @@ export class Coordinator {
   async result(): Promise<EngineResult> {
     await this.#finished;
     await this.#pacer.judging;
+    await this.#keeper?.settled();
     const seconds = this.#now();
     const held = await this.#collect();
     for (const rank of this.#links.ranks) this.#order(rank, { kind: "close" });
@@ -245,11 +230,12 @@ export class Coordinator {
     if (this.#phase === "ending" || this.#stopping) {
       throw new Refusal("the run is ending and takes no new members");
     }
-    const rank = freeSeat(this.#roster, request.rankHint);
+    const address = reachable(request.advertise, peer);
+    const asked = seatedBefore(this.#roster, address, request);
+    const rank = asked ?? freeSeat(this.#roster, request.rankHint);
     if (rank < 0) {
       throw new Refusal(`all ${this.#roster.seats.length} seats of this run are taken`);
     }
-    const address = reachable(request.advertise, peer);
     const about = { address, host: request.host, process: request.process, now: this.#now() };
     const entry = this.#seat(rank, about);
     try {
@@ -260,6 +246,7 @@ export class Coordinator {
     }
     const { incarnation } = entry;
     this.#introduce(entry);
+    this.#keep(true);
     this.#say({ kind: "joined", rank, name: nameOf(rank, this.#roster.seats), address });
     const { initial } = plan;
     return {
@@ -313,6 +300,8 @@ export class Coordinator {
         entry.state = "ready";
         if (this.#phase === "running") return this.#admit(entry);
         return this.#beginIfAllReady();
+      case "here":
+        return this.#welcomeBack(entry, tale);
       case "progress": {
         const { kind, ...counts } = tale;
         Object.assign(entry, counts);
@@ -363,12 +352,52 @@ export class Coordinator {
     }
   }
 
+  /** Goes on where another process was: members find this one, and tell what else it must know. */
+  #takeUp({ roster, updates, seconds, allowances }: SavedRun): void {
+    restoreRoster(this.#roster, roster, seconds + returnSeconds);
+    for (const { rank, incarnation } of this.#roster.entries.values()) {
+      this.#links.admit({ rank, incarnation, address: null });
+    }
+    this.#phase = "running";
+    this.#updates = updates;
+    this.#began = performance.now() - 1000 * seconds;
+    this.#pacer.begin(updates, allowances);
+    this.#watch = setInterval(() => this.#watchSilence(), 200);
+  }
+
+  #keep(urgent: boolean): void {
+    if (this.#phase !== "running") return;
+    const { identity } = this.#options;
+    this.#keeper?.keep(
+      () => ({
+        ...{ identity, port: this.#server!.port, updates: this.#updates, seconds: this.#now() },
+        allowances: this.#pacer.allowances,
+        roster: savedRoster(this.#roster),
+      }),
+      { urgent },
+    );
+  }
+
+  /** A member of a run that was taken up is found again. */
+  #welcomeBack(entry: RosterEntry, tale: Tale & { kind: "here" }): void {
+    Object.assign(entry, tale.counts, { state: tale.state, leaving: tale.leaving });
+    entry.ownUpdates = tale.updates;
+    entry.leased = entry.rows + tale.lease;
+    if (tale.view) this.#follow(tale.view);
+    const { rank } = entry;
+    if (tale.state === "finished") this.#endIfAllFinished();
+    else if (tale.state === "ready") this.#order(rank, { kind: "begin", ...this.#begun() });
+    if (tale.state !== "finished") entry.state = "running";
+    this.#pacer.welcomeBack(entry);
+  }
+
   /** Takes note of a view that members have agreed on. */
   #follow(view: View): void {
     if (view.id <= this.#roster.view.id) return;
     this.#roster.view = view;
     const members = view.members.map(({ rank, incarnation }) => ({ rank, incarnation }));
     this.#say({ kind: "view", id: view.id, members });
+    this.#keep(true);
     this.#endIfAllFinished();
   }
 
@@ -427,6 +456,7 @@ export class Coordinator {
   }
 
   #watchSilence(): void {
+    this.#keep(false);
     const now = this.#now();
     for (const entry of liveEntries(this.#roster)) {
       if (entry.state === "finished") continue;

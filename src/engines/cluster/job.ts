@@ -85,6 +85,17 @@ export interface MemberCounts {
 /** What a member tells the coordinator. */
 export type Tale =
   | { readonly kind: "ready"; readonly updates: number | null }
+  /** To a coordinator that was started again: everything it must know. */
+  | {
+      readonly kind: "here";
+      readonly updates: number | null;
+      readonly state: "ready" | "running" | "finished";
+      readonly leaving: boolean;
+      readonly view: View | null;
+      /** Free pace: rows it may still learn. */
+      readonly lease: number;
+      readonly counts: MemberCounts;
+    }
   | ({ readonly kind: "progress" } & MemberCounts)
   /** The view it is in now. */
   | { readonly kind: "view"; readonly view: View }

@@ -32,7 +32,8 @@ interface JudgePort {
 export class Judge {
   readonly #case: JudgeCase;
   readonly #port: JudgePort;
-  #judged = 0;
+  /** Snapshots judged, or being judged. */
+  judged = 0;
   #queue: Promise<void> = Promise.resolve();
 
   constructor(of: JudgeCase, port: JudgePort) {
@@ -42,12 +43,14 @@ export class Judge {
 
   /** Judges the snapshots of a lockstep run in their order; each verdict allows the next updates. */
   async rounds(grants: Grants, updates: number, grant: () => void): Promise<void> {
-    for (let number = 1; number * grants.every <= grants.granted; number++) {
+    if (grants.every === 0) return;
+    for (let number = this.judged + 1; number * grants.every <= grants.granted; number++) {
       const after = number * grants.every;
       const held = await this.#round(after);
       if (held === null) return;
       const rows = Math.round((after / updates) * this.#case.plan.task.rows);
       advanceGrants(grants, number, await this.#judge(number, rows, held));
+      this.judged = number;
       grant();
     }
   }
@@ -58,8 +61,8 @@ export class Judge {
     const known = [...roster.past, ...roster.entries.values()];
     const rows = known.reduce((sum, entry) => sum + entry.rows, 0);
     const number = Math.floor(rows / (observe.everyEpochs * plan.task.rows));
-    if (number <= this.#judged || !this.#port.running()) return this.#queue;
-    this.#judged = number;
+    if (number <= this.judged || !this.#port.running()) return this.#queue;
+    this.judged = number;
     this.#queue = this.#queue.then(async () => {
       const held = await fetchModels(this.#members(), { after: 0, credentials }).catch(() => null);
       if (held === null || !this.#port.running()) return;

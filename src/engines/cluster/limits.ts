@@ -54,6 +54,10 @@ export const beatSeconds = 0.5;
 export const leaseSeconds = 300;
 /** Two streams that are dialled within this time of each other cross. */
 export const crossingMsMax = 1_000;
+/** The coordinator's state is written at most that often while nobody comes or goes. */
+export const stateSecondsMin = 1;
+/** Members find a coordinator that was started again within this time, or count as silent. */
+export const returnSeconds = 10;
 /** Rows that could not be fetched are asked for again after this time. */
 export const rowsAgainMs = 1_000;
 /** Waiting times between two attempts to reconnect. */

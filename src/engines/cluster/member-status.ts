@@ -1,11 +1,32 @@
 /** What a member answers when asked how it goes. */
 import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { View } from "../../strategies/strategy.ts";
+import type { MemberHost } from "../member-host.ts";
 import type { MemberTelemetry } from "../telemetry.ts";
 import type { StatusReplySchema } from "./generated/glissade/cluster/v1/cluster_pb.ts";
 import { ownHandshake, unknownRun } from "./handshake.ts";
-import type { MemberWait } from "./job.ts";
+import type { MemberCounts, MemberWait } from "./job.ts";
+import { leaseSeconds } from "./limits.ts";
 import type { Seated } from "./seat.ts";
 import { waitsNow } from "./wait.ts";
+
+/** How far it is, as it tells the coordinator now and then. */
+export function memberCounts(
+  { updates, rows, bytesSent, messagesSent }: MemberTelemetry,
+  longestUpdate: number,
+  wait: MemberWait | null,
+): MemberCounts {
+  return { updates, rows, bytes: bytesSent, messages: messagesSent, longestUpdate, wait };
+}
+
+/** A member that is not busy waits for an answer of the others of its view. */
+export function answerWait(host: MemberHost, { members }: View, now: number): MemberWait {
+  const others = members.filter(({ rank }) => rank !== host.seat.rank);
+  const whom = host.learner
+    ? `an answer of member ${others.map(({ rank }) => rank).join(" or ")}`
+    : "updates of workers";
+  return { whom, since: host.idleSince, until: now + leaseSeconds };
+}
 
 /** Itself only: the coordinator knows the others. */
 export function memberStatus(of: {

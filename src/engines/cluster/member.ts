@@ -27,6 +27,7 @@ import {
   type Begun,
   decodeNote,
   encodeNote,
+  type MemberCounts,
   type MemberWait,
   type Order,
   type Tale,
@@ -41,7 +42,7 @@ import {
 import { coordinatorRank, Links } from "./links.ts";
 import { allowRest, asksForRows, createMemberPace, obeyPace } from "./member-pace.ts";
 import { MemberRows } from "./member-rows.ts";
-import { memberStatus } from "./member-status.ts";
+import { answerWait, memberCounts, memberStatus } from "./member-status.ts";
 import { describeRefusal, limitDefaults } from "./protection.ts";
 import { Refusal } from "./refusal.ts";
 import { telemetryJson } from "./results.ts";
@@ -69,6 +70,9 @@ export class ClusterMember {
   #shelf: SnapshotShelf | null = null;
   readonly #pace = createMemberPace();
   #leaving = false;
+  #lostAt: number | null = null;
+  /** Came before the run began here. */
+  readonly #early: { from: number; body: unknown }[] = [];
   #wait: MemberWait | null = null;
   #longestUpdate = 0;
   #learnSoon = false;
@@ -186,7 +190,7 @@ export class ClusterMember {
         overrun: (from, reason) => this.#options.log(`link to member ${from}: ${reason}`),
         // Another process has the seat: this one is over, and would only be told so again by everybody.
         fenced: (_from, message) => this.#end({ kind: "failed", message }),
-        renewed: () => {},
+        renewed: (from) => from === coordinatorRank && this.#tellAll(),
         welcomes: (peer) => job.seats[peer.rank] !== undefined,
       },
     );
@@ -220,8 +224,6 @@ export class ClusterMember {
     deliverMessage(host, from, read.body);
     this.#stepped();
   }
-
-  readonly #early: { from: number; body: unknown }[] = [];
 
   #obey(order: Order): void {
     switch (order.kind) {
@@ -407,27 +409,36 @@ export class ClusterMember {
     return "later";
   }
 
+  /** The coordinator is a new process, and knows what the old one had written down. */
+  #tellAll(): void {
+    const host = this.#host;
+    if (!host) return;
+    const state = this.#toldFinished ? "finished" : this.#begun ? "running" : "ready";
+    this.#pace.leaseAsked = false;
+    this.#options.log("the coordinator was started again");
+    this.#tell({
+      ...{ kind: "here", updates: ownUpdates(host), state, leaving: this.#leaving },
+      ...{ view: this.#view, lease: this.#pace.lease, counts: this.#countsOf(host) },
+    });
+    if (this.#pace.held) this.#tell({ kind: "held", taken: host.cursor?.taken ?? 0 });
+    this.#learnNext();
+  }
+
+  #countsOf(host: MemberHost): MemberCounts {
+    return memberCounts(host.counts, this.#longestUpdate, this.#waitNow(host));
+  }
+
   #progress(): void {
     const host = this.#host;
     if (!host) return;
-    const { updates, rows, bytesSent, messagesSent } = host.counts;
-    this.#tell({
-      kind: "progress",
-      ...{ updates, rows, bytes: bytesSent, messages: messagesSent },
-      longestUpdate: this.#longestUpdate,
-      wait: this.#waitNow(host),
-    });
+    this.#tell({ kind: "progress", ...this.#countsOf(host) });
     this.#checkCoordinator(host);
   }
 
   /** What the member waits for: the engine's own waits, else an answer of the others. */
   #waitNow(host: MemberHost): MemberWait | null {
     if (this.#wait || host.request || host.finished || !this.#view) return this.#wait;
-    const others = this.#view.members.filter(({ rank }) => rank !== this.#seated!.rank);
-    const whom = host.learner
-      ? `an answer of member ${others.map(({ rank }) => rank).join(" or ")}`
-      : "updates of workers";
-    return { whom, since: host.idleSince, until: this.#now() + coordinatorSecondsMax };
+    return answerWait(host, this.#view, this.#now());
   }
 
   #broken(rank: number, reason: string): void {
@@ -435,8 +446,6 @@ export class ClusterMember {
     this.#options.log(`connection to ${who} broke: ${reason}`);
     if (rank === coordinatorRank) this.#lostAt ??= performance.now();
   }
-
-  #lostAt: number | null = null;
 
   #coordinatorFound(): void {
     this.#lostAt = null;

@@ -5,6 +5,15 @@ import type { Judge } from "./judge.ts";
 import { createGrants, createPool, type Grants, type Pool, takeRows } from "./paces.ts";
 import type { RosterEntry } from "./roster.ts";
 
+/** How far a run has come in giving out allowances. */
+export interface Allowances {
+  readonly left: number;
+  readonly granted: number;
+  readonly last: boolean;
+  /** Snapshots that were judged. */
+  readonly judged: number;
+}
+
 /** What a pacer needs of its coordinator. */
 export interface PacerPort {
   order(rank: number, order: Order): void;
@@ -37,12 +46,23 @@ export class Pacer {
     return this.#judging;
   }
 
-  /** All members are there: the first allowances. An epoch is that many updates in lockstep. */
-  begin(updates: number): void {
+  /** What another process needs to go on. */
+  get allowances(): Allowances {
+    const { granted = 0, last = false } = this.#grants ?? {};
+    return { left: this.#pool?.left ?? 0, granted, last, judged: this.#judge?.judged ?? 0 };
+  }
+
+  /**
+   * All members are there: the first allowances, or with `before` those of a run that is taken up. An epoch is
+   * that many updates in lockstep.
+   */
+  begin(updates: number, before: Allowances | null = null): void {
     const { epochs, workers, task, options, strategy } = this.#plan;
+    if (before && this.#judge) this.#judge.judged = before.judged;
     if (strategy.pace === "lockstep") {
       const grants = createGrants({ updates, epochs, snapshotEpochs: this.#snapshotEpochs });
       this.#grants = grants;
+      if (before) Object.assign(grants, { granted: before.granted, last: before.last });
       this.#grantAll();
       const more = () => !this.#ending && this.#grantAll();
       if (this.#judge) this.#judging = this.#judge.rounds(grants, updates, more);
@@ -50,7 +70,9 @@ export class Pacer {
     }
     const { rowsPerUpdate } = options;
     this.#pool = createPool({ rows: task.rows, epochs, workers, rowsPerUpdate });
-    for (const entry of this.#port.learners()) this.lease(entry);
+    // Members of a run that is taken up have leases, and ask for more by themselves.
+    if (before) this.#pool.left = before.left;
+    else for (const entry of this.#port.learners()) this.lease(entry);
   }
 
   /** A newcomer may do what the others may. */
@@ -58,6 +80,13 @@ export class Pacer {
     if (this.#pool) return this.lease(entry);
     const { granted: updates, last } = this.#grants!;
     this.#port.order(entry.rank, { kind: "grant", updates, last });
+  }
+
+  /** A learner of a run that was taken up hears how far it may go; rows it asks for by itself. */
+  welcomeBack({ rank, seat }: RosterEntry): void {
+    if (!this.#grants || seat.role !== "worker") return;
+    const { granted: updates, last } = this.#grants;
+    this.#port.order(rank, { kind: "grant", updates, last });
   }
 
   /** Free pace: the next rows for one of them. */

@@ -63,6 +63,23 @@ export function createRoster(seats: readonly SeatPlan[]): Roster {
   };
 }
 
+/** The book as it is written down. */
+export interface SavedRoster extends Omit<Roster, "seats" | "entries"> {
+  readonly entries: readonly RosterEntry[];
+}
+
+export function savedRoster({ entries, past, incarnations, view }: Roster): SavedRoster {
+  return { entries: [...entries.values()], past, incarnations, view };
+}
+
+/** Fills a new book from what was written down; nobody counts as silent before that time. */
+export function restoreRoster(roster: Roster, saved: SavedRoster, heardAt: number): void {
+  roster.view = saved.view;
+  roster.past.push(...saved.past);
+  roster.incarnations.splice(0, roster.incarnations.length, ...saved.incarnations);
+  for (const entry of saved.entries) roster.entries.set(entry.rank, { ...entry, heardAt });
+}
+
 /** A seat nobody has, the one asked for if it is free; else that of a member that is silent; -1 without any. */
 export function freeSeat({ seats, entries }: Roster, hint: number): number {
   const ranks = seats.map((_, rank) => rank);
@@ -71,6 +88,19 @@ export function freeSeat({ seats, entries }: Roster, hint: number): number {
   const silent = ranks.filter((rank) => stateOf(rank) === "silent");
   for (const seatsOf of [free, silent]) if (seatsOf.includes(hint)) return hint;
   return free[0] ?? silent[0] ?? -1;
+}
+
+/** The rank of a process that asks again, because it did not get the first answer; undefined for another. */
+export function seatedBefore(
+  { entries }: Roster,
+  address: string,
+  { host, process }: { host: string; process: number },
+): number | undefined {
+  for (const entry of entries.values()) {
+    const same = entry.address === address && entry.host === host && entry.process === process;
+    if (same && entry.state === "seated") return entry.rank;
+  }
+  return undefined;
 }
 
 /** Gives a seat to a process. */
