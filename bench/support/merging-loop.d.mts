@@ -15,7 +15,7 @@ export interface StudyProblem {
 }
 
 export interface StudyRule {
-  readonly stride: (workers: number) => number;
+  readonly stride: (workers: number, sigma: Float32Array | null, shares: Float64Array) => number;
   readonly sigma?: (rowsOfUpdate: number, workers: number) => number;
   readonly mean?: boolean;
 }

@@ -60,7 +60,7 @@ export function learnRounds(data, problem, run) {
   const own = dealRows(rowIds, { workers, seed });
   const rounds = Math.ceil(Math.ceil(rowIds.length / workers) / rowsPerUpdate);
   const sigma = sigmaOf(rule, problem.shares, { workers, expected, width });
-  const stride = rule.stride(workers);
+  const stride = rule.stride(workers, sigma, problem.shares);
   const model = { v: new Float32Array(width), rows: 0 };
   const room = createRoom(width);
   const merging = createMerging(rule, { width, workers });

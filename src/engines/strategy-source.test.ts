@@ -46,6 +46,23 @@ describe("strategies of the user's own", () => {
     expect((await loadStrategy(write("still.mjs", text))).name).toBe("still");
   });
 
+  test("a TypeScript file may import others, and a circle of them is told in words", async () => {
+    write("name.ts", `export const name: string = "kept-apart";`);
+    const step = "init: () => ({}), step: () => {}, conserves: () => 'sum' as const";
+    const body = `{ name, sharing: "messages", pace: "lockstep", ${step} }`;
+    const apart = write(
+      "apart.ts",
+      `import { name } from "./name.ts";\nexport const it = ${body};`,
+    );
+    expect((await loadStrategy(apart)).name).toBe("kept-apart");
+    write("second.ts", `import "./first.ts";\nexport const name = "second";`);
+    const circle = write(
+      "first.ts",
+      `import { name } from "./second.ts";\nexport const it = ${body};`,
+    );
+    await expect(loadStrategy(circle)).rejects.toThrow(/import each other in a circle/);
+  });
+
   test("a module without a strategy, and an unknown name, are told so", async () => {
     const empty = write("empty.mjs", "export const answer = 42;");
     await expect(loadStrategy(empty)).rejects.toThrow(/it exports answer/);

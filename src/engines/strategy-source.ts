@@ -46,16 +46,32 @@ function isStrategy(value: unknown): value is AnyStrategy {
   );
 }
 
-/** TypeScript is stripped of its types where Node can't import it; imports are resolved beforehand. */
-async function importable(module: string): Promise<string> {
+const importPattern = /(\bfrom\s*|\bimport\s*\(?\s*)(["'])([^"']+)\2/g;
+
+/**
+ * TypeScript is stripped of its types where Node can't import it: a module becomes its own text as an address, and so
+ * do the modules of the same kind that it imports. Other imports are resolved beforehand.
+ */
+async function importable(module: string, importers: readonly string[] = []): Promise<string> {
   if (!/^\.[cm]?ts$/.test(extname(module))) return module;
+  if (importers.includes(module)) {
+    throw new RangeError(
+      `Cannot load strategy from ${importers[0]} as its files import each other in a circle, through ${module}: put what both need into a third file`,
+    );
+  }
   const code = await stripTypes(await readFile(fileURLToPath(module), "utf8"));
-  const resolved = code.replace(
-    /(\bfrom\s*|\bimport\s*\(?\s*)(["'])([^"']+)\2/g,
-    (whole, before: string, quote: string, specifier: string) =>
-      `${before}${quote}${resolveSpecifier(specifier, module) ?? whole}${quote}`,
+  const found = [...code.matchAll(importPattern)].map(([, , , specifier]) => specifier!);
+  const resolved = new Map<string, string>();
+  for (const specifier of found) {
+    const address = resolveSpecifier(specifier, module);
+    resolved.set(specifier, await importable(address, [...importers, module]));
+  }
+  const text = code.replace(
+    importPattern,
+    (_whole, before: string, quote: string, specifier: string) =>
+      `${before}${quote}${resolved.get(specifier)}${quote}`,
   );
-  return `data:text/javascript;charset=utf-8,${encodeURIComponent(resolved)}`;
+  return `data:text/javascript;charset=utf-8,${encodeURIComponent(text)}`;
 }
 
 function resolveSpecifier(specifier: string, parent: string): string {

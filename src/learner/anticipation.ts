@@ -1,10 +1,18 @@
 /** How often own steps count, by coordinate, as a vector in the arena that kernels read (math/anticipation.ts). */
 import type { Arena } from "../kernels/arena.ts";
-import { type Concurrency, stepsCounted } from "../math/anticipation.ts";
+import { type Concurrency, stepsCounted, strideCounted } from "../math/anticipation.ts";
 import type { BlockRows } from "./rows.ts";
 
-/** Answers with sigma for those who learn at the same time; one vector, kept until another is asked for. */
-export type StepsCounted = (anticipate: Concurrency) => Float32Array;
+/** How a private copy is learned. */
+export interface Counted {
+  /** sigma: how often steps count, by coordinate; in the arena. */
+  readonly sigma: Float32Array;
+  /** How far T advances a row. */
+  readonly stride: number;
+}
+
+/** Answers for those who learn at the same time; one vector, kept until another is asked for. */
+export type StepsCounted = (anticipate: Concurrency) => Counted;
 
 /** Share of the rows that have each feature; of each window only while it is looked at. */
 export function featureShares(
@@ -32,15 +40,18 @@ function countFeatures({ block, rows }: BlockRows, counts: Uint32Array): number 
 /** @param sharesOf is asked once, when the first update anticipates. */
 export function createStepsCounted(arena: Arena, sharesOf: () => Float32Array): StepsCounted {
   let shares: Float32Array | null = null;
-  let steps: Float32Array | null = null;
+  let sigma: Float32Array | null = null;
+  let stride = 1;
   let known: Concurrency | null = null;
   return (anticipate) => {
     shares ??= sharesOf();
-    steps ??= arena.allocateF32(shares.length);
+    sigma ??= arena.allocateF32(shares.length);
     const { workers, rowsPerUpdate } = anticipate;
-    if (known?.workers === workers && known.rowsPerUpdate === rowsPerUpdate) return steps;
-    for (let j = 0; j < steps.length; j++) steps[j] = stepsCounted(shares[j]!, anticipate);
-    known = anticipate;
-    return steps;
+    if (known?.workers !== workers || known.rowsPerUpdate !== rowsPerUpdate) {
+      for (let j = 0; j < sigma.length; j++) sigma[j] = stepsCounted(shares[j]!, anticipate);
+      stride = strideCounted(shares, sigma);
+      known = anticipate;
+    }
+    return { sigma, stride };
   };
 }

@@ -157,7 +157,7 @@ test("few rows on a wide model give the bits of the plain learner, each coordina
       for (let j = 0; j < v.length; j++) v[j] = nextUniform(stream) - 0.5;
       const list = listRows(arena, train);
       const state = { v, address: v.byteOffset, width: wide + 1, t: 7, base: 0 };
-      const options = { mode: "local", stride: 2, steps: null } as const;
+      const options = { mode: "local", stride: 2, counted: null } as const;
       for (const count of [1, 9, 40]) {
         const { delta } = learnUpdate(
           context,

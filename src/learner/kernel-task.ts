@@ -237,7 +237,7 @@ export function createPartsLearner(
       return learnUpdate(context, schedule, room, state, list, {
         mode,
         stride,
-        steps: anticipate && mode === "local" ? steps(anticipate) : null,
+        counted: anticipate && mode === "local" ? steps(anticipate) : null,
       });
     },
   };

@@ -14,7 +14,7 @@ export interface LearnOptions {
   readonly mode: "local" | "gradient";
   /** How far T advances per own row inside a local run: the number of workers under sum merging, else 1. */
   readonly stride: number;
-  /** `local`: whose steps the own ones count for too, on the private copy; without it nobody's. */
+  /** `local`: whose steps the own ones count for too, on the private copy, where T then has a stride of its own. */
   readonly anticipate?: Concurrency;
 }
 

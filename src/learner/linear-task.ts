@@ -10,7 +10,7 @@
  * Source: algorithms.md, sections 0 and 12.
  * Invariant: learning leaves the replica as it was, bit for bit.
  */
-import { type Concurrency, stepsCounted } from "../math/anticipation.ts";
+import { type Concurrency, stepsCounted, strideCounted } from "../math/anticipation.ts";
 import { randomStream, shuffle } from "../math/random.ts";
 import { createReplica, type Model, type Replica } from "../math/replica.ts";
 import { type SparseDelta, smallest, toDense, type Update } from "../math/update.ts";
@@ -48,8 +48,8 @@ interface Context extends LinearOptions {
   readonly before: Float32Array;
   readonly touched: Uint32Array;
   run: number;
-  /** How often own steps count, by coordinate; null where they count once. */
-  stepsFor(anticipate: Concurrency | undefined): Float32Array | null;
+  /** How often own steps count, by coordinate, and T's stride with it; null where they count once. */
+  stepsFor(anticipate: Concurrency | undefined): { sigma: Float32Array; stride: number } | null;
 }
 
 /** A linear task; workers hold equal shares of the rows, drawn from the seed. */
@@ -87,17 +87,21 @@ export function linearTask(options: LinearOptions): Task {
 /** How often own steps count, kept for the last question asked. */
 function createSteps({ rowStart, index }: LinearRows, width: number): Context["stepsFor"] {
   const rows = rowStart.length - 1;
-  const counts = new Float64Array(width);
-  for (let k = 0; k < index.length; k++) counts[index[k]!]!++;
-  const steps = new Float32Array(width);
+  const shares = new Float64Array(width);
+  for (let k = 0; k < index.length; k++) shares[index[k]!]!++;
+  for (let j = 0; j < width; j++) shares[j]! /= rows;
+  const sigma = new Float32Array(width);
+  let stride = 1;
   let last: Concurrency | null = null;
   return (anticipate) => {
     if (!anticipate) return null;
     const { workers, rowsPerUpdate } = anticipate;
-    if (last?.workers === workers && last.rowsPerUpdate === rowsPerUpdate) return steps;
-    for (let j = 0; j < width; j++) steps[j] = stepsCounted(counts[j]! / rows, anticipate);
-    last = anticipate;
-    return steps;
+    if (last?.workers !== workers || last.rowsPerUpdate !== rowsPerUpdate) {
+      for (let j = 0; j < width; j++) sigma[j] = stepsCounted(shares[j]!, anticipate);
+      stride = strideCounted(shares, sigma);
+      last = anticipate;
+    }
+    return { sigma, stride };
   };
 }
 
@@ -142,10 +146,12 @@ function learnRows(
   context: Context,
   { values, rows: before, scale }: Replica,
   rows: Uint32Array,
-  { mode, stride, anticipate }: LearnOptions,
+  { mode, stride: plainStride, anticipate }: LearnOptions,
 ): SparseDelta | Float32Array {
   const { train, lossOf, step } = context;
-  const steps = mode === "local" ? context.stepsFor(anticipate) : null;
+  const counted = mode === "local" ? context.stepsFor(anticipate) : null;
+  const steps = counted?.sigma ?? null;
+  const stride = counted?.stride ?? plainStride;
   context.run++;
   let touched = 0;
   const slopes = new Float64Array(rows.length);

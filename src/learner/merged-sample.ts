@@ -4,6 +4,7 @@
  */
 import { addDelta, type Merge, type Update } from "../math/update.ts";
 import type { Schedule } from "../model/schedule.ts";
+import type { Counted } from "./anticipation.ts";
 import type { LearnContext } from "./context.ts";
 import { type Replica, rebase } from "./replica.ts";
 import { type RowList, sliceRows } from "./rows.ts";
@@ -15,8 +16,8 @@ export interface Rounds {
   readonly rowsPerUpdate: number;
   readonly merge: Merge;
   readonly mode: "local" | "gradient";
-  /** How often own steps count, by coordinate, where updates anticipate. */
-  readonly steps: Float32Array | null;
+  /** How steps count where updates anticipate. */
+  readonly counted: Counted | null;
 }
 
 /** A sample that is fewer rounds than this is cut into smaller updates: one overshoot tells nothing of the next. */
@@ -31,7 +32,7 @@ export function learnByRounds(
   list: RowList,
   rounds: Rounds,
 ): void {
-  const { workers, merge, mode, steps } = rounds;
+  const { workers, merge, mode, counted } = rounds;
   const most = Math.max(1, Math.floor(list.count / (roundsMin * workers)));
   const rowsPerUpdate = Math.min(rounds.rowsPerUpdate, most);
   const stride = merge === "sum" ? workers : 1;
@@ -42,7 +43,7 @@ export function learnByRounds(
     let rows = 0;
     for (let from = start; from < end; from += rowsPerUpdate) {
       const slice = sliceRows(list, from, Math.min(end, from + rowsPerUpdate));
-      const how = { mode, stride, steps };
+      const how = { mode, stride, counted };
       const update = learnUpdate(context, schedule, room, replica, slice, how);
       rows += absorb(total, update, merge === "mean" ? update.rows / (end - start) : 1);
     }

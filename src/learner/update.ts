@@ -4,6 +4,7 @@
  */
 import { addDelta, type Delta, type Update } from "../math/update.ts";
 import type { Schedule } from "../model/schedule.ts";
+import type { Counted } from "./anticipation.ts";
 import { chunkRows, fillChunk, type LearnContext, sgdKernelOf } from "./context.ts";
 import { type Replica, rebase } from "./replica.ts";
 import { type RowList, sliceRows } from "./rows.ts";
@@ -13,8 +14,8 @@ export interface UpdateOptions {
   readonly mode: "local" | "gradient";
   /** How far T advances a row inside the run: the members whose updates will be summed, else 1. */
   readonly stride: number;
-  /** local: how often a step counts on the private copy, by coordinate (in the arena); null: once. */
-  readonly steps: Float32Array | null;
+  /** local: how steps count on the private copy, and T's stride there; null: once. */
+  readonly counted: Counted | null;
 }
 
 /** Room for private copies and for the list of what changed; one a worker, reused by every update. */
@@ -45,12 +46,13 @@ export function learnUpdate(
   room: UpdateRoom,
   replica: Replica,
   list: RowList,
-  { mode, stride, steps: given }: UpdateOptions,
+  { mode, counted, ...options }: UpdateOptions,
 ): Update {
   const { copy } = room;
   const { kernels } = context;
   const local = mode === "local";
-  const steps = local ? given : null;
+  const steps = local && counted ? counted.sigma : null;
+  const stride = local && counted ? counted.stride : options.stride;
   // Few rows on a wide model: only what they touch is copied and compared. The bits are the same.
   const sparse =
     local && !steps && 2 * kernels.countEntries(list.address, list.count) < copy.length;
@@ -167,7 +169,7 @@ export function learnByUpdates(
     const update = learnUpdate(context, schedule, room, replica, rows, {
       mode,
       stride: 1,
-      steps: null,
+      counted: null,
     });
     applyUpdate(context, schedule, replica, update);
   }

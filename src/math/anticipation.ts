@@ -7,7 +7,9 @@
  * N_j is how many rows that have feature j all n workers learn at the same time. Where they are few, their steps
  * hardly add up before the next merge, and sigma is 1: plain summing, whose progress is that of one worker that
  * learned all rows. Where they are many, sigma is nearly n: a worker's copy moves as the sum will, so that the sum does
- * not overshoot. The 200 was chosen by docs/merging.md's study, which also has what did worse.
+ * not overshoot. Inside the copy T, by which weights decay, advances a row by how often its non-zeros count on average:
+ * what is not anticipated is taken to be at rest, its decay as well as its steps. The 200 was chosen by docs/merging.md's
+ * study, which also has what did worse.
  *
  * Source: algorithms.md, sections 0 and 12 (there by the rows of one's own update, c/(c + 3)); CoCoA+'s safe
  * summing of local steps (Ma et al. 2015, arXiv 1502.03508) is sigma = n everywhere.
@@ -27,4 +29,15 @@ const halfwayRows = 200;
 export function stepsCounted(share: number, { workers, rowsPerUpdate }: Concurrency): number {
   const rows = workers * rowsPerUpdate * share;
   return Math.fround(1 + (workers - 1) * (rows / (rows + halfwayRows)));
+}
+
+/** How far T advances a row inside the copy: sigma's mean over the non-zeros of all rows, a whole number. */
+export function strideCounted(shares: ArrayLike<number>, sigma: Float32Array): number {
+  let counted = 0;
+  let plain = 0;
+  for (let j = 0; j < sigma.length; j++) {
+    counted += shares[j]! * sigma[j]!;
+    plain += shares[j]!;
+  }
+  return plain > 0 ? Math.max(1, Math.round(counted / plain)) : 1;
 }

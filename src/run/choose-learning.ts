@@ -101,10 +101,10 @@ function throughMerge(
   const { rowsPerUpdate, merge } = choice;
   if (workers === 1) return { rowsPerUpdate };
   const room = createUpdateRoom(context, task.width);
-  const steps = shares
+  const counted = shares
     ? createStepsCounted(context.arena, () => shares)({ workers, rowsPerUpdate })
     : null;
-  const rounds = { workers, rowsPerUpdate, merge, mode: task.settings.learn, steps };
+  const rounds = { workers, rowsPerUpdate, merge, mode: task.settings.learn, counted };
   return {
     rowsPerUpdate,
     merged: `${workers} workers merged by ${merge}`,

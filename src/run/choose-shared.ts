@@ -67,11 +67,11 @@ function createReplicas(
   const merge = mergeOf(settings, workers, options);
   const roundRows = roundRowsOf(rowsPerUpdate, order.epochRows, workers);
   const each = { workers, rowsPerUpdate: Math.ceil(roundRows / workers) };
-  const steps =
+  const counted =
     merge === "anticipate" && workers > 1
       ? createStepsCounted(context.arena, () => featureShares(store.windows(), width))(each)
       : null;
-  return createReplicasSolver(context, pool, { ...options, merge, steps, roundRows });
+  return createReplicasSolver(context, pool, { ...options, merge, counted, roundRows });
 }
 
 function mergeOf(

@@ -13,6 +13,7 @@ import { createReplica } from "../learner/replica.ts";
 import type { Weights } from "../learner/solver.ts";
 import type { Model } from "../math/replica.ts";
 import type { Schedule } from "../model/schedule.ts";
+import type { AnyStrategy, StrategyOptions } from "../strategies/strategy.ts";
 import { type BestWeights, createBest } from "./best.ts";
 import { chooseLearning } from "./choose-learning.ts";
 import { decideL2, fewPassesDo } from "./choose-solver.ts";
@@ -22,6 +23,7 @@ import type { Ending, RunPort, Timing } from "./learn-task.ts";
 import { outcomeOf } from "./outcome.ts";
 import { type ClusterPlace, runOnEngine } from "./run-on-engine.ts";
 import type { Checkpointing, RunState } from "./run-state.ts";
+import { refuseDecay, refuseDecayed } from "./scale-limit.ts";
 import type { TrainSettings } from "./settings.ts";
 import {
   autoStopOfSteps,
@@ -34,6 +36,7 @@ import type { Task } from "./task.ts";
 import type { TrainOutcome } from "./train.ts";
 
 const epochsMax = 1e6;
+const epochsAuto = 30;
 
 export async function learnByStrategy(
   task: Task,
@@ -59,6 +62,7 @@ export async function learnByStrategy(
   const context = task.contextOf(state?.choice.l2 ?? (await decideL2(task, replica, port)));
   const question = { strategy, workers, start, replica };
   const { options, step, shares } = chooseLearning(task, context, question, port);
+  refuseLongRun(task, { schedule: step.scheduleOf(1), strategy, options, workers });
   const keeper = createKeeper(settings.engine === "threads" ? checkpointing : null, port);
   const watched = { task, context, schedule: step.scheduleOf(1), timing, port, workers, keeper };
   const watcher = createWatcher(watched, state);
@@ -73,11 +77,8 @@ export async function learnByStrategy(
     task: {
       kind: "rows" as const,
       spec: describeKernelTask(task.dataset.arena, {
-        width: task.width,
-        loss: settings.loss,
-        l2: context.l2,
+        ...{ width: task.width, loss: settings.loss, l2: context.l2, schedule: step.spec },
         threshold: context.threshold,
-        schedule: step.spec,
         train: task.train,
         judged: task.judged,
         ...(shares ? { shares } : {}),
@@ -108,6 +109,19 @@ export async function learnByStrategy(
   return outcomeOf(parts, ending, { workers, collisions: null, ...totalsOf(result) });
 }
 
+/** Refuses what is known to decay too far; rules other than epochs end a run where nobody knows yet. */
+function refuseLongRun(
+  { settings, trainRows }: Task,
+  run: { schedule: Schedule; strategy: AnyStrategy; options: StrategyOptions; workers: number },
+): void {
+  const { schedule, strategy, options, workers } = run;
+  const epochs = epochsOf(settings);
+  if (epochs === epochsMax) return;
+  // Where means are taken T counts the rows of one worker.
+  const share = strategy.conserves(options) === "mean" ? workers : 1;
+  refuseDecay(schedule, (epochs * trainRows) / share, settings.strategy);
+}
+
 interface Watched {
   readonly task: Task;
   readonly context: LearnContext;
@@ -134,6 +148,7 @@ function createWatcher(watched: Watched, state: RunState | null) {
   timing.train += state?.seconds.train ?? 0;
   timing.evaluate += state?.seconds.evaluate ?? 0;
   const take = ({ model, rows, seconds, bytes }: Omit<Snapshot, "number">): Verdict | null => {
+    refuseDecayed(schedule, model.rows, task.settings.strategy);
     room.set(model.values);
     scale = Math.exp(schedule.logScale(model.rows));
     best.average(weights());
@@ -237,7 +252,7 @@ function tooLarge({ settings }: Task, rows: number, loss: number): string {
 }
 
 export function epochsOf({ stop }: TrainSettings): number {
-  if (stop === "auto") return 30;
+  if (stop === "auto") return epochsAuto;
   const rule = stop.find((one) => one.rule === "epochs");
   return rule?.rule === "epochs" ? rule.epochs : epochsMax;
 }

@@ -108,7 +108,8 @@ export type Effect<Message> =
   /**
    * Learn from about `rows` of the member's own rows (the engine owns the cursor). Inside a local run T
    * advances by `stride` per row: the number of workers under sum merging, else 1. With `anticipate` own steps
-   * count for the others' too, which will be summed (math/anticipation.ts); the update holds them once. In
+   * count for the others' too, which will be summed, and so does the stride (math/anticipation.ts); the update holds
+   * them once. In
    * lockstep `round` says for which round, so that a newcomer learns what is due in the round it comes in.
    */
   | {

@@ -8,6 +8,7 @@
  * Invariant: the outcome depends on rows, seed and number of workers only. Invariant: one worker learns
  * what serial learns, bit for bit (with a schedule that never re-bases, as `optimal`).
  */
+import type { Counted } from "../../learner/anticipation.ts";
 import type { LearnContext } from "../../learner/context.ts";
 import { type Replica, rebase } from "../../learner/replica.ts";
 import { createStepping, type Solver, type SteppingOptions } from "../../learner/solver.ts";
@@ -17,8 +18,8 @@ import type { KernelTeam } from "./pool.ts";
 
 export interface ReplicasOptions extends SteppingOptions {
   readonly merge: Merge;
-  /** `anticipate`: how often own steps count, by coordinate, in the arena; else null. */
-  readonly steps?: Float32Array | null;
+  /** `anticipate`: how own steps count; else null. */
+  readonly counted?: Counted | null;
   /** Rows of all workers between two merges. */
   readonly roundRows: number;
 }
@@ -32,14 +33,15 @@ export function createReplicasSolver(
   options: ReplicasOptions,
 ): Solver {
   const { workers } = pool;
-  const { width, merge, roundRows, steps = null } = options;
+  const { width, merge, roundRows, counted = null } = options;
+  const steps = counted?.sigma ?? null;
   const replicas = createReplicas(context, { width, workers });
   const job = createJob(context, workers);
   job.set("vector", replicas.first.address);
   job.set("replicaBytes", replicas.bytes);
   job.set("steps", steps?.byteOffset ?? 0);
   const merging = createMerge(context, { width, workers, merge, replicas, steps });
-  const stride = merge === "sum" ? workers : 1;
+  const stride = counted?.stride ?? (merge === "sum" ? workers : 1);
   return createStepping(
     context,
     { ...options, replica: replicas.first },

@@ -45,11 +45,11 @@ function replicas(
   const { context, store, width } = problem;
   const { workers } = pool;
   const concurrent = { workers, rowsPerUpdate: Math.ceil(roundRows / workers) };
-  const steps =
+  const counted =
     merge === "anticipate"
       ? createStepsCounted(context.arena, () => featureShares(store.windows(), width))(concurrent)
       : null;
-  return createReplicasSolver(context, pool, { ...problem.options(), merge, steps, roundRows });
+  return createReplicasSolver(context, pool, { ...problem.options(), merge, counted, roundRows });
 }
 
 function learnEpochs(solver: Solver, epochs: number): Solver {
@@ -115,14 +115,14 @@ describe("replicas", () => {
     });
     solver.learn(round);
     const counted = createStepsCounted(arena, () => featureShares(store.windows(), width));
-    const sigma = counted({ workers, rowsPerUpdate: 100 });
+    const { sigma, stride } = counted({ workers, rowsPerUpdate: 100 });
     const room = createUpdateRoom(context, width);
     const order = createOrder(arena, store, { seed: 1 });
     const alone = [0, 100, 200].map((taken) => {
       order.seek({ epoch: 0, taken });
       const replica = createReplica(arena, width);
       const schedule = problem.options().scheduleOf(1);
-      const how = { mode: "local", stride: 1, steps: sigma } as const;
+      const how = { mode: "local", stride: 1, counted: { sigma, stride } } as const;
       const { delta } = learnUpdate(context, schedule, room, replica, order.take(100), how);
       return toDense(delta, width).map((x, j) => x * sigma[j]!);
     });
