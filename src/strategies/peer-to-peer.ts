@@ -55,7 +55,7 @@ import {
 import { isThin, wholeUpdates } from "./thinning.ts";
 
 /** Every so many updates one tells what its sender has, so that others may forget it. */
-const updatesPerSeen = 8;
+const updatesPerSeen = 16;
 
 /** Every worker sends every update to every other. */
 export const peerToPeer: Strategy<PeerState, PeerMessage> = {

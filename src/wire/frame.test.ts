@@ -6,6 +6,7 @@ import {
   frameBytes,
   frameHeaderBytes,
   frameMagic,
+  frameVersion,
   readFrame,
   writeFrame,
 } from "./frame.ts";
@@ -16,9 +17,11 @@ const words = fc
   .map((values) => Uint32Array.from(values));
 const field = fc.oneof(
   fc.double(),
+  fc.nat(0xffff_ffff),
   fc.boolean(),
   fc.constant(null),
   fc.string({ maxLength: 12 }),
+  fc.string({ unit: "binary", maxLength: 12 }),
   floats,
   words,
   floats.map((values) => Float64Array.from(values)),
@@ -81,7 +84,7 @@ describe("frames", () => {
         const bytes = chance.slice(0, chance.length & ~7);
         const view = new DataView(bytes.buffer);
         view.setUint32(0, frameMagic, true);
-        view.setUint16(4, 1, true);
+        view.setUint16(4, frameVersion, true);
         view.setUint32(8, bytes.length, true);
         view.setUint32(16, view.getUint32(16, true) % 300, true);
         const read = readFrame(bytes);
@@ -101,10 +104,10 @@ describe("frames", () => {
 
   test("a frame of a newer version is refused with words", () => {
     const bytes = encodeFrame({ kind: "x" });
-    new DataView(bytes.buffer).setUint16(4, 2, true);
+    new DataView(bytes.buffer).setUint16(4, 3, true);
     expect(readFrame(bytes)).toEqual({
       fault:
-        "frame is of version 2, this program reads 1: all members must run one version of glissade",
+        "frame is of version 3, this program reads 2: all members must run one version of glissade",
     });
   });
 

@@ -2,15 +2,14 @@
  * Frames: one message, any strategy's, as bytes. A message is a flat record: a `kind`, numbers, texts,
  * and the arrays that carry models and updates, dense or sparse.
  *
- *   0  u32  magic "GLSF"           16  u32  bytes of the control section
- *   4  u16  version                20  u32  arrays
- *   6  u16  fields                 24  u64  reserved, 0
- *   8  u32  bytes of the frame     32       control section, padded to 8; then the arrays, each padded to 8
- *  12  u32  reserved, 0
+ *   0  u32  magic "GLSF"           12  u32  reserved, 0
+ *   4  u16  version                16  u32  bytes of the control section
+ *   6  u16  fields                 20  u32  arrays
+ *   8  u32  bytes of the frame     24       control section, padded to 8; then the arrays, each padded to 8
  *
  * The control section lists the fields: u8 length of the name, the name (ASCII), u8 type, and then a
- * number (f64), a text (u16 length, UTF-16 units), or the count of an array's elements (u32); the elements
- * themselves follow in the order of the fields. Little endian throughout. Nothing in a frame is believed
+ * number (f64; u32 where it is a whole one that fits), a text (u16 length, UTF-16 units; where all are ASCII u8
+ * length and bytes), or the count of an array's elements (u32); the elements themselves follow in the order of the fields. Little endian throughout. Nothing in a frame is believed
  * before it is checked against the length; a bad frame is a fault to report, never an exception.
  *
  * Invariant: reading a written frame gives the same message, bit for bit.
@@ -19,8 +18,8 @@
 import type { SparseDelta } from "../math/update.ts";
 
 export const frameMagic = 0x4653_4c47;
-export const frameVersion = 1;
-export const frameHeaderBytes = 32;
+export const frameVersion = 2;
+export const frameHeaderBytes = 24;
 /** No frame is longer: a model of 256 million columns. */
 export const frameBytesMax = 1 << 30;
 
@@ -36,6 +35,8 @@ const fieldType = {
   i32: 9,
   u8: 10,
   sparse: 11,
+  whole: 12,
+  letters: 13,
 } as const;
 
 type FrameArray = Float32Array | Float64Array | Uint32Array | Int32Array | Uint8Array;
@@ -56,9 +57,10 @@ export function frameBytes(body: object): number {
   for (const name in body) {
     const field = body[name as keyof typeof body] as FrameField;
     control += 2 + name.length;
-    if (typeof field === "number") control += 8;
-    else if (typeof field === "string") control += 2 + 2 * field.length;
-    else if (typeof field === "object" && field !== null) {
+    if (typeof field === "number") control += isWhole(field) ? 4 : 8;
+    else if (typeof field === "string") {
+      control += isLetters(field) ? 1 + field.length : 2 + 2 * field.length;
+    } else if (typeof field === "object" && field !== null) {
       control += 4;
       if (ArrayBuffer.isView(field)) arrays += pad(field.byteLength);
       else arrays += pad(field.index.byteLength) + pad(field.value.byteLength);
@@ -111,7 +113,6 @@ function writeHeader(view: DataView, { fields, length, control, arrays }: Header
   view.setUint32(12, 0, true);
   view.setUint32(16, control, true);
   view.setUint32(20, arrays, true);
-  view.setFloat64(24, 0, true);
 }
 
 function writeField(
@@ -125,10 +126,7 @@ function writeField(
   for (let i = 0; i < name.length; i++) view.setUint8(at++, name.charCodeAt(i));
   const type = typeOf(name, field);
   view.setUint8(at++, type);
-  if (typeof field === "number") {
-    view.setFloat64(at, field, true);
-    return at + 8;
-  }
+  if (typeof field === "number") return writeNumber(view, at, field);
   if (typeof field === "string") return writeText(view, at, field);
   if (type < fieldType.f32) return at;
   const parts =
@@ -142,12 +140,38 @@ function sparseParts({ index, value }: SparseDelta): FrameArray[] {
   return [index, value];
 }
 
+/** Counts, clocks and ranks are small whole numbers. */
+function isWhole(value: number): boolean {
+  return value >>> 0 === value && !Object.is(value, -0);
+}
+
+function writeNumber(view: DataView, at: number, value: number): number {
+  if (isWhole(value)) {
+    view.setUint32(at, value, true);
+    return at + 4;
+  }
+  view.setFloat64(at, value, true);
+  return at + 8;
+}
+
+/** Kinds of messages are short and plain. */
+function isLetters(text: string): boolean {
+  if (text.length > 0xff) return false;
+  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) > 0x7f) return false;
+  return true;
+}
+
 function tooLong(what: string, length: number, most: number): string {
   return `Cannot write frame as a ${what} must have at most ${most} letters: current value is ${length}`;
 }
 
 function writeText(view: DataView, start: number, text: string): number {
   if (text.length > 0xffff) throw new RangeError(tooLong("text", text.length, 0xffff));
+  if (isLetters(text)) {
+    view.setUint8(start, text.length);
+    for (let i = 0; i < text.length; i++) view.setUint8(start + 1 + i, text.charCodeAt(i));
+    return start + 1 + text.length;
+  }
   view.setUint16(start, text.length, true);
   for (let i = 0; i < text.length; i++) {
     view.setUint16(start + 2 + 2 * i, text.charCodeAt(i), true);
@@ -163,8 +187,8 @@ function writeArray(bytes: Uint8Array, start: number, array: FrameArray): number
 }
 
 function typeOf(name: string, field: unknown): number {
-  if (typeof field === "number") return fieldType.number;
-  if (typeof field === "string") return fieldType.text;
+  if (typeof field === "number") return isWhole(field) ? fieldType.whole : fieldType.number;
+  if (typeof field === "string") return isLetters(field) ? fieldType.letters : fieldType.text;
   if (field === true) return fieldType.yes;
   if (field === false) return fieldType.no;
   if (field === null) return fieldType.nothing;
@@ -262,6 +286,10 @@ function readValue(reader: Reader, type: number): FrameField | undefined {
       return null;
     case fieldType.text:
       return readText(reader);
+    case fieldType.whole:
+      return take(reader, 4) ? reader.view.getUint32(reader.at - 4, true) : undefined;
+    case fieldType.letters:
+      return readLetters(reader);
     default:
       return readArrays(reader, type);
   }
@@ -275,6 +303,17 @@ function readText(reader: Reader): string | undefined {
   let text = "";
   for (let i = 0; i < length; i++) {
     text += String.fromCharCode(reader.view.getUint16(start + 2 * i, true));
+  }
+  return text;
+}
+
+function readLetters(reader: Reader): string | undefined {
+  if (!take(reader, 1)) return undefined;
+  const length = reader.view.getUint8(reader.at - 1);
+  if (!take(reader, length)) return undefined;
+  let text = "";
+  for (let at = reader.at - length; at < reader.at; at++) {
+    text += String.fromCharCode(reader.view.getUint8(at));
   }
   return text;
 }
