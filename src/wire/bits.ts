@@ -36,14 +36,12 @@ export function writeBits(writer: BitWriter, value: number, count: number): void
 export function readBits(reader: BitReader, count: number): number | null {
   const { bytes, at } = reader;
   if (at + count > 8 * bytes.length) return null;
-  let value = 0;
-  let place = at >>> 3;
-  for (let have = -(at & 7); have < count; have += 8) {
-    const byte = bytes[place++]!;
-    value |= have < 0 ? byte >>> -have : byte << have;
-  }
+  const place = at >>> 3;
+  // Bytes beyond the end count as 0: nothing of them is taken.
+  const low = bytes[place]! | (bytes[place + 1]! << 8) | (bytes[place + 2]! << 16);
+  const word = low | (bytes[place + 3]! << 24);
   reader.at = at + count;
-  return value & (2 ** count - 1);
+  return (word >>> (at & 7)) & ((1 << count) - 1);
 }
 
 /** Bits that a number takes in Rice's code. */

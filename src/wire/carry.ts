@@ -4,7 +4,7 @@
  *     p = carried + produced;   sent = round(the chosen coordinates of p);   carried = p - sent
  *
  * Chosen: the `topK` largest in size (0: all), of those at least `tolerance` times the largest. What rounding
- * to f16 or bf16 takes away is carried too.
+ * to f16 or bf16 takes away is carried too, and sent once it is as large as what rounding takes from the largest.
  *
  * Source: Seide et al. 2014, "1-bit stochastic gradient descent"; Stich et al. 2018, arXiv 1809.07599;
  * algorithms.md, section 5.
@@ -19,6 +19,13 @@ export interface Thinning {
   readonly topK: number;
   readonly tolerance: number;
 }
+
+/** By how much of itself a value may be rounded. */
+const roundingShare: Readonly<Record<ValueFormat, number>> = {
+  f32: 0,
+  f16: 2 ** -11,
+  bf16: 2 ** -8,
+};
 
 /** What was produced and not sent yet, by coordinate. */
 export type Carry = Float64Array;
@@ -39,7 +46,9 @@ export function produce(carry: Carry, delta: Delta): void {
 
 /** Takes what is to be sent now out of the carry; returns it packed. */
 export function draw(carry: Carry, thinning: Thinning): Uint8Array {
-  const packed = packPart(carry, thinning);
+  // What rounding left of values sent before is no reason to send them again: it waits until it is a value's own size.
+  const tolerance = Math.max(thinning.tolerance, roundingShare[thinning.values]);
+  const packed = packPart(carry, { ...thinning, tolerance });
   const delta = unpackOwn(packed, carry.length);
   if (isDense(delta)) for (let i = 0; i < delta.length; i++) carry[i]! -= delta[i]!;
   else {

@@ -112,9 +112,9 @@ function packWords(words: Uint16Array, layout: { fraction: number; exponent: num
   const size = fraction + bits + 1;
   const writer: BitWriter = { bytes: new Uint8Array(Math.ceil((words.length * size) / 8)), at: 0 };
   for (const word of words) {
-    writeBits(writer, word & (2 ** fraction - 1), fraction);
-    writeBits(writer, exponentAt(word) - least, bits);
-    writeBits(writer, word >>> 15, 1);
+    const high = (exponentAt(word) - least) << fraction;
+    const low = word & (2 ** fraction - 1);
+    writeBits(writer, low | high | ((word >>> 15) << (fraction + bits)), size);
   }
   return { least, bits, bytes: writer.bytes };
 }
@@ -190,15 +190,17 @@ function readValues(
   }
   const { fraction, exponent } = layouts[format];
   const [least, bits] = [view.getUint8(9), view.getUint8(10)];
+  if (bits > exponent) return "exponents are longer than their format";
   const scale = 2 ** -view.getInt16(2, true);
   const { buffer, byteOffset, byteLength } = view;
   const reader = { bytes: new Uint8Array(buffer, byteOffset, byteLength), at: 8 * start };
   for (let i = 0; i < count; i++) {
     // Their number of bytes was checked: they are all there.
-    const low = readBits(reader, fraction)!;
-    const high = least + readBits(reader, bits)!;
-    if (high >= 2 ** exponent) return "exponent is beyond its format";
-    const word = (readBits(reader, 1)! << 15) | (high << fraction) | low;
+    const read = readBits(reader, fraction + bits + 1)!;
+    const high = least + ((read >>> fraction) & ((1 << bits) - 1));
+    if (high >> exponent !== 0) return "exponent is beyond its format";
+    const low = read & ((1 << fraction) - 1);
+    const word = ((read >>> (fraction + bits)) << 15) | (high << fraction) | low;
     value[i] = format === "f16" ? fromHalf(word) * scale : fromBfloat16(word);
   }
   return value;
