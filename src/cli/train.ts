@@ -138,23 +138,49 @@ async function prepareJob(
   await checkWritable(settings.model);
   const { runs } = settings;
   const inputs = context.arguments;
-  const record = resumed
-    ? await RunRecord.reopen(resumed.folder, resumed.manifest)
-    : await RunRecord.open({ runs, command: "train", version, resolved, inputs });
-  const progress = await createProgress(output);
-  const state = resumed?.from?.state ?? null;
-  const job = createJob(context, { record, progress, state, ...variant });
-  if (resumed) {
-    const { from } = resumed;
-    const rows = from?.state.solver.numbers.rows ?? 0;
-    job.emit({ kind: "resumed", path: from?.path ?? null, rows });
-    output.note(
-      from
-        ? `resuming ${record.id} after ${rows} rows`
-        : `resuming ${record.id} from the start, as it had no checkpoint yet`,
-    );
+  // From here on there is something to end well.
+  const listener = listenForSignals(context);
+  try {
+    const record = resumed
+      ? await RunRecord.reopen(resumed.folder, resumed.manifest)
+      : await RunRecord.open({ runs, command: "train", version, resolved, inputs });
+    const progress = await createProgress(output);
+    const state = resumed?.from?.state ?? null;
+    const { signals } = listener;
+    const job = createJob(context, { record, progress, state, signals, ...variant });
+    listener.job = job;
+    if (resumed) tellResumed(job, resumed);
+    return job;
+  } catch (error) {
+    listener.signals[Symbol.dispose]();
+    throw error;
   }
-  return job;
+}
+
+/** The first signal ends what the terminal shows and, once there is one, the run. */
+function listenForSignals({ settings, output }: CommandContext) {
+  const listener: { job: Job | null; signals: Signals } = {
+    job: null,
+    signals: new Signals({
+      graceSeconds: settings.grace,
+      onFirst: (name) => {
+        listener.job?.progress.end();
+        output.note(`${name}: stopping, then saving the best model so far; again to leave at once`);
+        listener.job?.run?.stop();
+      },
+    }),
+  };
+  return listener;
+}
+
+function tellResumed(job: Job, { from }: ResumedRun): void {
+  const rows = from?.state.solver.numbers.rows ?? 0;
+  job.emit({ kind: "resumed", path: from?.path ?? null, rows });
+  job.context.output.note(
+    from
+      ? `resuming ${job.record.id} after ${rows} rows`
+      : `resuming ${job.record.id} from the start, as it had no checkpoint yet`,
+  );
 }
 
 async function runJob(job: Job, files: readonly string[]): Promise<number> {
@@ -173,24 +199,14 @@ async function runJob(job: Job, files: readonly string[]): Promise<number> {
 
 function createJob(
   context: CommandContext,
-  parts: Pick<Job, "record" | "progress" | "state" | "waitsForMembers">,
+  parts: Pick<Job, "record" | "progress" | "state" | "signals" | "waitsForMembers">,
 ): Job {
   const { record, progress } = parts;
   const started = performance.now();
   const seconds = () => (performance.now() - started) / 1000;
-  const { settings, output } = context;
-  const signals = new Signals({
-    graceSeconds: settings.grace,
-    onFirst: (name) => {
-      progress.end();
-      output.note(`${name}: stopping, then saving the best model so far; again to leave at once`);
-      job.run?.stop();
-    },
-  });
-  const job: Job = {
+  return {
     ...parts,
     context,
-    signals,
     run: null,
     firstFailure: null,
     seconds,
@@ -200,7 +216,6 @@ function createJob(
       progress.show(event);
     },
   };
-  return job;
 }
 
 async function trainAndSave(job: Job, files: readonly string[]): Promise<number> {

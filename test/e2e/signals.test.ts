@@ -1,7 +1,8 @@
+import { execFileSync, spawn } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { glissade, lastObject, temporaryFolder } from "./support.ts";
+import { cli, glissade, lastObject, temporaryFolder } from "./support.ts";
 
 /** Rows enough, and epochs enough, for a signal to come in the middle. */
 const long = [
@@ -82,8 +83,6 @@ test("a signal while reading ends the run as interrupted, without a model", asyn
   const cwd = temporaryFolder();
   const started = performance.now();
   // Standard input that never ends: only the signal can.
-  const { spawn } = await import("node:child_process");
-  const { cli } = await import("./support.ts");
   const child = spawn(process.execPath, [cli, "train", "-", "--json"], { cwd });
   let stdout = "";
   child.stdout.on("data", (text) => {
@@ -101,4 +100,18 @@ test("a signal while reading ends the run as interrupted, without a model", asyn
   expect(performance.now() - started).toBeLessThan(10_000);
   expect(lastObject(stdout)).toMatchObject({ status: "interrupted", model: null, error: null });
   expect(existsSync(join(cwd, "model.safetensors"))).toBe(false);
+});
+
+test("a signal while a pipe has no writer yet ends the run at once", async () => {
+  const cwd = temporaryFolder();
+  execFileSync("mkfifo", [join(cwd, "pipe")]);
+  const child = spawn(process.execPath, [cli, "train", "pipe"], { cwd });
+  const ended = new Promise((resume) => child.on("close", resume));
+  const folder = join(cwd, "runs");
+  while (!existsSync(folder) || readdirSync(folder).length === 0) {
+    await new Promise((resume) => setTimeout(resume, 20));
+  }
+  await new Promise((resume) => setTimeout(resume, 100));
+  child.kill("SIGTERM");
+  expect(await ended).toBe(143);
 });
