@@ -27,6 +27,10 @@ describe("five epochs of the RCV1 subset", () => {
       expect(above).toBeLessThan(1.6);
       expect(result.workers).toBe(workers);
       expect(result.collisions === null).toBe(workers === 1);
+      // Known of these rows: the most non-zeros of a row, and the share of rows with the commonest feature.
+      if (workers > 1) expect(result.collisions?.expected?.omega).toBe(618);
+      if (workers > 1) expect(result.collisions?.expected?.delta).toBeCloseTo(0.442, 3);
+      if (workers > 1) expect(result.collisions?.expected?.rho.low).toBeGreaterThan(0.999);
     },
   );
 

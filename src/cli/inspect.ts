@@ -1,12 +1,13 @@
 import { columnsOf } from "../data/dataset.ts";
 import { featureColumns, type LinearModel } from "../model/model.ts";
 import { formatCount, formatNumber, formatSeconds, formatSize } from "../report/format.ts";
-import { type DataDescription, describeData, type Rho } from "../run/describe.ts";
+import { type DataDescription, describeData } from "../run/describe.ts";
 import { type LoadedDataset, loadDataset } from "../run/load.ts";
 import { isModelFile, loadModel } from "../run/model-file.ts";
 import { type CommandContext, type CommandDefinition, exitCode } from "./command.ts";
 import { inputFiles, loadOptions } from "./input.ts";
 import { formatTable } from "./table.ts";
+import { rhoText } from "./train-result.ts";
 
 export const inspectCommand: CommandDefinition = {
   name: "inspect",
@@ -111,11 +112,6 @@ function dataLines(dataset: LoadedDataset, about: DataDescription): string[] {
     "most frequent features",
     ...formatTable([["  id", "rows", ""], ...features]),
   ];
-}
-
-function rhoText({ low, high, rowsChecked }: Rho): string {
-  if (low === high) return low.toFixed(4);
-  return `between ${low.toFixed(4)} and ${high.toFixed(4)}, from ${formatCount(rowsChecked)} rows`;
 }
 
 function densityOf(dataset: LoadedDataset): number {

@@ -1,5 +1,6 @@
 /** The end of `train` in words: the result of a run that has none, the summary, the requirements. */
 import { formatCount, formatPercent, formatSeconds, formatSize } from "../report/format.ts";
+import type { Rho } from "../run/describe.ts";
 import type { RunError, TrainResult } from "../run/events.ts";
 import type { Requirement } from "../run/rules.ts";
 import type { Settings } from "../run/settings.ts";
@@ -116,4 +117,21 @@ function compare(found: number, operator: Requirement["operator"], value: number
     default:
       return operator satisfies never;
   }
+}
+
+/** What hogwild's threads did to each other, beside what theory makes of the data; null for others. */
+export function collisionLine({ collisions }: TrainResult): string | null {
+  if (collisions === null) return null;
+  const { watched, collided, expected } = collisions;
+  const share = watched === 0 ? "" : ` (${formatPercent(collided / watched)})`;
+  const found = `another thread met ${formatCount(collided)} of ${formatCount(watched)} watched rows${share}`;
+  if (expected === null) return found;
+  const { omega, delta, rho } = expected;
+  return `${found}; of the data: Omega ${formatCount(omega)}, Delta ${delta.toFixed(4)}, rho ${rhoText(rho)}`;
+}
+
+/** Hogwild!'s rho, or what it lies between. */
+export function rhoText({ low, high, rowsChecked }: Rho): string {
+  if (low === high) return low.toFixed(4);
+  return `between ${low.toFixed(4)} and ${high.toFixed(4)}, from ${formatCount(rowsChecked)} rows`;
 }

@@ -19,7 +19,7 @@ import { type ResumedRun, resumeRun } from "./resume.ts";
 import { Signals } from "./signals.ts";
 import { loadTrainingData, manifestData, startRun } from "./train-input.ts";
 import { saveEverywhere } from "./train-output.ts";
-import { emptyResult, summaryLine, unmetRequirements } from "./train-result.ts";
+import { collisionLine, emptyResult, summaryLine, unmetRequirements } from "./train-result.ts";
 
 const settingsOfOtherCommands: readonly string[] = [
   "output",
@@ -260,6 +260,8 @@ async function finishJob(job: Job, result: TrainResult): Promise<number> {
   const place = settings.engine === "cluster" ? await import("./cluster-place.ts") : null;
   const isOwnChoice =
     resolved.origins.workers.from === "default" && !place?.workersOfPlace(settings);
+  const collisions = collisionLine(result);
+  if (collisions !== null) output.note(collisions);
   const summary = summaryLine(result, isOwnChoice);
   if (output.json) {
     output.note(summary);

@@ -222,10 +222,19 @@ export interface TrainResult {
   readonly test: Score | null;
   readonly gap: { readonly relative: number; readonly certified: boolean } | null;
   /**
-   * hogwild: of the rows watched while they stepped, those of which another thread changed a weight in between
-   * (`glissade inspect` tells what theory expects); null where threads do not meet.
+   * hogwild: of the rows watched while they stepped, those of which another thread changed a weight in between,
+   * and what theory takes from the data in memory: Omega, Delta and rho. Null where threads do not meet.
    */
-  readonly collisions: { readonly watched: number; readonly collided: number } | null;
+  readonly collisions: {
+    readonly watched: number;
+    readonly collided: number;
+    readonly expected: {
+      readonly omega: number;
+      readonly delta: number;
+      /** Exact where low is high. */
+      readonly rho: { readonly low: number; readonly high: number; readonly rowsChecked: number };
+    } | null;
+  } | null;
   readonly updates: { readonly sent: number; readonly applied: number; readonly lost: number };
   /** `perUpdate`: what all members sent, divided by the updates they learned; null where nothing is sent. */
   readonly bytes: {

@@ -9,6 +9,7 @@ import { type BestWeights, createBest, type JudgedPair } from "./best.ts";
 import { createBreathe } from "./breath.ts";
 import { certificationDue, gapDefault, isDualAscent } from "./certify.ts";
 import { type AnySolver, announceRun, chooseSolver, fewPassesDo } from "./choose-solver.ts";
+import { collisionsOf } from "./collisions.ts";
 import type { RunEventBody } from "./events.ts";
 import { createKeeper, type Keeper } from "./keeper.ts";
 import type { LoadedDataset } from "./load.ts";
@@ -136,7 +137,7 @@ async function learnWith(
   const ending = await learnUntilStopped(parts, keeper, state);
   await keeper.settled();
   port.emit({ kind: "stopped", rule: ending.rule, detail: ending.detail });
-  const collisions = solver.collisions?.() ?? null;
+  const collisions = collisionsOf(task, solver.collisions?.() ?? null);
   return outcomeOf(parts, ending, { ...totalsOfOne, workers, collisions });
 }
 
@@ -195,7 +196,7 @@ async function learnUntilStopped(
     // Taken before a judgement that an uninterrupted run would not have made.
     if (interrupted && !due) await keeper.keepNow(stateOf(parts, course));
     if (due || interrupted || timeIsUp(task, port)) {
-      const verdict = evaluate(parts, course);
+      const verdict = evaluate(parts, course, pace.isOver());
       if (verdict) return { ...verdict, dual: course.dual };
     }
     if (interrupted) {
@@ -250,9 +251,9 @@ function checkState(state: RunState, run: { data: string; workers: number }): vo
 }
 
 /** Judges the present weights; says whether a rule ends the run, or takes trouble back. */
-function evaluate(parts: RunParts, course: Course): Verdict | null {
+function evaluate(parts: RunParts, course: Course, isLast: boolean): Verdict | null {
   const { task, context, solver, best, timing, port } = parts;
-  const proof = timed(timing, "evaluate", () => certifyPass(solver));
+  const proof = timed(timing, "evaluate", () => certifyPass(solver, isLast));
   if (proof) course.dual = Math.max(course.dual ?? Number.NEGATIVE_INFINITY, proof.dual);
   const judged = timed(timing, "evaluate", () =>
     proof && !task.validation ? judgedByProof(proof) : best.judge(solver.weights()),
@@ -285,11 +286,13 @@ function judgedByProof({ objective, loss, accuracy }: Certificate): JudgedPair {
   return { objective, loss, accuracy, cost: objective, ofAverage: false };
 }
 
-/** Dual ascent proves its weights every few passes; null where there is nothing new to prove. */
-function certifyPass(solver: AnySolver): Certificate | null {
+/** Dual ascent proves its weights every few passes, and at the end; null where there is nothing new to prove. */
+function certifyPass(solver: AnySolver, isLast: boolean): Certificate | null {
   if (!isDualAscent(solver)) return null;
   const epochs = solver.rows / solver.epochRows;
-  return Number.isInteger(epochs) && certificationDue(epochs) ? solver.certify() : null;
+  // Weights that are proved are judged over all rows, others over a sample: the last must compare with the proved.
+  const isDue = isLast || (Number.isInteger(epochs) && certificationDue(epochs));
+  return isDue ? solver.certify() : null;
 }
 
 function timeIsUp({ settings }: Task, port: RunPort): boolean {
@@ -333,6 +336,8 @@ function createPace(task: Task, solver: Solver) {
         every === Number.POSITIVE_INFINITY ? slice : every - (solver.rows % every);
       return Math.max(1, Math.min(slice, toEvaluation, rowsMax - solver.rows));
     },
+    /** Whether the rule on epochs ends the run here. */
+    isOver: () => solver.rows >= rowsMax,
     evaluationDue(trainSeconds: number): boolean {
       if (solver.rows >= rowsMax) return true;
       if (solver.rows % every === 0)
