@@ -3,7 +3,7 @@
  * The study behind docs/merging.md: how far above the proven optimum concurrent updates end, by rule of merging,
  * workers and rounds an epoch. Steps are calibrated through the merge; figures are medians of the seeds.
  *
- *   npm run bench:merging -- [--only subset:hinge,a9a:log] [--seeds 3] [--print]
+ *   npm run bench:merging -- [--only subset:hinge,a9a:log] [--parts rounds,strategies] [--seeds 3] [--print]
  *
  * Outcomes are appended to a file of JSON lines in the bench's cache (--out), from which a study that was stopped
  * goes on, and from which the tables are printed (--print: nothing is measured). Delete it to measure anew.
@@ -24,6 +24,7 @@ const everything = ["subset", "a9a", "ijcnn1", "twin"].flatMap((set) =>
 const { values: settings } = parseArgs({
   options: {
     only: { type: "string", default: everything.join(",") },
+    parts: { type: "string", default: "rounds,strategies" },
     seeds: { type: "string", default: "3" },
     out: { type: "string", default: join(cacheFolder(), "merging.jsonl") },
     print: { type: "boolean", default: false },
@@ -39,8 +40,8 @@ if (!settings.print) {
   for (const pair of settings.only.split(",")) {
     const [set, loss] = pair.split(":");
     const study = await openStudy(set, loss);
-    measureRounds(study);
-    if (set !== "twin") measureStrategies(study);
+    if (settings.parts.includes("rounds")) measureRounds(study);
+    if (settings.parts.includes("strategies") && set !== "twin") measureStrategies(study);
   }
 }
 printTables([...known.values()]);
