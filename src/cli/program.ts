@@ -63,6 +63,10 @@ const commands: Readonly<Record<string, CommandEntry>> = {
     summary: "say how a run of a cluster goes",
     load: async () => (await import("./cluster-calls.ts")).statusCommand,
   },
+  scale: {
+    summary: "change how many workers a run of a cluster has",
+    load: async () => (await import("./scale.ts")).scaleCommand,
+  },
   stop: {
     summary: "end a run of a cluster in good order",
     load: async () => (await import("./cluster-calls.ts")).stopCommand,

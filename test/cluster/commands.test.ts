@@ -149,6 +149,35 @@ test("status tells members and waits while a run waits and while it goes; stop e
   for (const { code: left, stderr } of await Promise.all(members)) expect(left, stderr).toBe(0);
 });
 
+test("scale has workers leave and starts others for free seats, and says why there can't be more", async () => {
+  const many = ["--workers", "2", "--epochs", "1000000", "--strategy", "allreduce"];
+  const { address, ended } = await startCoordinator(many);
+  const members = [1, 2].map(() => glissade(["worker", "--join", address], { env }));
+  const ask = (...args: string[]) =>
+    glissade([...args, "--join", address, "--json"], { env, cwd: temporaryFolder() });
+  let running = 0;
+  for (const end = Date.now() + 60_000; Date.now() < end && running < 2; ) {
+    const { members: seen } = lastObject((await ask("status")).stdout);
+    running = seen.filter(({ state }: { state: string }) => state === "running").length;
+  }
+  const fewer = await ask("scale", "1");
+  expect(fewer.code, fewer.stderr).toBe(0);
+  expect(lastObject(fewer.stdout)).toMatchObject({ before: 2, workers: 1, left: [1] });
+  const more = await ask("scale", "2");
+  expect(more.code, more.stderr).toBe(0);
+  expect(lastObject(more.stdout)).toMatchObject({ before: 1, workers: 2, left: [] });
+  const tooMany = await ask("scale", "3");
+  expect([tooMany.code, tooMany.stderr]).toEqual([
+    1,
+    expect.stringContaining("seats of this run are taken"),
+  ]);
+  const wrong = await glissade(["scale", "none", "--join", address], { env });
+  expect([wrong.code, wrong.stderr]).toEqual([2, expect.stringContaining('found "none"')]);
+  await ask("stop");
+  expect((await ended).code).toBe(0);
+  for (const { code, stderr } of await Promise.all(members)) expect(code, stderr).toBe(0);
+});
+
 test("nobody there: every command says who does not answer, and exits with 1", async () => {
   for (const command of ["status", "stop"]) {
     const { code, stderr } = await glissade([command, "--join", dead], { env });

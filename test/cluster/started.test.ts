@@ -1,5 +1,5 @@
 /** Members that are started in other ways than as children of the run: over ssh, by a scheduler, by hand. */
-import { chmodSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import {
@@ -74,6 +74,41 @@ test("a host that ssh does not reach, and one without glissade, end the run with
   expect(second.code).toBe(1);
   expect(second.stderr).toMatch(/here can't run "no-such-program": install glissade there/);
 });
+
+test("ctrl-C ends a run on hosts in good order, and no member is left", async () => {
+  const folder = temporaryFolder();
+  const remote = `${process.execPath} ${cli}`;
+  const flags = ["--hosts", "here:2", "--ssh", standInForSsh(folder), "--remote-command", remote];
+  let asked = false;
+  const args = ["train", "synthetic:news:rows=20000,columns=2000,seed=3", "--epochs", "5000"];
+  const { code, stderr } = await glissade([...args, ...flags], {
+    cwd: folder,
+    watch: (child, said) => {
+      if (asked || !/epoch|running/.test(said)) return;
+      asked = true;
+      child.kill("SIGINT");
+    },
+  });
+  expect(code, stderr).toBe(130);
+  expect(existsSync(join(folder, "model.safetensors"))).toBe(true);
+  expect(membersOf(folder)).toEqual([]);
+});
+
+/** Processes of members that run in this folder. */
+function membersOf(folder: string): string[] {
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .filter((name) => {
+      try {
+        const line = readFileSync(`/proc/${name}/cmdline`, "utf8");
+        return (
+          line.includes("worker") && readFileSync(`/proc/${name}/environ`, "utf8").includes(folder)
+        );
+      } catch {
+        return false;
+      }
+    });
+}
 
 type Variables = (rank: number, size: number) => Record<string, string>;
 

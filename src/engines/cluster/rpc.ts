@@ -135,7 +135,8 @@ export function callUnary<Input extends DescMessage, Output extends DescMessage>
 ): Promise<MessageShape<Output>> {
   const { path, requestSerialize, responseDeserialize } = methodOf(method);
   const deadline = Date.now() + 1000 * secondsMax;
-  const whom = `${client.getChannel().getTarget()} to answer ${method.name}`;
+  const target = client.getChannel().getTarget().replace(/^dns:/, "");
+  const whom = `${target} to answer ${method.name}`;
   // gRPC gives the call up itself; the second is for its words to arrive.
   const bound = { whom, secondsMax: secondsMax + 1 };
   return waitFor(
