@@ -1,3 +1,64 @@
-export async function benchChurn() {
-  return [];
+/** Eight workers of which one is killed every 20 seconds, and another started in its place. */
+import { spawn } from "node:child_process";
+import { setTimeout as delay } from "node:timers/promises";
+import { noCredentials } from "../../dist/engines/cluster/credentials.js";
+import { askStatus } from "../../dist/engines/cluster/public.js";
+import { program, startEndless } from "./cluster-local.mjs";
+
+const workers = 8;
+const killEverySeconds = 20;
+const calmSeconds = 20;
+
+export async function benchChurn({ minutes }) {
+  const run = await startEndless({ strategy: "asp", workers });
+  const joiners = [];
+  try {
+    await delay(2000);
+    const calm = await rateOf(run, calmSeconds);
+    const rates = [];
+    let kills = 0;
+    const processes = run.processes.slice(0, workers);
+    for (const end = Date.now() + 60_000 * minutes; Date.now() < end; kills++) {
+      const rank = kills % workers;
+      process.kill(processes[rank], "SIGKILL");
+      const joiner = spawn(process.execPath, [program, "worker", "--join", run.address], {
+        stdio: "ignore",
+      });
+      joiners.push(joiner);
+      processes[rank] = joiner.pid;
+      rates.push(await rateOf(run, killEverySeconds));
+    }
+    const rate = rates.reduce((sum, one) => sum + one, 0) / rates.length;
+    const others = run.lost - kills;
+    return {
+      what: `${workers} workers, ${kills} kills in ${minutes} min: rows/s of each live worker, to those of calm`,
+      target: "at least 85 %, no other process lost",
+      found: `${((100 * rate) / calm).toFixed(0)} %, ${Math.max(0, others)} others lost`,
+      met: rate >= 0.85 * calm && others <= 0,
+    };
+  } finally {
+    await run.stop().catch(() => {});
+    for (const joiner of joiners) joiner.kill("SIGKILL");
+  }
+}
+
+/** Rows a second of a live worker, over so many seconds: looked at twice a second, lives told apart. */
+async function rateOf({ address }, seconds) {
+  const last = new Map();
+  let [rows, liveSeconds] = [0, 0];
+  let before = performance.now();
+  for (const end = before + 1000 * seconds; before < end; ) {
+    await delay(500);
+    const { members } = await askStatus({ address, credentials: noCredentials });
+    const now = performance.now();
+    const live = members.filter(({ role, state }) => role === "worker" && state === "running");
+    for (const { rank, incarnation, rows: count } of live) {
+      const life = `${rank}.${incarnation}`;
+      rows += Number(count) - (last.get(life) ?? Number(count));
+      last.set(life, Number(count));
+    }
+    liveSeconds += (live.length * (now - before)) / 1000;
+    before = now;
+  }
+  return rows / liveSeconds;
 }
