@@ -49,11 +49,7 @@ export async function learnByStrategy(
   port: RunPort,
 ): Promise<TrainOutcome> {
   const { settings } = task;
-  if (task.train.length === 0) {
-    throw new RangeError(
-      `Cannot use --strategy ${settings.strategy} as the rows must fit in memory: give more --memory, or --strategy serial`,
-    );
-  }
+  refuseStreamed(task);
   const timing: Timing = { train: 0, evaluate: 0 };
   const source = strategySource(settings.strategy);
   const strategy = await loadStrategy(source);
@@ -120,6 +116,14 @@ function refuseLongRun(
   // Where means are taken T counts the rows of one worker.
   const share = strategy.conserves(options) === "mean" ? workers : 1;
   refuseDecay(schedule, (epochs * trainRows) / share, settings.strategy);
+}
+
+/** @throws RangeError where the rows are not all in memory. */
+function refuseStreamed({ settings, train }: Task): void {
+  if (train.length > 0) return;
+  throw new RangeError(
+    `Cannot use --strategy ${settings.strategy} as the rows must fit in memory: give more --memory, or --strategy serial`,
+  );
 }
 
 interface Watched {
