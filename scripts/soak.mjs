@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /**
- * Keeps strategies under random schedules for as long as you like:
+ * Keeps strategies under random schedules, and under random faults, for as long as you like:
  *
  *   npm run simulate:soak -- [--strategy NAME|./mine.ts] [--seed FIRST] [--schedules N] [--minutes M]
  *
@@ -8,6 +8,7 @@
  */
 import { parseArgs } from "node:util";
 import { checkStrategy, reportLines } from "../dist/engines/simulator/check.js";
+import { checkUnderFaults } from "../dist/engines/simulator/fault-laws.js";
 import { loadStrategy, strategySource } from "../dist/engines/strategy-source.js";
 import { messageStrategies } from "../dist/strategies/all.js";
 
@@ -31,6 +32,10 @@ do {
     const report = checkStrategy(strategy, { schedules: batch, seed, source: name });
     for (const line of reportLines(report)) console.log(line);
     passed &&= report.passed;
+    if (name === "serial") continue;
+    const faults = checkUnderFaults(strategy, { schedules: batch, seed, source: name });
+    for (const line of reportLines(faults)) console.log(line);
+    passed &&= faults.passed;
   }
   console.log(`seeds ${seed} to ${seed + batch - 1}: ${passed ? "all laws held" : "see above"}`);
   seed += batch;

@@ -1,9 +1,10 @@
 import { type ComparisonRow, compareStrategies } from "../run/compare.ts";
 import { summarise } from "../run/compare-summary.ts";
+import { readFaultFile } from "../run/fault-file.ts";
 import { loadDataset } from "../run/load.ts";
 import { readMeasuredCosts } from "../run/measured-costs.ts";
 import { type SettingName, type Settings, trainSchema } from "../run/settings.ts";
-import { type CommandContext, type CommandDefinition, exitCode } from "./command.ts";
+import { type CommandContext, type CommandDefinition, exitCode, UsageError } from "./command.ts";
 import { runOptionsOf, settingsOfOneRun, workersOf } from "./compare.ts";
 import { contestTable } from "./contest-table.ts";
 import { inputFiles, loadOptions } from "./input.ts";
@@ -18,12 +19,14 @@ export const simulateCommand: CommandDefinition = {
       (name) => !settingsOfOneRun.includes(name) && !["valid", "test"].includes(name),
     ),
     ...(["workers", "strategies", "repeat", "targetLoss", "slow", "slowLinks"] as const),
+    ...(["faults", "faultSeed"] as const),
     ...(["learnCost", "latency", "bandwidth", "messageCost", "costs"] as const),
     ...(["json", "quiet", "verbose", "color"] as const),
   ],
   examples: [
     "glissade simulate news.svm.gz --strategies bsp,ssp,dssp --workers 16 --slow 1:10",
     "glissade simulate news.svm --strategies ad-psgd --workers 1000 --epochs 2",
+    "glissade simulate news.svm --strategies allreduce,peer-to-peer --workers 8 --faults storm.yaml",
     "glissade measure > costs.json && glissade simulate news.svm --costs costs.json",
   ],
   run: simulate,
@@ -33,7 +36,10 @@ async function simulate(context: CommandContext): Promise<number> {
   const { settings, output, arguments: args } = context;
   const files = inputFiles(args, "simulate");
   const dataset = await loadDataset(files, { ...loadOptions(settings), residence: "memory" });
-  const { slow, slowLinks, targetLoss, strategies, repeat } = settings;
+  const { slow, slowLinks, targetLoss, strategies, repeat, faults, faultSeed } = settings;
+  if (faults !== null && faultSeed !== null) {
+    throw new UsageError("--fault-seed: leave it out where --faults says what happens");
+  }
   const rows: ComparisonRow[] = [];
   const question = {
     ...{ strategies, repeat, engine: "simulator" as const, workers: workersOf(settings) },
@@ -42,6 +48,8 @@ async function simulate(context: CommandContext): Promise<number> {
     ...(slow === null ? {} : { slow }),
     ...(slowLinks === null ? {} : { slowLinks }),
     ...(targetLoss === null ? {} : { targetLoss }),
+    ...(faults === null ? {} : { faults: await readFaultFile(faults) }),
+    ...(faultSeed === null ? {} : { faultSeed }),
   };
   for await (const row of compareStrategies(dataset, question)) {
     rows.push(row);

@@ -27,7 +27,8 @@ function partHolders(held: readonly HeldReplica[]): readonly HeldReplica[] {
 function joinRanges(parts: readonly HeldReplica[], width: number): Model {
   const values = new Float32Array(width);
   let rows = 0;
-  for (const { seat, replica } of parts) {
+  // Of a server and its standby the one that knows more is written last.
+  for (const { seat, replica } of [...parts].sort((a, b) => a.replica.rows - b.replica.rows)) {
     values.set(replica.values, seat.range.from);
     rows = Math.max(rows, replica.rows);
   }

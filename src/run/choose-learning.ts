@@ -119,12 +119,14 @@ function optionsOf(
   question: LearningQuestion,
   { rowsPerUpdate, merge }: MergeChoice,
 ): StrategyOptions {
-  const { staleness, topology, servers, uncapped, values, topK, tolerance } = task.settings;
+  const { staleness, topology, servers, standby, uncapped, values, topK, tolerance } =
+    task.settings;
   return strategyOptions({
     rowsPerUpdate,
     merge,
     learn: learnOf(task, question),
     servers,
+    standby,
     uncapped,
     ...{ values, topK, tolerance },
     ...(topology === "auto" ? {} : { topology }),

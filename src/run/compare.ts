@@ -5,6 +5,7 @@
  */
 import type { EngineResult } from "../engines/engine.ts";
 import { type Costs, costs, drawSlow } from "../engines/simulator/costs.ts";
+import { type FaultsAsked, underFaults } from "../engines/simulator/fault-plan.ts";
 import { type Moment, runSimulation } from "../engines/simulator/simulator.ts";
 import { loadStrategy, type StrategySource, strategySource } from "../engines/strategy-source.ts";
 import { communicatedSeconds, meanStaleness, type Telemetry } from "../engines/telemetry.ts";
@@ -45,6 +46,9 @@ export interface ComparisonQuestion {
   readonly slow?: { readonly count: number; readonly factor: number };
   /** The same for links. */
   readonly slowLinks?: { readonly count: number; readonly factor: number };
+  /** The simulator: what happens to members and links; or the seed that faults are drawn from. */
+  readonly faults?: NonNullable<FaultsAsked["faults"]>;
+  readonly faultSeed?: number;
   /** How often the loss is looked at; in lockstep runs a snapshot is judged that often. */
   readonly evaluateEpochs?: number;
 }
@@ -216,14 +220,15 @@ async function inSimulator(
 ): Promise<EngineResult> {
   const { task, workers, seed, question } = run;
   const members = { workers, seed };
+  const priced = costs({
+    ...(question.slow ? { slowMembers: drawSlow(question.slow, members) } : {}),
+    ...(question.slowLinks ? { slowLinks: drawSlow(question.slowLinks, members) } : {}),
+    ...question.costs,
+  });
+  const epochs = epochsOf(task.settings);
   const result = runSimulation({
-    ...{ strategy, options, task: judge, workers, seed },
-    epochs: epochsOf(task.settings),
-    costs: costs({
-      ...(question.slow ? { slowMembers: drawSlow(question.slow, members) } : {}),
-      ...(question.slowLinks ? { slowLinks: drawSlow(question.slowLinks, members) } : {}),
-      ...question.costs,
-    }),
+    ...{ strategy, options, task: judge, workers, seed, epochs, costs: priced },
+    ...underFaults(question, { strategy, options, task: judge, workers, epochs, costs: priced }),
     observe: {
       everyRows: Math.max(1, Math.round((question.evaluateEpochs ?? 0.5) * task.trainRows)),
       at: (moment: Moment) =>

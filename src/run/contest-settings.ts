@@ -78,6 +78,18 @@ export const contestShape = {
     syntax: "FILE",
     description: "costs measured by glissade measure, in place of those above",
   }),
+  faults: text(null).meta({
+    group: "workers",
+    syntax: "FILE",
+    description: "what happens to simulated members and links, and when: docs/faults.md",
+  }),
+  faultSeed: grammar<number | null>(null, (input) =>
+    readNumber(scalar(input), { min: 0, integer: true }),
+  ).meta({
+    group: "workers",
+    syntax: "N",
+    description: "faults are drawn from this seed",
+  }),
   schedules: number(1000, { min: 1, max: 1e9, integer: true }).meta({
     group: "workers",
     syntax: "N",

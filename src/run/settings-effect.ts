@@ -50,6 +50,11 @@ const noEffects: readonly NoEffect[] = [
     reason: "only strategies bsp, asp, ssp and dssp have servers",
     when: (s) => only(parameterServer, s),
   },
+  {
+    setting: "standby",
+    reason: "only strategies bsp, asp, ssp and dssp have servers",
+    when: (s) => only(parameterServer, s),
+  },
   { setting: "uncapped", reason: "only strategy dssp has it", when: (s) => only(["dssp"], s) },
   {
     setting: "topology",

@@ -200,6 +200,11 @@ const workersShape = {
     syntax: "N",
     description: "parameter servers (bsp, asp, ssp, dssp)",
   }),
+  standby: flag(false).meta({
+    group: "workers",
+    syntax: "",
+    description: "a second server for each, which takes over when it dies",
+  }),
   staleness: grammar<{ readonly low: number; readonly high: number } | null>(null, (input) =>
     isRecord(input)
       ? readRange(`${input.low}:${input.high}`, { min: 0, integer: true })

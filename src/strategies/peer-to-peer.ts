@@ -116,8 +116,7 @@ function step(
       break;
     case "leave":
       state.leaving = true;
-      // Without a model there is nothing to hand over.
-      if (state.joining || state.exhausted) return out.push({ kind: "finish" });
+      if (state.joining || state.exhausted) becomeLeft(state, out);
       return;
     case "wake":
     case "predicted":
@@ -152,10 +151,7 @@ function begin(state: PeerState, out: PeerOut): void {
 
 /** Learns on; a leaver sends its last update and says how many it made instead. */
 function becomeLearning(state: PeerState, out: PeerOut): void {
-  if (state.leaving) {
-    becomeExhausted(state, out);
-    return out.push({ kind: "finish" });
-  }
+  if (state.leaving) return becomeLeft(state, out);
   state.learnVersion = state.version;
   out.push(learnEffect(state.options, presentCount(state), addingMerge(state.options)));
 }
@@ -258,6 +254,16 @@ function absorbUpdate(
 
 function absorbBye(peer: Peer, { clock }: PeerBye): void {
   peer.last = clock;
+}
+
+/** Says how many updates it made in all, which others wait for, and goes. */
+function becomeLeft(state: PeerState, out: PeerOut): void {
+  if (!state.exhausted && !state.joining) becomeExhausted(state, out);
+  else {
+    const body: PeerBye = { kind: "bye", clock: state.clock };
+    for (const { rank: to } of presentPeers(state)) out.push({ kind: "send", to, body });
+  }
+  out.push({ kind: "finish" });
 }
 
 function becomeExhausted(state: PeerState, out: PeerOut): void {

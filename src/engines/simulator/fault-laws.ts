@@ -3,6 +3,7 @@
  * schedule that breaks one is shrunk to the fewest faults that still do.
  */
 import type { AnyStrategy } from "../../strategies/strategy.ts";
+import type { CheckOptions, CheckReport } from "./check.ts";
 import { type FaultGiven, type FaultRun, runFaults } from "./fault-runs.ts";
 import { faultLines, shrinkFaults } from "./fault-schedules.ts";
 import type { Fault } from "./faults.ts";
@@ -202,6 +203,25 @@ export function checkFaults(
     return { law: law.name, seed, message: law.holds(runWith(faults))!, faults };
   }
   return null;
+}
+
+/** Checks that many seeds; stops at the first that breaks a law. */
+export function checkUnderFaults(
+  strategy: AnyStrategy,
+  { schedules, seed = 1, source = strategy.name }: CheckOptions,
+): CheckReport {
+  for (let k = seed; k < seed + schedules; k++) {
+    const found = checkFaults(strategy, k);
+    if (!found) continue;
+    const told = [found.message, "the fewest faults that do it:", ...faultLines(found.faults)];
+    const replay = `npx glissade check ${source} --fault-seed ${k} --schedules 1`;
+    const violation = { seed: k, message: told.join("\n          "), replay };
+    const verdict = { law: found.law, schedules: k - seed + 1, violation };
+    return { strategy: strategy.name, passed: false, verdicts: [verdict] };
+  }
+  const own = faultLaws.filter(({ of }) => !of || of.includes(strategy.name));
+  const verdicts = own.map(({ name: law }) => ({ law, schedules, violation: null }));
+  return { strategy: strategy.name, passed: true, verdicts };
 }
 
 /** A violation as lines for a person. */
