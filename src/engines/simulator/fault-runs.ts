@@ -59,6 +59,8 @@ export interface FaultGiven {
   readonly options?: Partial<StrategyOptions>;
   readonly faults?: readonly Fault[];
   readonly plan?: Partial<SimulationPlan>;
+  /** Changes the strategy with membership beneath it: how tests plant bugs in membership. */
+  readonly plant?: (beneath: AnyStrategy) => AnyStrategy;
   /** Looks at a member's own state after each of its steps; returns what is wrong. */
   readonly watch?: (look: { rank: number; state: unknown; now: number }) => string | null;
 }
@@ -113,7 +115,8 @@ export function runFaults(strategy: AnyStrategy, seed: number, given: FaultGiven
   const states: LastState[] = [];
   const lives: Set<number>[] = [];
   const views = watchViews(states);
-  const beneath = membered(strategy, { beatSeconds: 0.02, quorum: "majority" });
+  const sound = membered(strategy, { beatSeconds: 0.02, quorum: "majority" });
+  const beneath = given.plant ? given.plant(sound) : sound;
   let watched: string | null = null;
   const columns = strategy.owns === "columns";
   const result = runSimulation({

@@ -1,0 +1,121 @@
+/** Bugs planted in membership: each must be found by a law, with a seed and few faults. */
+import { expect, test } from "vitest";
+import { checkFaults, type FaultViolation } from "../../src/engines/simulator/fault-laws.ts";
+import type { FaultGiven } from "../../src/engines/simulator/fault-runs.ts";
+import type { Replica } from "../../src/math/replica.ts";
+import { allreduce } from "../../src/strategies/allreduce.ts";
+import { asp } from "../../src/strategies/parameter-server.ts";
+import { peerToPeer } from "../../src/strategies/peer-to-peer.ts";
+import type { AnyStrategy, Effect, NodeEvent } from "../../src/strategies/strategy.ts";
+
+type Body = { readonly kind: string } & Record<string, unknown>;
+
+interface Look {
+  // biome-ignore lint/suspicious/noExplicitAny: bugs reach into whatever state there is
+  readonly state: any;
+  readonly replica: Replica;
+  /** Who sent the message. */
+  readonly from: number;
+}
+
+/** The strategy with messages changed before they are taken, or before they leave; null loses them. */
+function tampered(
+  strategy: AnyStrategy,
+  change: {
+    readonly taken?: (body: Body, look: Look) => Body | null;
+    readonly sent?: (body: Body) => Body | null;
+    readonly before?: (look: Look) => void;
+  },
+): AnyStrategy {
+  return {
+    ...strategy,
+    step(state, replica, event: NodeEvent<never>, out) {
+      change.before?.({ state, replica, from: -1 });
+      let given = event;
+      if (event.kind === "message" && change.taken) {
+        const body = change.taken(event.body as Body, { state, replica, from: event.from });
+        if (body === null) return;
+        given = { ...event, body: body as never };
+      }
+      strategy.step(state, replica, given, {
+        push(effect: Effect<never>) {
+          if (effect.kind !== "send" || !change.sent) return out.push(effect);
+          const body = change.sent(effect.body as Body);
+          if (body !== null) out.push({ ...effect, body: body as never });
+        },
+      });
+    },
+  };
+}
+
+function firstViolation(strategy: AnyStrategy, given: FaultGiven = {}): FaultViolation | null {
+  for (let seed = 1; seed <= 400; seed++) {
+    const violation = checkFaults(strategy, seed, given);
+    if (violation) return violation;
+  }
+  return null;
+}
+
+const timeout = 300_000;
+
+test("a flush that is skipped", { timeout }, () => {
+  const skipping = tampered(peerToPeer, {
+    sent: (body) => {
+      if (body.kind === "passed-on") return null;
+      return body.kind === "settled" ? { ...body, count: 0 } : body;
+    },
+  });
+  const found = firstViolation(skipping);
+  expect(found?.law).toMatch(/no update of a departed member is applied by some/);
+  expect(found!.faults.length).toBeLessThanOrEqual(4);
+});
+
+test("messages of a life that was expelled are accepted", { timeout }, () => {
+  // As if the receiver did not look which life it was: the sender's present one is written over it.
+  const plant = (beneath: AnyStrategy) =>
+    tampered(beneath, {
+      taken(body, { state, from }) {
+        const members: { rank: number; incarnation: number }[] =
+          state.membership.view?.members ?? [];
+        const life = members.find(({ rank }) => rank === from);
+        return typeof body.by !== "number" || body.kind.startsWith("m/") || !life
+          ? body
+          : { ...body, by: life.incarnation };
+      },
+    });
+  const found = firstViolation(peerToPeer, { plant });
+  expect(found).not.toBeNull();
+});
+
+test("a standby that applies what it is told twice", { timeout }, () => {
+  const doubling = tampered(asp, {
+    taken(body, { state, replica }) {
+      const isNext = state.standing === "standby" && body.number === state.stored + 1;
+      if (body.kind === "forward" && body.what === "push" && isNext) replica.apply(body as never);
+      return body;
+    },
+  });
+  const found = firstViolation(doubling, { options: { standby: true } });
+  expect(found?.law).toMatch(/every update counts exactly once/);
+  expect(found!.faults.length).toBeLessThanOrEqual(2);
+});
+
+test("a server that answers before its standby has what it tells of", { timeout }, () => {
+  const hasty = tampered(asp, {
+    before({ state }) {
+      if (state.standing === "holder" && state.partner) state.stored = state.forwarded + 1;
+    },
+  });
+  const found = firstViolation(hasty, { options: { standby: true } });
+  expect(found?.law).toMatch(/every update counts exactly once|no more is lost than was open/);
+});
+
+test("a member that keeps its own count of rounds at a change of view", { timeout }, () => {
+  const lying = tampered(allreduce, {
+    sent: (body) =>
+      body.kind === "status" && (body.completed as number) > 0
+        ? { ...body, completed: (body.completed as number) - 1 }
+        : body,
+  });
+  expect(firstViolation(lying)).not.toBeNull();
+});
