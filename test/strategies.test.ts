@@ -72,7 +72,11 @@ test("rules of --stop end a run of many members, and a run stops when asked", as
   });
   expect(target.stopped).toBe("target-accuracy");
   const run = train(subset, { ...common, strategy: "asp", workers: 2, stop: "epochs:100000" });
-  for await (const event of run) if (event.kind === "evaluated") run.stop();
+  for await (const event of run) {
+    if (event.kind !== "evaluated") continue;
+    expect(event.bytes).toBeGreaterThan(0);
+    run.stop();
+  }
   expect((await run.result).status).toBe("interrupted");
 });
 
