@@ -85,7 +85,7 @@ test("rows per update and merging follow the stated rule", () => {
     given: { rowsPerUpdate: "auto", merge: "auto" },
     learn: "local",
     ...{ workers: 4, trainRows: 20_000, critical: () => 2000 },
-    merges: ["sum", "mean", "anticipate"],
+    merges: ["anticipate", "sum", "mean"],
   } as const;
   const chosen = (given: Partial<MergeQuestion>) => {
     const { rowsPerUpdate, merge } = ruleFor({ ...question, ...given });
@@ -104,6 +104,8 @@ test("rows per update and merging follow the stated rule", () => {
     expect(chosen({ ...plain, given: fixed(1000) }).merge).toBe("mean");
   }
   expect(chosen({ merges: ["mean"] })).toEqual({ rowsPerUpdate: 313, merge: "mean" });
+  // peer-to-peer may anticipate, and does not by itself.
+  expect(chosen({ merges: ["sum", "anticipate"] }).merge).toBe("sum");
   const sums = { merges: ["sum"], critical: () => 20 } as const;
   expect(chosen(sums)).toEqual({ rowsPerUpdate: 5, merge: "sum" });
 });

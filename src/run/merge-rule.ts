@@ -51,7 +51,7 @@ export function ruleFor(question: MergeQuestion): MergeChoice {
   const asked = askedFor(question);
   if (asked === "sum") return ruleForSums(question, few);
   if (asked !== "auto") return { rowsPerUpdate, merge: asked, reason: "as asked" };
-  if (question.learn === "gradient" || !merges.includes("anticipate")) {
+  if (question.learn === "gradient" || merges[0] !== "anticipate") {
     return ruleForSums(question, few);
   }
   const together = workers * rowsPerUpdate;

@@ -64,7 +64,7 @@ export const allreduce: Strategy<ReduceState, ReduceMessage> = {
   name: "allreduce",
   sharing: "messages",
   pace: "lockstep",
-  merges: ["sum", "mean", "anticipate"],
+  merges: ["anticipate", "sum", "mean"],
   conserves: ({ merge }) => (merge === "mean" ? "mean" : "sum"),
   refuses: (_, options) =>
     refusesReduction("allreduce", options) ??

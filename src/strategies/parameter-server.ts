@@ -51,7 +51,7 @@ export function parameterServer(rule: ServerRule): Strategy<State, ServerMessage
     name: rule.name,
     sharing: "messages",
     pace: rule.pace,
-    merges: rule.rounds ? ["sum", "mean", "anticipate"] : ["sum", "anticipate"],
+    merges: rule.rounds ? ["anticipate", "sum", "mean"] : ["anticipate", "sum"],
     conserves: (options) => (mergeOf(rule, options) === "mean" ? "mean" : "sum"),
     seats,
     refuses: (question, options) => refuses(rule.name, question, options),

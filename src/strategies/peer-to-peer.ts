@@ -62,6 +62,7 @@ export const peerToPeer: Strategy<PeerState, PeerMessage> = {
   name: "peer-to-peer",
   sharing: "messages",
   pace: "free",
+  // Updates that are on their way are more than one a worker: anticipating one of each is too little on dense data.
   merges: ["sum", "anticipate"],
   conserves: () => "sum",
   init,

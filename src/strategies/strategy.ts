@@ -207,7 +207,7 @@ export interface Strategy<State = unknown, Message extends MessageBody = Message
    * divided by the number of workers.
    */
   conserves(options: StrategyOptions): "sum" | "mean";
-  /** Which rules of merging it follows; without it `sum`, and in rounds `mean`. */
+  /** Which rules of merging it follows, the best first; without it `sum`, and in rounds `mean`. */
   readonly merges?: readonly Merge[];
   /** Who takes part; without it, every worker with a whole replica. */
   seats?(question: SeatingQuestion, options: StrategyOptions): readonly SeatPlan[];
