@@ -7,7 +7,7 @@ import { readFaults } from "../../src/engines/simulator/fault-schedules.ts";
 import { runSimulation } from "../../src/engines/simulator/simulator.ts";
 import { quadraticTask } from "../../src/learner/quadratic.ts";
 import { strategyNamed } from "../../src/strategies/all.ts";
-import { strategyOptions } from "../../src/strategies/strategy.ts";
+import { type StrategyOptions, strategyOptions } from "../../src/strategies/strategy.ts";
 
 interface Story {
   readonly file: string;
@@ -17,6 +17,7 @@ interface Story {
   readonly faults: string;
   readonly updates: number;
   readonly latency: number;
+  readonly options?: Partial<StrategyOptions>;
 }
 
 const stories: readonly Story[] = [
@@ -80,13 +81,47 @@ const stories: readonly Story[] = [
     updates: 22,
     latency: 0.125,
   },
+  {
+    file: "server-death-with-standby.txt",
+    about:
+      "asp of two workers, a server (member 2) and its standby (member 3). The server tells the standby each push, and\n" +
+      "answers when the standby has it. It dies when it has told it of two pushes and not heard back. The first of the\n" +
+      "two never arrives, so the standby takes neither. In view 2 it holds the range: both workers, which were not\n" +
+      "answered, send their open push again, and it takes each once.",
+    strategy: "asp",
+    workers: 2,
+    faults: "4.2 crash 2",
+    updates: 5,
+    latency: 0.125,
+    options: { standby: true },
+  },
+  {
+    file: "leave-with-hand-over.txt",
+    about:
+      "allreduce on a ring of three. Worker 1 is asked to leave while it learns. It contributes what it learned to that\n" +
+      "round, and an empty update to the next: when that one is complete, all have what it owed. Then it finishes, and in\n" +
+      "view 2 the ring closes over the two that are left, which have lost nothing.",
+    strategy: "allreduce",
+    workers: 3,
+    faults: "1.5 leave 1",
+    updates: 5,
+    latency: 0.125,
+  },
 ];
 
-function transcriptOf({ about, strategy, workers, faults, updates, latency }: Story): string {
+function transcriptOf({
+  about,
+  strategy,
+  workers,
+  faults,
+  updates,
+  latency,
+  options = {},
+}: Story): string {
   const lines: string[] = [];
   const { deadlock, telemetry, alive } = runSimulation({
     strategy: membered(strategyNamed(strategy)!, { beatSeconds: 0.5, quorum: "majority" }),
-    options: strategyOptions({ rowsPerUpdate: 1 }),
+    options: strategyOptions({ rowsPerUpdate: 1, ...options }),
     task: quadraticTask({ workers, width: 6, rowsPerWorker: updates }),
     workers,
     seed: 1,
@@ -98,6 +133,7 @@ function transcriptOf({ about, strategy, workers, faults, updates, latency }: St
       bytesPerSecond: Number.POSITIVE_INFINITY,
     }),
     faults: readFaults(faults),
+    eventsMax: 20_000,
     trace: (line) => lines.push(...withoutBeats(line)),
   });
   expect(deadlock).toBeNull();
