@@ -66,6 +66,8 @@ export async function runCluster(plan: ClusterPlan): Promise<EngineResult> {
   const strategy = await loadStrategy(plan.strategy);
   const full: RunPlan = { ...plan, strategy, task: createTask(plan.task) };
   const refused = refusalOf(full) ?? columnsRefused(full);
+  const large = limitRefused(full, plan.cluster.limits ?? limitDefaults);
+  if (large !== null) throw new ClusterError(large);
   if (refused) throw new RangeError(`Cannot run ${strategy.name} on a cluster: ${refused.reason}`);
   const { cluster } = plan;
   const saved = await savedRunOf(plan);
@@ -224,4 +226,15 @@ function remoteTask(
 
 function encoded({ buffer, byteOffset, byteLength }: Float32Array): string {
   return Buffer.from(buffer, byteOffset, byteLength).toString("base64");
+}
+
+/** Why a run is larger than the limits of this process allow; null when it is not. */
+function limitRefused(full: RunPlan, { members, model }: Limits): string | null {
+  const seats = seatsOf(full).length;
+  if (seats > members) {
+    return `Cannot run ${seats} members as limit members is ${members}: --limits members=N changes it`;
+  }
+  const bytes = 4 * full.task.width;
+  if (bytes <= model) return null;
+  return `Cannot train a model of ${bytes} bytes as limit model is ${model} bytes: --limits model=N changes it`;
 }

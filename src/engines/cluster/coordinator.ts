@@ -12,19 +12,16 @@ import { ClusterError } from "./cluster-error.ts";
 import type { CoordinatorOptions } from "./coordinator-options.ts";
 import { coordinatorStatus } from "./coordinator-status.ts";
 import { type ClusterEvent, tellWait } from "./events.ts";
-import type {
-  JoinRequest,
-  RowsRequest,
-  StopRequest,
-} from "./generated/glissade/cluster/v1/cluster_pb.ts";
+import type { JoinRequest, RowsRequest } from "./generated/glissade/cluster/v1/cluster_pb.ts";
 import { countJoin, createGuard, type Guard } from "./guard.ts";
 import { ownHandshake, refuseHandshake } from "./handshake.ts";
-import { type Begun, decodeNote, encodeNote, type Order, type Tale } from "./job.ts";
+import { type Begun, encodeNote, type Order, type Tale } from "./job.ts";
 import { Judge } from "./judge.ts";
-import { joinSecondsMax, reconnectSecondsMax, returnSeconds } from "./limits.ts";
+import { reconnectSecondsMax, returnSeconds } from "./limits.ts";
 import { coordinatorRank, Links } from "./links.ts";
-import { dialBack, fetchModels, reachable } from "./member-calls.ts";
+import { dialBack, fetchFinished, reachable } from "./member-calls.ts";
 import { Pacer } from "./pacer.ts";
+import { Patience } from "./patience.ts";
 import { Refusal } from "./refusal.ts";
 import { addTelemetry, countGone, resultOf } from "./results.ts";
 import {
@@ -34,17 +31,20 @@ import {
   freeSeat,
   giveSeat,
   isInView,
+  lastGone,
   liveEntries,
   nameOf,
   type Roster,
   type RosterEntry,
+  refuseUnseated,
   restoreRoster,
   savedRoster,
   seatedBefore,
-  silenceMax,
+  tooSilent,
 } from "./roster.ts";
 import { type SavedRun, StateKeeper } from "./saved-run.ts";
 import { ClusterServer } from "./server.ts";
+import { readTale } from "./tales.ts";
 
 /** Owns the server, the links and the timers of a run, until it is disposed. */
 export class Coordinator {
@@ -62,7 +62,7 @@ export class Coordinator {
   #stopping = false;
   #began = performance.now();
   #watch: NodeJS.Timeout | undefined;
-  readonly #suspects = new Map<number, NodeJS.Timeout>();
+  readonly #patience = new Patience();
   readonly #keeper: StateKeeper | null;
 
   constructor(options: CoordinatorOptions, seats: Roster["seats"]) {
@@ -96,9 +96,13 @@ export class Coordinator {
       {
         frame: (rank, bytes) => this.#frame(rank, bytes),
         room: () => {},
-        connected: (rank) => this.#found(rank),
+        connected: (rank) => this.#patience.found(rank),
         broken: (rank, reason) => this.#suspect(rank, reason),
-        overrun: (rank) => this.#links.drop(rank),
+        overrun: (rank) => {
+          this.#guard.watch.reached("buffered", nameOf(rank, seats));
+          this.#links.drop(rank);
+        },
+        violated: (rank, reason) => this.#turnAway(rank, reason),
         fenced: () => {},
         renewed: () => {},
         welcomes: ({ rank, incarnation }) =>
@@ -122,7 +126,10 @@ export class Coordinator {
         snapshot: async () => {
           throw new Refusal("the coordinator holds no replica: ask a member", "unimplemented");
         },
-        stop: async (request) => this.#stopCall(request),
+        stop: async ({ reason }) => {
+          this.stop();
+          return { state: `stopping: ${reason}` };
+        },
         exchange: (call) => this.#links.accept(call),
       },
     });
@@ -148,7 +155,7 @@ export class Coordinator {
     await this.#pacer.judging;
     await this.#keeper?.settled();
     const seconds = this.#now();
-    const held = await this.#collect();
+    const held = await fetchFinished(this.#roster, this.#options.credentials);
     for (const rank of this.#links.ranks) this.#order(rank, { kind: "close" });
     const telemetry = createTelemetry(this.#roster.seats.map(({ role }) => role));
     for (const { telemetry: json } of held) addTelemetry(telemetry, json);
@@ -185,11 +192,26 @@ export class Coordinator {
     if (!entry) return this.fail(new ClusterError(`${name} ended before it joined: ${reason}`));
     // Another process has its seat by now.
     if (entry.incarnation > 1) return;
+    this.#bury(entry, reason);
+  }
+
+  /** A member sent what no member sends: it is not heard any more, and the others go on without it. */
+  #turnAway(rank: number, reason: string): void {
+    const entry = this.#roster.entries.get(rank);
+    if (!entry) return;
+    this.#say({ kind: "rejected", rank, name: nameOf(rank, this.#roster.seats), reason });
+    this.#links.remove(rank);
+    this.#bury(entry, `it sent ${reason}`);
+  }
+
+  /** That life of a member is surely over: nobody need wait for it. */
+  #bury(entry: RosterEntry, reason: string): void {
+    const { rank, incarnation } = entry;
     this.#becomeGone(entry, "dead", reason);
     if (this.#phase === "gathering") {
+      const name = nameOf(rank, this.#roster.seats);
       return this.fail(new ClusterError(`${name} was lost before the run began: ${reason}`));
     }
-    const { incarnation } = entry;
     for (const { rank: to } of liveEntries(this.#roster)) {
       this.#order(to, { kind: "ended", rank, incarnation });
     }
@@ -197,7 +219,7 @@ export class Coordinator {
 
   async [Symbol.asyncDispose](): Promise<void> {
     clearInterval(this.#watch);
-    for (const timer of this.#suspects.values()) clearTimeout(timer);
+    this.#patience[Symbol.dispose]();
     await this.#links.settle();
     this.#links[Symbol.dispose]();
     await this.#server?.[Symbol.asyncDispose]();
@@ -278,10 +300,7 @@ export class Coordinator {
   }
 
   #rows(request: RowsRequest, rowsFor: CoordinatorOptions["rowsFor"]) {
-    const entry = this.#roster.entries.get(request.rank);
-    if (entry?.incarnation !== request.incarnation) {
-      throw new Refusal(`life ${request.incarnation} of member ${request.rank} has no seat`);
-    }
+    refuseUnseated(this.#roster, request);
     return rowsFor(request);
   }
 
@@ -290,7 +309,9 @@ export class Coordinator {
     if (!entry) return;
     entry.heardAt = this.#now();
     if (entry.state === "silent") entry.state = "running";
-    this.#absorb(entry, decodeNote<Tale>(bytes));
+    const read = readTale(bytes);
+    if ("fault" in read) return this.#turnAway(rank, read.fault);
+    this.#absorb(entry, read.tale);
   }
 
   #absorb(entry: RosterEntry, tale: Tale): void {
@@ -302,6 +323,11 @@ export class Coordinator {
         return this.#beginIfAllReady();
       case "here":
         return this.#welcomeBack(entry, tale);
+      case "reject": {
+        const { seats, entries } = this.#roster;
+        if (entries.get(tale.rank)?.incarnation !== tale.incarnation) return;
+        return this.#turnAway(tale.rank, `${tale.reason} (says ${nameOf(entry.rank, seats)})`);
+      }
       case "progress": {
         const { kind, ...counts } = tale;
         Object.assign(entry, counts);
@@ -407,15 +433,6 @@ export class Coordinator {
     if (entry.seat.role === "worker") this.#pacer.admit(entry);
   }
 
-  #collect() {
-    const present = liveEntries(this.#roster).filter(({ state }) => state === "finished");
-    return fetchModels(present, {
-      after: 0,
-      credentials: this.#options.credentials,
-      withTelemetry: true,
-    });
-  }
-
   /** The run is over when everybody of the latest view has finished; newcomers that came too late go. */
   #endIfAllFinished(): void {
     if (this.#phase !== "running") return;
@@ -431,28 +448,18 @@ export class Coordinator {
 
   /** A silent member may come back; those whose processes have ended can't. */
   #failIfAllGone(): void {
-    const entries = [...this.#roster.entries.values()];
-    if (!entries.every(({ state }) => state === "dead" || state === "left")) return;
-    const last = entries.findLast(({ state }) => state === "dead") ?? entries.at(-1)!;
-    const name = nameOf(last.rank, this.#roster.seats);
-    this.fail(new ClusterError(`All members are gone, the last was ${name}`));
-  }
-
-  #found(rank: number): void {
-    clearTimeout(this.#suspects.get(rank));
-    this.#suspects.delete(rank);
+    const last = lastGone(this.#roster);
+    if (last) this.fail(new ClusterError(`All members are gone, the last was ${last}`));
   }
 
   /** A connection broke: the member has a moment to come back. */
   #suspect(rank: number, reason: string): void {
     const entry = this.#roster.entries.get(rank);
-    if (!entry || this.#suspects.has(rank) || this.#phase === "ending") return;
-    const timer = setTimeout(() => {
-      this.#suspects.delete(rank);
+    if (!entry || this.#phase === "ending") return;
+    this.#patience.await(rank, reconnectSecondsMax, () => {
       if (this.#links.isConnected(rank)) return;
       this.#becomeGone(entry, "silent", `${reason}; not back after ${reconnectSecondsMax} s`);
-    }, 1000 * reconnectSecondsMax);
-    this.#suspects.set(rank, timer);
+    });
   }
 
   #watchSilence(): void {
@@ -460,11 +467,8 @@ export class Coordinator {
     const now = this.#now();
     for (const entry of liveEntries(this.#roster)) {
       if (entry.state === "finished") continue;
-      const silent = now - entry.heardAt;
-      const most = entry.state === "seated" ? joinSecondsMax : silenceMax(entry);
-      if (silent <= most) continue;
-      const reason = `not heard of for ${silent.toFixed(1)} s, at most ${most.toFixed(1)} s are allowed`;
-      this.#becomeGone(entry, "silent", reason);
+      const reason = tooSilent(entry, now);
+      if (reason !== null) this.#becomeGone(entry, "silent", reason);
     }
   }
 
@@ -492,10 +496,5 @@ export class Coordinator {
     this.#say({ kind: "left", rank, name: nameOf(rank, this.#roster.seats) });
     this.#order(rank, { kind: "close" });
     this.#takeBack(entry);
-  }
-
-  #stopCall({ reason }: StopRequest): { state: string } {
-    this.stop();
-    return { state: `stopping: ${reason}` };
   }
 }

@@ -10,9 +10,10 @@ import type { Credentials } from "./credentials.ts";
 import type { Entrance } from "./entrance.ts";
 import type { ClusterEvent } from "./events.ts";
 import { digestsOf, Gate } from "./gate.ts";
-import { type Limits, LimitWatch } from "./protection.ts";
+import { describeRefusal, type Limits, LimitWatch, limitDefaults } from "./protection.ts";
 import { Refusal, statusOf } from "./refusal.ts";
 import { roleNeeded } from "./roles.ts";
+import type { MemberOptions } from "./seat.ts";
 
 /** Protects one process. */
 export interface Guard {
@@ -30,6 +31,11 @@ export function createGuard(
 ): Guard {
   const gate = new Gate(digestsOf(credentials.tokens));
   return { credentials, gate, say, watch: new LimitWatch(limits, say) };
+}
+
+/** A member's guard: what it refuses stands in its log. */
+export function createMemberGuard({ credentials, limits, log }: MemberOptions): Guard {
+  return createGuard(credentials, limits ?? limitDefaults, (event) => log(describeRefusal(event)));
 }
 
 /** @throws Refusal when too many processes ask for a seat. */

@@ -102,6 +102,13 @@ export type Tale =
   | { readonly kind: "lease"; readonly rows: number }
   | { readonly kind: "held"; readonly taken: number }
   | { readonly kind: "leaving" }
+  /** That life of a member sent what no member sends. */
+  | {
+      readonly kind: "reject";
+      readonly rank: number;
+      readonly incarnation: number;
+      readonly reason: string;
+    }
   | { readonly kind: "finished" }
   | { readonly kind: "failed"; readonly message: string };
 

@@ -17,12 +17,16 @@ class Pipe extends EventEmitter {
   destroy(): void {}
 }
 
-function recorder(): { link: Link; received: number[] } {
+function recorder(): { link: Link; received: number[]; violations: string[] } {
   const received: number[] = [];
+  const violations: string[] = [];
   const ignore = () => {};
   const frame = (bytes: Uint8Array) => void received.push(bytes[0]! + 256 * bytes[1]!);
-  const link = new Link({ frame, room: ignore, broken: ignore, overrun: ignore });
-  return { link, received };
+  const link = new Link({
+    ...{ frame, room: ignore, broken: ignore, overrun: ignore },
+    violated: (reason) => violations.push(reason),
+  });
+  return { link, received, violations };
 }
 
 afterEach(() => void vi.useRealTimers());
@@ -56,6 +60,7 @@ describe("link", () => {
         }
         expect(b.received).toEqual(Array.from({ length: sent }, (_, k) => k));
         expect(a.link.frames).toBe(0);
+        expect([...a.violations, ...b.violations]).toEqual([]);
         a.link.close();
         b.link.close();
       }),

@@ -34,6 +34,8 @@ export interface LinkEvents {
   broken(reason: string): void;
   /** The link holds more than it may: the other side does not keep up. */
   overrun(reason: string): void;
+  /** The other side does not keep to the rules: frames again, out of order, or never sent. */
+  violated(reason: string): void;
 }
 
 /** Owns one stream at a time, until it is disposed. */
@@ -45,6 +47,8 @@ export class Link {
   #acknowledged = 0;
   #written = 0;
   #received = 0;
+  /** Number of the next frame on this stream; null before its first. */
+  #expected: number | null = null;
   #told = 0;
   #untoldBytes = 0;
   #stream: FrameStream | null = null;
@@ -103,6 +107,7 @@ export class Link {
     this.#stream = stream;
     this.#blocked = false;
     this.#written = 0;
+    this.#expected = null;
     const own = () => this.#stream === stream;
     stream.on("data", (message) => own() && this.#absorb(message));
     stream.on("drain", () => own() && this.#unblock());
@@ -165,13 +170,13 @@ export class Link {
   }
 
   #absorb({ first, received, frame }: FramesMessage): void {
+    const violation = this.#violationIn(first, received, frame.length);
+    if (violation !== null) return this.#events.violated(violation);
+    if (frame.length > 0) this.#expected = first + frame.length;
     this.#forget(received);
     const stream = this.#stream;
     for (let k = 0; k < frame.length; k++) {
       const number = first + k;
-      if (number > this.#received + 1) {
-        return this.#break(`frame ${this.#received + 1} is missing before ${number}`);
-      }
       if (number <= this.#received) continue;
       this.#received = number;
       this.#untoldBytes += frame[k]!.byteLength;
@@ -180,6 +185,25 @@ export class Link {
       if (this.#stream !== stream) return;
     }
     if (this.#received > this.#told) this.#acknowledgeSoon();
+  }
+
+  /**
+   * Why a message does not keep to the rules; null when it does. After a new stream frames may come again, since
+   * their acknowledgement may be lost; within a stream each number comes once, and in order.
+   */
+  #violationIn(first: number, received: number, count: number): string | null {
+    if (received > this.#acknowledged + this.#kept.length) {
+      return `acknowledges ${received} frames of ${this.#acknowledged + this.#kept.length} sent`;
+    }
+    if (received < this.#acknowledged) {
+      return `acknowledges ${received} frames after ${this.#acknowledged}`;
+    }
+    if (count === 0) return null;
+    const expected = this.#expected ?? Math.min(first, this.#received + 1);
+    if (first === expected && first >= 1) return null;
+    return first < expected
+      ? `sends frame ${first} again after ${expected - 1}`
+      : `sends frame ${first} where ${expected} is next`;
   }
 
   #acknowledgeSoon(): void {

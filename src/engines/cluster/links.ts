@@ -51,6 +51,8 @@ export interface LinksEvents {
   connected(rank: number): void;
   broken(rank: number, reason: string): void;
   overrun(rank: number, reason: string): void;
+  /** The peer does not keep to the rules of a link. */
+  violated(rank: number, reason: string): void;
   /** The peer says that this life is over. */
   fenced(rank: number, reason: string): void;
   /** The peer began the link anew: what it had not received is lost. */
@@ -151,6 +153,13 @@ export class Links {
     this.#over.set(rank, peer.incarnation);
   }
 
+  /** Ends the link to a peer for good; returns which life that was. */
+  forget(rank: number): { readonly rank: number; readonly incarnation: number } {
+    const incarnation = this.incarnationOf(rank) ?? 0;
+    this.remove(rank);
+    return { rank, incarnation };
+  }
+
   /** Gives up what is under way to a peer and from it; it may come back by a link of its own. */
   drop(rank: number): void {
     const peer = this.#peers.get(rank);
@@ -167,6 +176,7 @@ export class Links {
       room: () => this.#events.room(),
       broken: (reason) => this.#broken(rank, reason),
       overrun: (reason) => this.#events.overrun(rank, reason),
+      violated: (reason) => this.#events.violated(rank, reason),
     });
   }
 

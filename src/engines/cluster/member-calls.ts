@@ -5,7 +5,7 @@ import { callSecondsMax } from "./limits.ts";
 import { modelIn } from "./models.ts";
 import { Refusal } from "./refusal.ts";
 import type { HeldModel } from "./results.ts";
-import type { RosterEntry } from "./roster.ts";
+import { liveEntries, type Roster, type RosterEntry } from "./roster.ts";
 import { callUnary, createClient } from "./rpc.ts";
 
 /** A later round's snapshot is there when members have come that far, however long that takes. */
@@ -60,4 +60,10 @@ export function fetchModels(
       }
     }),
   );
+}
+
+/** The models and counts of the members that have finished. */
+export function fetchFinished(roster: Roster, credentials: Credentials) {
+  const present = liveEntries(roster).filter(({ state }) => state === "finished");
+  return fetchModels(present, { after: 0, credentials, withTelemetry: true });
 }

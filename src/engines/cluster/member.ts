@@ -4,7 +4,7 @@
  * else comes with the seat. Who takes part the members agree on among themselves; rows and links follow the views.
  */
 import type { View } from "../../strategies/strategy.ts";
-import { encodeFrame, readFrame } from "../../wire/frame.ts";
+import { encodeFrame } from "../../wire/frame.ts";
 import {
   answerExhausted,
   answerRequest,
@@ -22,7 +22,8 @@ import { becomeBereaved, membered, processOf, standingOf } from "../membered.ts"
 import { loadStrategy } from "../strategy-source.ts";
 import { countDrop } from "../telemetry.ts";
 import type { SnapshotRequest } from "./generated/glissade/cluster/v1/cluster_pb.ts";
-import { createGuard, type Guard } from "./guard.ts";
+import { createMemberGuard, type Guard } from "./guard.ts";
+import { readPlausible } from "./hearing.ts";
 import {
   type Begun,
   decodeNote,
@@ -43,9 +44,8 @@ import { coordinatorRank, Links } from "./links.ts";
 import { allowRest, asksForRows, createMemberPace, obeyPace } from "./member-pace.ts";
 import { MemberRows } from "./member-rows.ts";
 import { answerWait, memberCounts, memberStatus } from "./member-status.ts";
-import { describeRefusal, limitDefaults } from "./protection.ts";
 import { Refusal } from "./refusal.ts";
-import { telemetryJson } from "./results.ts";
+import { snapshotReply } from "./results.ts";
 import { createClient, type MemberClient } from "./rpc.ts";
 import { askForSeat, type MemberEnd, type MemberOptions, type Seated } from "./seat.ts";
 import { ClusterServer } from "./server.ts";
@@ -85,9 +85,7 @@ export class ClusterMember {
   constructor(options: MemberOptions) {
     this.#options = options;
     this.#client = createClient(options.join, options.credentials);
-    this.#protection = createGuard(options.credentials, options.limits ?? limitDefaults, (event) =>
-      options.log(describeRefusal(event)),
-    );
+    this.#protection = createMemberGuard(options);
     this.#ended = new Promise((resolve) => {
       this.#end = resolve;
     });
@@ -111,7 +109,11 @@ export class ClusterMember {
         rows: () => this.#refuseJoin(),
         status: () => this.#status(),
         snapshot: (request) => this.#snapshot(request),
-        stop: async ({ reason }) => this.#stop(reason),
+        stop: async ({ reason }) => {
+          this.#options.log(`asked to leave: ${reason}`);
+          this.leave();
+          return { state: this.#state };
+        },
         exchange: (call) => {
           if (!this.#links) throw new Refusal("this process has no seat yet", "unavailable");
           this.#links.accept(call);
@@ -187,7 +189,8 @@ export class ClusterMember {
         connected: (from) => from === coordinatorRank && this.#coordinatorFound(),
         broken: (from, reason) => this.#broken(from, reason),
         // Who takes nothing is expelled when its beats are late too; until then nobody learns on.
-        overrun: (from, reason) => this.#options.log(`link to member ${from}: ${reason}`),
+        overrun: (from) => this.#protection.watch.reached("buffered", `member ${from}`),
+        violated: (from, reason) => this.#reject(from, reason),
         // Another process has the seat: this one is over, and would only be told so again by everybody.
         fenced: (_from, message) => this.#end({ kind: "failed", message }),
         renewed: (from) => from === coordinatorRank && this.#tellAll(),
@@ -203,10 +206,10 @@ export class ClusterMember {
     try {
       work();
     } catch (error) {
-      const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
-      this.#options.log(message);
-      this.#tell({ kind: "failed", message: error instanceof Error ? error.message : message });
-      this.#after(1, () => this.#end({ kind: "failed", message }));
+      const { message, stack } = error instanceof Error ? error : new Error(String(error));
+      this.#options.log(stack ?? message);
+      this.#tell({ kind: "failed", message });
+      this.#after(1, () => this.#end({ kind: "failed", message: stack ?? message }));
     }
   }
 
@@ -217,12 +220,19 @@ export class ClusterMember {
   #frame(from: number, bytes: Uint8Array): void {
     if (from === coordinatorRank) return this.#obey(decodeNote<Order>(bytes));
     const host = this.#host!;
-    const read = readFrame(bytes);
-    if ("fault" in read) return countDrop(host.telemetry, read.fault);
+    const read = readPlausible(bytes, host, this.#protection.watch.limits.norm);
+    if ("fault" in read) return this.#reject(from, read.fault);
     // Those who began earlier may already speak to a member that was not told to begin.
     if (!this.#begun) return void this.#early.push({ from, body: read.body });
     deliverMessage(host, from, read.body);
     this.#stepped();
+  }
+
+  /** A peer sent what no member sends: nothing of it is acted upon, and it is not heard any more. */
+  #reject(from: number, reason: string): void {
+    if (from === coordinatorRank) return this.#end({ kind: "failed", message: reason });
+    countDrop(this.#host!.telemetry, `rejected: ${reason}`);
+    this.#tell({ ...{ kind: "reject", reason }, ...this.#links!.forget(from) });
   }
 
   #obey(order: Order): void {
@@ -300,6 +310,7 @@ export class ClusterMember {
     const { view } = standingOf(host.state, this.#now());
     const life = view?.members.find((one) => one.rank === rank);
     if (!life || processOf(life.incarnation) !== incarnation) return;
+    this.#links!.remove(rank);
     becomeBereaved(host.state, rank);
     this.#wake();
   }
@@ -474,19 +485,7 @@ export class ClusterMember {
     if (!host || !this.#shelf) throw new Refusal("this process has no model yet", "unavailable");
     const at = Number(afterUpdates);
     const laid = at === 0 || host.finished ? null : await this.#shelf.take(at);
-    const model = laid ?? host.replica.snapshot();
-    const { counts } = host;
-    return {
-      updates: BigInt(counts.updates),
-      model: encodeFrame({ kind: "model", ...model }),
-      telemetry: withTelemetry ? telemetryJson(host.telemetry) : "",
-    };
-  }
-
-  #stop(reason: string): { state: string } {
-    this.#options.log(`asked to leave: ${reason}`);
-    this.leave();
-    return { state: this.#state };
+    return snapshotReply(host, laid ?? host.replica.snapshot(), withTelemetry);
   }
 
   #status() {

@@ -1,6 +1,7 @@
 /** From what members hand in at the end, or at a snapshot, to models and counts. */
 import { type Model, type Replica, replicaOver } from "../../math/replica.ts";
 import type { SeatPlan } from "../../strategies/strategy.ts";
+import { encodeFrame } from "../../wire/frame.ts";
 import type { EngineResult, RunPlan } from "../engine.ts";
 import { distanceApart, type HeldReplica, resultModel } from "../result.ts";
 import {
@@ -85,4 +86,17 @@ export function countGone({ members }: Telemetry, { entries, past }: Roster): vo
     counts.bytesSent += bytes;
     counts.messagesSent += messages;
   }
+}
+
+/** A member's answer when it is asked for its model. */
+export function snapshotReply(
+  { counts, telemetry }: { readonly counts: MemberTelemetry; readonly telemetry: Telemetry },
+  model: Model,
+  withTelemetry: boolean,
+) {
+  return {
+    updates: BigInt(counts.updates),
+    model: encodeFrame({ kind: "model", ...model }),
+    telemetry: withTelemetry ? telemetryJson(telemetry) : "",
+  };
 }

@@ -2,8 +2,9 @@
 import type { SeatPlan, View } from "../../strategies/strategy.ts";
 import { firstLifeOf, processOf } from "../membered.ts";
 import type { MemberWait } from "./job.ts";
-import { silencePerUpdate, silenceSecondsMin } from "./limits.ts";
+import { joinSecondsMax, silencePerUpdate, silenceSecondsMin } from "./limits.ts";
 import { coordinatorRank, type PeerAddress } from "./links.ts";
+import { Refusal } from "./refusal.ts";
 
 /**
  * From the seat's being given to the member's end. `silent`: not heard of for long, and not waited for; it may
@@ -160,6 +161,31 @@ export function addressesOf({ entries }: Roster): PeerAddress[] {
 /** How long the member may be silent before it counts as such: longer where its updates take longer. */
 export function silenceMax({ longestUpdate }: RosterEntry): number {
   return Math.max(silenceSecondsMin, silencePerUpdate * longestUpdate);
+}
+
+/** Why a member is taken for gone at this time, in words; null when it was heard of lately enough. */
+export function tooSilent(entry: RosterEntry, now: number): string | null {
+  const silent = now - entry.heardAt;
+  const most = entry.state === "seated" ? joinSecondsMax : silenceMax(entry);
+  if (silent <= most) return null;
+  return `not heard of for ${silent.toFixed(1)} s, at most ${most.toFixed(1)} s are allowed`;
+}
+
+/** The name of the member that went last; null while anybody is there or may come back. */
+export function lastGone({ entries, seats }: Roster): string | null {
+  const all = [...entries.values()];
+  if (!all.every(({ state }) => state === "dead" || state === "left")) return null;
+  const last = all.findLast(({ state }) => state === "dead") ?? all.at(-1);
+  return last ? nameOf(last.rank, seats) : null;
+}
+
+/** @throws Refusal when that life of a member has no seat here. */
+export function refuseUnseated(
+  { entries }: Roster,
+  { rank, incarnation }: { readonly rank: number; readonly incarnation: number },
+): void {
+  if (entries.get(rank)?.incarnation === incarnation) return;
+  throw new Refusal(`life ${incarnation} of member ${rank} has no seat`);
 }
 
 /** How people call the process of a rank. */
