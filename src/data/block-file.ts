@@ -9,12 +9,16 @@ import type { LabelSet, SourceFile } from "./dataset.ts";
 export const blockFileMagic = 0x4653_4c47; // "GLSF", little endian
 export const blockFileVersion = 1;
 export const blockFileHeaderBytes = 64;
+/** Of some million blocks: more is no manifest. */
+const manifestBytesMax = 2 ** 28;
 /** Blocks start at multiples of this, a page of memory. */
 export const blockFileAlignment = 4096;
 
 /** One block's place in the file. */
 export interface BlockPlace extends BlockSummary {
   readonly offset: number;
+  /** Columns of the file, where it was opened: no block of it has more. */
+  readonly widthMax?: number;
 }
 
 /** What was read to make a block file that is a cache: it serves as long as this stays the same. */
@@ -78,7 +82,11 @@ export function decodeHeader(bytes: Uint8Array, fileBytes: number): BlockFileHea
   if (version !== blockFileVersion) return `a block file of version ${version}`;
   const manifestOffset = view.getFloat64(8, true);
   const manifestBytes = view.getFloat64(16, true);
-  if (!(manifestOffset >= blockFileHeaderBytes && manifestBytes > 0)) return "a damaged header";
+  const counts = Number.isSafeInteger(manifestOffset) && Number.isSafeInteger(manifestBytes);
+  if (!counts || manifestOffset < blockFileHeaderBytes || manifestBytes <= 0) {
+    return "a damaged header";
+  }
+  if (manifestBytes > manifestBytesMax) return `a manifest of ${manifestBytes} bytes`;
   if (manifestOffset + manifestBytes !== fileBytes) {
     return `${fileBytes} bytes, ${manifestOffset + manifestBytes} in the header`;
   }
@@ -93,6 +101,7 @@ export function checkManifest(
   manifest: BlockFileManifest,
   { manifestOffset }: BlockFileHeader,
 ): string | null {
+  if (!isManifest(manifest)) return "a manifest that is none";
   let end = blockFileHeaderBytes;
   let [rows, nonZeros] = [0, 0];
   for (const [number, block] of manifest.blocks.entries()) {
@@ -106,6 +115,38 @@ export function checkManifest(
   if (end > manifestOffset) return "blocks beyond their end";
   if (rows !== manifest.rows || nonZeros !== manifest.nonZeros) return "sums that do not add up";
   return null;
+}
+
+/** Whether all that is read from a manifest later is there, and of its kind. */
+function isManifest(value: unknown): value is BlockFileManifest {
+  if (!isRecord(value)) return false;
+  const { rows, nonZeros, width, skippedRows, indexBase, labels, sources, blocks } = value;
+  const { fingerprint, origin } = value;
+  return (
+    [rows, nonZeros, width, skippedRows].every(isCount) &&
+    (width as number) <= 2 ** 32 &&
+    (indexBase === 0 || indexBase === 1) &&
+    isRecord(labels) &&
+    Array.isArray(sources) &&
+    sources.every((source) => isRecord(source) && typeof source.name === "string") &&
+    typeof fingerprint === "string" &&
+    (origin === null || isRecord(origin)) &&
+    Array.isArray(blocks) &&
+    blocks.every(isPlace)
+  );
+}
+
+function isPlace(value: unknown): boolean {
+  if (!isRecord(value)) return false;
+  return [value.rows, value.nonZeros, value.offset, value.byteLength].every(isCount);
+}
+
+function isCount(value: unknown): boolean {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 export function alignBlock(offset: number): number {

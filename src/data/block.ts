@@ -164,6 +164,20 @@ export function viewBlock(buffer: ArrayBufferLike, byteOffset: number): Block {
   };
 }
 
+/**
+ * Why the rows of a block can't be used; null when they can. Kernels take offsets and indices as they are, so those of
+ * a file from elsewhere are looked at once: offsets that rise from 0 to the end, indices below the width.
+ */
+export function rowsFault({ rows, nonZeros, width, rowStart, index }: Block): string | null {
+  if (rowStart[0] !== 0 || rowStart[rows] !== nonZeros) return "rows that do not fill it";
+  let falls = 0;
+  for (let row = 0; row < rows; row++) if (rowStart[row + 1]! < rowStart[row]!) falls++;
+  if (falls > 0) return "a row that ends before it begins";
+  let most = 0;
+  for (let k = 0; k < nonZeros; k++) if (index[k]! > most) most = index[k]!;
+  return most < Math.max(1, width) ? null : `feature ${most} in a block of ${width} columns`;
+}
+
 /** Sets the ordinal that row ids count from, once the rows before this block are counted. */
 export function withRowIdBase(block: Block, rowIdBase: number): Block {
   new DataView(block.buffer, block.byteOffset).setFloat64(headerField.rowIdBase, rowIdBase, true);

@@ -60,10 +60,17 @@ export function decodeTensors(file: Uint8Array, codec: TextCodec): Tensors {
   const header = readHeader(file, codec);
   const start = 8 + header.length;
   const metadata: Record<string, string> = {};
-  const tensors: Record<string, { shape: number[]; data: Float32Array }> = {};
+  const tensors: Record<string, { shape: number[]; data: Float32Array }> = Object.create(null);
+  let read = 0;
   for (const [name, entry] of Object.entries(header.json)) {
     if (name === "__metadata__") Object.assign(metadata, checkMetadata(entry));
-    else tensors[name] = readTensor(name, entry, file.subarray(start));
+    else {
+      const tensor = readTensor(name, entry, file.subarray(start));
+      tensors[name] = tensor;
+      // Tensors that lie over each other would make a small file take any amount of memory.
+      read += tensor.data.byteLength;
+      if (read > file.length - start) refuse("its tensors lie over each other");
+    }
   }
   return { metadata, tensors };
 }

@@ -1,5 +1,5 @@
 /** A member's side of rows: what it fetched, what of it it owns, and the task over it. */
-import { viewBlock } from "../../data/block.ts";
+import { rowsFault, viewBlock } from "../../data/block.ts";
 import { Arena } from "../../kernels/arena.ts";
 import { loadKernels } from "../../kernels/loader.ts";
 import { createStepsCounted } from "../../learner/anticipation.ts";
@@ -50,7 +50,10 @@ export function createRemoteRows(spec: RemoteRowsSpec, owned: ReadonlySet<number
     add({ source, block, segment, rows }) {
       const address = arena.allocate(block.byteLength);
       arena.bytesAt(address, block.byteLength).set(block);
-      const { rows: count } = viewBlock(arena.buffer, address);
+      const view = viewBlock(arena.buffer, address);
+      const fault = view.width > spec.width ? "more columns than the model" : rowsFault(view);
+      if (fault !== null) throw new RangeError(`Cannot learn block ${source} as it has ${fault}`);
+      const { rows: count } = view;
       const segmentOf = new Uint32Array(count);
       let at = 0;
       segment.forEach((number, k) => {

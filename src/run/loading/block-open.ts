@@ -61,10 +61,16 @@ function readManifest(arena: Arena, path: string, descriptor: number): BlockFile
   if (hash.finish() !== header.manifestChecksum) {
     throw damagedBlocks(path, "a manifest that fails its checksum");
   }
-  const manifest = JSON.parse(new TextDecoder().decode(bytes)) as BlockFileManifest;
+  let manifest: BlockFileManifest;
+  try {
+    manifest = JSON.parse(new TextDecoder().decode(bytes));
+  } catch {
+    throw damagedBlocks(path, "a manifest that is no JSON");
+  }
   const problem = checkManifest(manifest, header);
   if (problem !== null) throw damagedBlocks(path, problem);
-  return manifest;
+  const { width: widthMax, blocks } = manifest;
+  return { ...manifest, blocks: blocks.map((block) => ({ ...block, widthMax })) };
 }
 
 /** The error for a block file that is not what was written. */

@@ -3,7 +3,7 @@
  * ahead, or the caller when it needs the block and nobody has begun.
  */
 import { readSync } from "node:fs";
-import { headerField } from "../../data/block.ts";
+import { headerField, rowsFault, viewBlock } from "../../data/block.ts";
 import type { BlockPlace } from "../../data/block-file.ts";
 import type { Arena } from "../../kernels/arena.ts";
 import { createBlockChecksum } from "../../kernels/block-checksum.ts";
@@ -43,7 +43,8 @@ export class BlockLoad {
   }
 
   /** Returns what is wrong, or null. */
-  read(number: number, { offset, byteLength }: BlockPlace, address: number): string | null {
+  read(number: number, place: BlockPlace, address: number): string | null {
+    const { offset, byteLength } = place;
     try {
       const bytes = this.#view(address, byteLength);
       for (let at = 0; at < byteLength; ) {
@@ -56,8 +57,22 @@ export class BlockLoad {
     }
     if (this.#checked[number] === 1) return null;
     if (!this.#checksum.holds({ byteOffset: address, byteLength })) return "its checksum is wrong";
+    const problem = this.#problemOf(place, address);
+    if (problem !== null) return problem;
     this.#checked[number] = 1;
     return null;
+  }
+
+  /** A checksum shows damage, not intent: what kernels rely on is looked at too. */
+  #problemOf({ rows, nonZeros, widthMax = 0 }: BlockPlace, address: number): string | null {
+    try {
+      const block = viewBlock(this.#arena.buffer, address);
+      if (block.rows !== rows || block.nonZeros !== nonZeros) return "another block's header";
+      if (block.width > widthMax) return "it has more columns than its file";
+      return rowsFault(block);
+    } catch (error) {
+      return (error as Error).message;
+    }
   }
 
   /** Reads the row ids; they are checked with their block. */
