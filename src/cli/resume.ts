@@ -1,16 +1,24 @@
 /** `train --resume`: a run that was killed or interrupted is taken up with the settings it was started with. */
-import { basename, dirname, resolve } from "node:path";
+import { existsSync, readdirSync } from "node:fs";
+import { basename, dirname, join, resolve } from "node:path";
 import { loadCheckpoint } from "../run/checkpoint.ts";
 import { findRun, type RunSummary } from "../run/history.ts";
+import { isModelFile } from "../run/model-file.ts";
 import type { Manifest } from "../run/record.ts";
 import type { RunState } from "../run/run-state.ts";
 import { type SettingName, settingsSchema } from "../run/settings.ts";
 import { kebabCase, type ResolvedSettings } from "../run/settings-origin.ts";
 import { type CommandContext, UsageError } from "./command.ts";
 
+/** Commands to run, hosts and secrets: never taken from a file that may be somebody else's. */
+const neverFromRun: readonly SettingName[] = [
+  ...(["hosts", "ssh", "remoteCommand", "insecure"] as const),
+  ...(["token", "tokenFile", "credentials", "tlsCa", "tlsCert", "tlsKey"] as const),
+];
+
 /** What may be said anew: how to print and whom to let in, not what to learn. */
 const settableAnew: readonly SettingName[] = [
-  ...(["token", "tokenFile", "credentials", "tlsCa", "tlsCert", "tlsKey"] as const),
+  ...neverFromRun,
   ...(["resume", "runs", "json", "quiet", "verbose", "color", "grace", "checkpointEvery"] as const),
 ];
 
@@ -30,7 +38,9 @@ export async function resumeRun(context: CommandContext): Promise<ResumedRun> {
   const run = runToResume(settings.resume!, settings.runs);
   const { manifest } = run;
   refuseOthers(context);
+  refuseForeign(run.folder);
   const files = manifest.inputs ?? [];
+  refuseCode(run);
   if (files.length === 0 || files.includes("-")) {
     throw new UsageError(
       `${run.run} cannot be resumed: its rows came from standard input, which is not there again`,
@@ -40,6 +50,7 @@ export async function resumeRun(context: CommandContext): Promise<ResumedRun> {
   const folder = resolve(run.folder);
   process.chdir(manifest.workingFolder ?? ".");
   const again = settingsOfRun(manifest, resolved);
+  refuseOverwriting(again.settings.model);
   const from = await loadCheckpoint(folder, (message) => output.warn(message));
   return {
     context: { ...context, arguments: files, settings: again.settings, resolved: again },
@@ -58,6 +69,32 @@ function runToResume(name: string, runs: string): RunSummary {
     throw new UsageError(`${run.run} is done: there is nothing left to learn, start a new run`);
   }
   return run;
+}
+
+/** A run is gone on with in its own folder: files in it that lead elsewhere would be written there. */
+function refuseForeign(folder: string): void {
+  const link = readdirSync(folder, { withFileTypes: true }).find((entry) => entry.isSymbolicLink());
+  if (link === undefined) return;
+  throw new UsageError(
+    `--resume: ${join(folder, link.name)} is a symbolic link, which no run makes: it could lead anywhere; copy the run's own files`,
+  );
+}
+
+/** The record says what to do, but never what program to run. */
+function refuseCode({ run, manifest }: RunSummary): void {
+  const strategy = String(manifest.settings.strategy?.value ?? "");
+  if (!/[./\\]/.test(strategy)) return;
+  throw new UsageError(
+    `${run} cannot be resumed: its strategy is the program ${strategy}, which is only run where it is named: start a new run with --strategy ${strategy}`,
+  );
+}
+
+/** Whatever the record names as its model is replaced only where it is one. */
+function refuseOverwriting(path: string): void {
+  if (!existsSync(path) || isModelFile(path)) return;
+  throw new UsageError(
+    `--resume: ${path}, where the run's model goes, is no model: move it, or start a new run with another --model`,
+  );
 }
 
 function refuseOthers({ arguments: given, resolved }: CommandContext): void {
@@ -80,8 +117,7 @@ function settingsOfRun(manifest: Manifest, now: ResolvedSettings): ResolvedSetti
   const origins: Record<string, unknown> = {};
   for (const name of names) {
     const kept = manifest.settings[name];
-    // A record holds no secrets.
-    const fromRun = kept !== undefined && name !== "token" && !isNew(name);
+    const fromRun = kept !== undefined && !isNew(name) && !neverFromRun.includes(name);
     values[name] = fromRun ? kept.value : now.settings[name];
     origins[name] = fromRun ? { from: kept.from, where: kept.where } : now.origins[name];
   }

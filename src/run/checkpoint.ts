@@ -4,7 +4,7 @@
  * kept, so that there is one to go back to should the newest not read back.
  */
 import { createHash } from "node:crypto";
-import { readdir, readFile, rm } from "node:fs/promises";
+import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import {
   decodeTensors,
@@ -13,11 +13,12 @@ import {
   type Tensors,
 } from "../model/safetensors.ts";
 import { version } from "../version.ts";
-import { FileError, writeFileAtomic } from "./files.ts";
+import { FileError, readBounded, writeFileAtomic } from "./files.ts";
 import type { RunState } from "./run-state.ts";
 
 const format = "glissade-checkpoint/1";
 const keptMax = 2;
+const checkpointBytesMax = 2 ** 31 - 1;
 const namePattern = /^checkpoint-(\d{12,})\.safetensors$/;
 const codec = {
   encode: (text: string) => new TextEncoder().encode(text),
@@ -47,8 +48,9 @@ export async function loadCheckpoint(
   for (const name of await checkpointNames(folder)) {
     const path = join(folder, name);
     try {
-      return { state: decodeCheckpoint(await readFile(path)), path };
+      return { state: decodeCheckpoint(await readBounded(path, checkpointBytesMax)), path };
     } catch (error) {
+      if (error instanceof FileError) throw error;
       if (!(error instanceof CheckpointError || error instanceof ModelFileError)) {
         throw new FileError(path, error, "read");
       }
@@ -90,7 +92,10 @@ export function decodeCheckpoint(bytes: Uint8Array): RunState {
   }
   const { state: text = "", checksum } = metadata;
   if (checksumOf(text, tensors) !== checksum) throw new CheckpointError("its checksum is wrong");
-  const plain = readExact(text) as Omit<RunState, "solver" | "best"> & {
+  for (const name of ["best.kept", "best.lastGood", "best.average"]) {
+    if (!Object.hasOwn(tensors, name)) throw new CheckpointError(`it has no ${name}`);
+  }
+  const plain = readState(text) as Omit<RunState, "solver" | "best"> & {
     solver: { numbers: Record<string, number> };
     best: { cost: number; snapshots: number };
   };
@@ -123,6 +128,22 @@ function writeExact(value: unknown): string {
   return JSON.stringify(value, (_, x) =>
     typeof x === "number" && !Number.isFinite(x) ? { number: String(x) } : x,
   );
+}
+
+/** @throws CheckpointError when the state is none that a run can go on from. */
+function readState(text: string): unknown {
+  let state: unknown;
+  try {
+    state = readExact(text);
+  } catch {
+    throw new CheckpointError("its state is no JSON");
+  }
+  const { solver, best } = (state ?? {}) as Record<string, { numbers?: Record<string, unknown> }>;
+  const numbers = Object.values(solver?.numbers ?? { none: null });
+  if (!numbers.every((value) => typeof value === "number") || typeof best !== "object") {
+    throw new CheckpointError("its state is none of a run");
+  }
+  return state;
 }
 
 function readExact(text: string): unknown {

@@ -20,10 +20,17 @@ export async function readConfigFile(path: string | null): Promise<ConfigFile | 
     if (path === null && (error as NodeJS.ErrnoException).code === "ENOENT") return null;
     throw new SettingError(`${name}: ${describeFileError(error, "read")}`);
   }
-  return { path: name, entries: await parseConfig(text, name) };
+  try {
+    return { path: name, entries: await parseConfig(text, name) };
+  } catch (error) {
+    if (error instanceof SettingError) throw error;
+    // References that lead to references, a few lines that would fill memory, and the like.
+    throw new SettingError(`${name}: ${error instanceof Error ? error.message : error}`);
+  }
 }
 
-async function parseConfig(text: string, path: string): Promise<ConfigEntry[]> {
+/** The entries of a text in YAML, each with its line. @throws SettingError for a text that has none. */
+export async function parseConfig(text: string, path: string): Promise<ConfigEntry[]> {
   // The YAML reader takes a quarter of the start-up time; most runs have no such file.
   const { isMap, isScalar, LineCounter, parseDocument } = await import("yaml");
   const lines = new LineCounter();

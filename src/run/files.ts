@@ -4,8 +4,29 @@
  */
 import { randomUUID } from "node:crypto";
 import { accessSync, constants, realpathSync, type Stats, statSync } from "node:fs";
-import { mkdir, open, rename, rm, unlink } from "node:fs/promises";
+import { mkdir, open, readFile, rename, rm, stat, unlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
+
+/**
+ * The bytes of a file of at most so many; devices and pipes, which have no end that is known, are refused.
+ * @throws FileError
+ */
+export async function readBounded(path: string, bytesMax: number): Promise<Uint8Array> {
+  try {
+    const stats = await stat(path);
+    if (!stats.isFile() && !stats.isDirectory()) {
+      throw Object.assign(new Error("it is no regular file"), { code: "EINVAL" });
+    }
+    if (stats.size > bytesMax) {
+      throw Object.assign(new Error(`it has ${stats.size} bytes, at most ${bytesMax} are read`), {
+        code: "EFBIG",
+      });
+    }
+    return await readFile(path);
+  } catch (error) {
+    throw new FileError(path, error, "read");
+  }
+}
 
 /** A file or folder that cannot be read or written; the message names it and says what to do. */
 export class FileError extends Error {

@@ -58,11 +58,16 @@ export function readEvents(folder: string): RunEvent[] {
 function readRun(folder: string): RunSummary | null {
   try {
     const manifest = JSON.parse(readFileSync(join(folder, "manifest.json"), "utf8")) as Manifest;
-    if (manifest.glissade !== "1") return null;
+    if (manifest.glissade !== "1" || !isRunId(manifest.run)) return null;
     return { run: manifest.run, folder, manifest, status: statusOf(manifest) };
   } catch {
     return null;
   }
+}
+
+/** Ids become names of files: one that leads elsewhere is none. */
+function isRunId(id: unknown): boolean {
+  return typeof id === "string" && /^\w[\w.-]{0,99}$/.test(id);
 }
 
 function statusOf({ result, process: pid }: Manifest): RunSummary["status"] {

@@ -1,10 +1,11 @@
 /** Model files on disk: the bytes are model/safetensors.ts, the writing is atomic. */
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
-import { readFile } from "node:fs/promises";
 import type { LinearModel } from "../model/model.ts";
 import { decodeModel, encodeModel, ModelFileError, type TextCodec } from "../model/safetensors.ts";
-import { FileError, writeFileAtomic } from "./files.ts";
+import { readBounded, writeFileAtomic } from "./files.ts";
 
+/** A model of 250 million columns, and its names. */
+const modelFileBytesMax = 2 ** 31 - 1;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 const codec: TextCodec = {
@@ -17,12 +18,7 @@ const codec: TextCodec = {
  * @throws FileError when it cannot be read, ModelFileError when it is no model of ours; both name the file.
  */
 export async function loadModel(path: string): Promise<LinearModel> {
-  let bytes: Uint8Array;
-  try {
-    bytes = await readFile(path);
-  } catch (error) {
-    throw new FileError(path, error, "read");
-  }
+  const bytes = await readBounded(path, modelFileBytesMax);
   try {
     return decodeModel(bytes, codec);
   } catch (error) {

@@ -20,6 +20,11 @@ const togetherBytesMin = 2 ** 20;
 /** More parts than threads, so that Node's pool has work while those whose turn it is are taken. */
 const spareParts = 2;
 
+/** Rows compress to a tenth; a file that grows more than this many times was made to fill memory and disk. */
+const expansionMax = 200;
+/** Small files may be as repetitive as they like. */
+const unboundedBytes = 2 ** 26;
+
 /** The compression that a file's first bytes show; its name does not matter. */
 export function compressionOf(head: Uint8Array): Compression {
   if (head[0] === 0x1f && head[1] === 0x8b) return "gzip";
@@ -36,8 +41,15 @@ export function decompressed(
   compression: Exclude<Compression, "none">,
   compressed: Pieces,
 ): AsyncGenerator<Uint8Array> {
-  const pieces = compression === "gzip" ? gunzip(compressed) : unzstdBeside(compressed);
-  return withDamageNamed(name, compression, pieces);
+  let read = 0;
+  async function* counted() {
+    for await (const piece of compressed) {
+      read += piece.length;
+      yield piece;
+    }
+  }
+  const pieces = compression === "gzip" ? gunzip(counted()) : unzstdBeside(counted());
+  return bounded(name, withDamageNamed(name, compression, pieces), () => read);
 }
 
 /** A compressed file, and how it may be read. */
@@ -62,19 +74,42 @@ export function decompressedFile(source: CompressedFile): AsyncGenerator<Uint8Ar
     const pieces = alone
       ? gunzip(whole())
       : gunzipParts(file, size, { open, atOnce: threads + spareParts });
-    return withDamageNamed(name, compression, pieces, async () => {
+    const named = withDamageNamed(name, compression, pieces, async () => {
       const member = await findDamage(file, size, open);
       return member && member.start > 0
         ? ` in member ${member.number}, which starts at byte ${member.start}`
         : "";
     });
+    return bounded(name, named, () => size);
   }
   const pieces = alone
     ? size < togetherBytesMin
       ? unzstd(whole(), builtInUnzstd())
       : unzstdBeside(whole())
     : unzstdTogether(source, open);
-  return withDamageNamed(name, compression, pieces);
+  return bounded(name, withDamageNamed(name, compression, pieces), () => size);
+}
+
+/** Refuses text that is out of all proportion to what it was compressed to. */
+async function* bounded(
+  name: string,
+  pieces: Pieces,
+  compressedBytes: () => number,
+): AsyncGenerator<Uint8Array> {
+  let bytes = 0;
+  for await (const piece of pieces) {
+    bytes += piece.length;
+    if (bytes > unboundedBytes && bytes > expansionMax * compressedBytes()) {
+      throw new InputError({
+        code: "too-large",
+        file: name,
+        found: `more than ${bytes} bytes of text in ${compressedBytes()} bytes`,
+        expected: `text of at most ${expansionMax} times the size of the file`,
+        hint: "decompress it by itself if it is what you want to read",
+      });
+    }
+    yield piece;
+  }
 }
 
 async function* partOf(

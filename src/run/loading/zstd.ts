@@ -23,6 +23,8 @@ interface Frame {
 export const frameMagic = 0xfd2fb528;
 const skippableMagic = 0x184d2a5;
 const skipBytes = 2 ** 20;
+/** What a decompressor must hold at once: more is asked for by --long only, or by who means harm. */
+const windowBytesMax = 2 ** 27;
 
 /**
  * The data of all frames, one after the other.
@@ -108,12 +110,24 @@ async function readHeader(reader: PieceReader) {
   const { restBytes, sizeBytes, hasChecksum } = headerShape(descriptor);
   const rest = await reader.take(restBytes);
   const size = littleEndian(rest.subarray(restBytes - sizeBytes));
+  const window = (descriptor & 0x20) === 0 ? windowBytes(rest[0]!) : size;
+  if (window > windowBytesMax) {
+    throw new Error(
+      `a frame that needs ${window} bytes of memory, at most ${windowBytesMax} are given`,
+    );
+  }
   const header = Uint8Array.of(0x28, 0xb5, 0x2f, 0xfd, descriptor, ...rest);
   return {
     bytes: header,
     contentSize: sizeBytes === 0 ? undefined : sizeBytes === 2 ? size + 256 : size,
     hasChecksum,
   };
+}
+
+/** RFC 8878, section 3.1.1.1.2: an exponent and eighths. */
+function windowBytes(descriptor: number): number {
+  const base = 2 ** (10 + (descriptor >>> 3));
+  return base + (base / 8) * (descriptor & 7);
 }
 
 /** What a frame's descriptor says of its header: bytes behind the descriptor, the last of them the content's size. */
