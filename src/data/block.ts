@@ -175,7 +175,7 @@ export function rowsFault({ rows, nonZeros, width, rowStart, index }: Block): st
   if (falls > 0) return "a row that ends before it begins";
   let most = 0;
   for (let k = 0; k < nonZeros; k++) if (index[k]! > most) most = index[k]!;
-  return most < Math.max(1, width) ? null : `feature ${most} in a block of ${width} columns`;
+  return nonZeros === 0 || most < width ? null : `feature ${most} in a block of ${width} columns`;
 }
 
 /** Sets the ordinal that row ids count from, once the rows before this block are counted. */

@@ -1,5 +1,5 @@
 /** Reads the records of runs back: which there are, and everything about one. */
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { RunEvent } from "./events.ts";
 import { FileError } from "./files.ts";
@@ -38,17 +38,26 @@ export function findRun(runs: string, id: string): RunSummary | null {
   return exact ?? (like.length === 1 ? like[0]! : null);
 }
 
+/** A log that is longer is read no further: nobody looks at that many events. */
+const logBytesMax = 2 ** 28;
+
 /** The events of a run; a last line that was cut off by a kill is passed over. */
 export function readEvents(folder: string): RunEvent[] {
-  let text: string;
+  const path = join(folder, "events.jsonl");
   try {
-    text = readFileSync(join(folder, "events.jsonl"), "utf8");
+    if (statSync(path).size > logBytesMax) return [];
+    return eventsIn(readFileSync(path, "utf8"));
   } catch {
     return [];
   }
+}
+
+/** The events in the lines of a log; lines that are none are passed over. */
+export function eventsIn(text: string): RunEvent[] {
   return text.split("\n").flatMap((line) => {
     try {
-      return line === "" ? [] : [JSON.parse(line) as RunEvent];
+      const event = JSON.parse(line) as RunEvent | null;
+      return typeof event?.kind === "string" ? [event] : [];
     } catch {
       return [];
     }
