@@ -13,7 +13,9 @@ function fuzz(...args: string[]) {
 /** Some 20 s of processor; on a machine that others load it takes many times that. */
 const fuzzMsMax = 900_000;
 
-test("a million inputs: every decoder answers or refuses in words", { timeout: fuzzMsMax }, async () => {
+test("a million inputs: every decoder answers or refuses in words", {
+  timeout: fuzzMsMax,
+}, async () => {
   const { code, stdout, stderr } = await fuzz("--inputs", "1e6", "--seed", seed);
   expect(code, stdout + stderr).toBe(0);
   expect(stdout).toMatch(/^0 found/m);
