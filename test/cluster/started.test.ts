@@ -78,7 +78,8 @@ test("a host that ssh does not reach, and one without glissade, end the run with
 test("ctrl-C ends a run on hosts in good order, and no member is left", async () => {
   const folder = temporaryFolder();
   const remote = `${process.execPath} ${cli}`;
-  const flags = ["--hosts", "here:2", "--ssh", standInForSsh(folder), "--remote-command", remote];
+  const ssh = ["--ssh", standInForSsh(folder), "--remote-command", remote];
+  const flags = ["--hosts", "here:2", "--insecure", ...ssh];
   let asked = false;
   const args = ["train", "synthetic:news:rows=20000,columns=2000,seed=3", "--epochs", "5000"];
   const { code, stderr } = await glissade([...args, ...flags], {

@@ -23,7 +23,7 @@ export function memberCounts(
 export function answerWait(host: MemberHost, { members }: View, now: number): MemberWait {
   const others = members.filter(({ rank }) => rank !== host.seat.rank);
   const whom = host.learner
-    ? `an answer of member ${others.map(({ rank }) => rank).join(" or ")}`
+    ? `an answer of ${others.length > 4 ? `${others.length} members` : `member ${others.map(({ rank }) => rank).join(" or ")}`}`
     : "updates of workers";
   return { whom, since: host.idleSince, until: now + leaseSeconds };
 }
