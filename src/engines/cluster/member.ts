@@ -148,7 +148,6 @@ export class ClusterMember {
     this.#leaving = true;
     this.#become("leaving");
     this.#tell({ kind: "leaving" });
-    // What it owes the others is its strategy's affair; on its `finish` they count it out.
     deliver(this.#host, { kind: "leave", now: this.#now() });
     this.#stepped();
   }
