@@ -1,16 +1,18 @@
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { text } from "node:stream/consumers";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { readHosts } from "../run/hosts.ts";
 import { remoteLine, shellWord, splitWords } from "./ssh.ts";
 
 test("a word comes out of a shell as it went in, whatever is in it", () => {
-  const word = fc.string({ unit: "binary", maxLength: 30 }).filter((text) => !text.includes("\0"));
+  const word = fc.string({ unit: "binary", maxLength: 30 }).filter((one) => !one.includes("\0"));
   fc.assert(
     fc.property(fc.array(word, { minLength: 1, maxLength: 40 }), (words) => {
       const line = `printf '%s\\0' ${words.map(shellWord).join(" ")}`;
       const printed = execFileSync("sh", ["-c", line], { encoding: "utf8" });
-      const shown = words.map((text) => Buffer.from(text).toString("utf8"));
+      const shown = words.map((one) => Buffer.from(one).toString("utf8"));
       expect(printed.split("\0").slice(0, -1)).toEqual(shown);
     }),
     { numRuns: 5 },
@@ -24,28 +26,29 @@ test("commands are split at blanks, quotes hold words together", () => {
   expect(() => splitWords(`ssh "a`)).toThrow(/an end for each quote/);
 });
 
-/** Runs a host's line the way sshd does, with a program in place of glissade. */
-function runRemote(program: string, input: string): { code: number; printed: string } {
-  const folded = remoteLine({ join: "h:1", rank: 3, environment: {} }, { remoteCommand: program });
-  try {
-    return { code: 0, printed: execFileSync("sh", ["-c", folded], { encoding: "utf8", input }) };
-  } catch (error) {
-    const { status, stdout } = error as { status: number; stdout: string };
-    return { code: status, printed: stdout };
-  }
+/** Runs a host's line the way sshd does, with a program in place of glissade; the connection ends when told to. */
+async function runRemote(program: string, { token, ends }: { token: string; ends: boolean }) {
+  const order = { join: "h:1", rank: 3, environment: {} };
+  const child = spawn("sh", ["-c", remoteLine(order, { remoteCommand: program })], {
+    stdio: ["pipe", "pipe", "inherit"],
+  });
+  child.stdin.write(`${token}\n`);
+  if (ends) child.stdin.end();
+  const [printed, [code]] = await Promise.all([text(child.stdout), once(child, "exit")]);
+  child.stdin.destroy();
+  return { printed, code: code as number };
 }
 
-test("the line of a host gives the member its words and the token, and ends with its code", () => {
+test("the line of a host gives the member its words and the token, and ends with its code", async () => {
   const program = `sh -c 'echo "$GLISSADE_TOKEN $*"; exit 7' name`;
-  const { code, printed } = runRemote(program, "se$cret '\n");
+  const { code, printed } = await runRemote(program, { token: "se$cret '", ends: false });
   expect(printed).toBe("se$cret ' worker --join h:1 --rank 3\n");
   expect(code).toBe(7);
 });
 
-test("the member of a host ends when its connection does", () => {
-  // Standard input is at its end after the token: the member, which would sleep for an hour, is ended.
+test("the member of a host ends when its connection does", async () => {
   const began = performance.now();
-  const { code } = runRemote(`sh -c 'exec sleep 3600' name`, "token\n");
+  const { code } = await runRemote(`sh -c 'exec sleep 3600' name`, { token: "token", ends: true });
   expect(code).toBe(143);
   expect(performance.now() - began).toBeLessThan(60_000);
 });

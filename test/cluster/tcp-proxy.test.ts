@@ -13,7 +13,8 @@ const open: (() => unknown)[] = [];
 beforeEach(async () => {
   received = "";
   targets = [];
-  const server = createServer((socket) => {
+  // What a client ended is answered still: half open on both sides of the proxy.
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
     targets.push(socket);
     socket.on("error", () => {});
     socket.setEncoding("utf8").on("data", (text) => {

@@ -42,11 +42,12 @@ describe("a signal while learning", () => {
 test("a signal while the run still chooses its settings: a model of what was learned until then", async () => {
   const cwd = temporaryFolder();
   let sent = false;
-  const args = ["train", "synthetic:news:rows=20000,columns=5000,seed=3", "--json"];
+  // So many rows that choosing lasts longer than it takes this process to hear of it on a busy machine.
+  const args = ["train", "synthetic:news:rows=150000,columns=5000,seed=3", "--json"];
   const { code, stdout, stderr } = await glissade(args, {
     cwd,
     watch(child, said) {
-      if (sent || !said.includes("strategy serial,")) return;
+      if (sent || !said.includes("strategy ")) return;
       sent = true;
       child.kill("SIGINT");
     },
