@@ -81,7 +81,7 @@ function cellTable(cells) {
 /**
  * Puts the tables between the page's two marks; all other text of the page is written by people.
  */
-export function writePage({ machine, date, rounds, tables, cells, kernels }) {
+export function writePage({ machine, date, rounds, tables = [], cells = [], kernels = null }) {
   const text = readFileSync(page, "utf8");
   const [before, after] = [text.indexOf(begin), text.indexOf(end)];
   if (before < 0 || after < 0) throw new Error(`${page} has no marks to write between`);
@@ -93,7 +93,7 @@ export function writePage({ machine, date, rounds, tables, cells, kernels }) {
     "### Cells with a target",
     "",
     cellTable(cells),
-    kernelTable(kernels),
+    ...(kernels === null ? [] : [kernelTable(kernels)]),
     ...tables.map(trainingTable),
   ].join("\n");
   writeFileSync(page, `${text.slice(0, before)}${measured}${text.slice(after)}`);
