@@ -10,6 +10,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { runCluster } from "../dist/engines/cluster/cluster.js";
 import { noCredentials } from "../dist/engines/cluster/credentials.js";
+import { askStatus } from "../dist/engines/cluster/public.js";
 import { nextBelow, randomStream } from "../dist/math/random.js";
 import { strategyOptions } from "../dist/strategies/strategy.js";
 import { Crew, isOpen } from "./support/chaos-crew.mjs";
@@ -25,11 +26,12 @@ const { values: given } = parseArgs({
       default: "asp,ssp,dssp,bsp,allreduce,peer-to-peer,d-psgd,ad-psgd",
     },
     harms: { type: "string", default: Object.keys(harms).join() },
+    patience: { type: "string", default: "90" },
     verbose: { type: "boolean", default: false },
   },
 });
 /** Far more than any run takes, on a machine however busy: a run that takes longer hangs. */
-const runSecondsMax = 90;
+const runSecondsMax = Number(given.patience);
 const workers = 4;
 const sums = new Set(["asp", "ssp", "dssp", "bsp", "allreduce", "peer-to-peer"]);
 const withServers = new Set(["asp", "ssp", "dssp", "bsp"]);
@@ -111,10 +113,14 @@ async function play({ seed, strategy, standby, seats, acts }) {
   const result = await Promise.race([run, late]);
   ended = true;
   if (result === "late") {
-    const last = crew.members.map(({ rank, lines }) => `${rank}: ${lines.slice(-4).join(" | ")}`);
+    const { members } = await statusOf(events).catch(() => ({ members: [] }));
+    const waits = members.map(({ rank, state, updates, wait }) => {
+      return `${rank} is ${state} after ${updates}, waits for ${wait?.whom}`;
+    });
+    const last = crew.members.map(({ rank, lines }) => `${rank}: ${lines.slice(-30).join("\n  ")}`);
     await crew.end();
     run.catch(() => {});
-    return `hangs: ${last.join("; ")}`;
+    return `hangs: ${[...waits, ...last].join("; ")}`;
   }
   await Promise.all(playing);
   const unruly = await crew.end();
@@ -124,6 +130,11 @@ async function play({ seed, strategy, standby, seats, acts }) {
     process.stdout.write(`${events.map((event) => JSON.stringify(event)).join("\n")}\n`);
   }
   return unruly ?? (await leftOver(crew)) ?? ledger({ strategy, acts, seats, ...result });
+}
+
+function statusOf(events) {
+  const { address } = events.find(({ kind }) => kind === "listening");
+  return askStatus({ address, credentials: noCredentials });
 }
 
 async function leftOver({ members }) {

@@ -253,20 +253,14 @@ export class Coordinator {
       throw new Refusal("the run is ending and takes no new members");
     }
     const address = reachable(request.advertise, peer);
-    const asked = seatedBefore(this.#roster, address, request);
-    const rank = asked ?? freeSeat(this.#roster, request.rankHint);
-    if (rank < 0) {
-      throw new Refusal(`all ${this.#roster.seats.length} seats of this run are taken`);
-    }
-    const about = { address, host: request.host, process: request.process, now: this.#now() };
-    const entry = this.#seat(rank, about);
+    const entry = seatedBefore(this.#roster, address, request) ?? this.#seatFor(request, address);
     try {
       await dialBack(address, this.#options.credentials);
     } catch (error) {
       entry.state = "dead";
       throw error;
     }
-    const { incarnation } = entry;
+    const { rank, incarnation } = entry;
     this.#introduce(entry);
     this.#keep(true);
     this.#say({ kind: "joined", rank, name: nameOf(rank, this.#roster.seats), address });
@@ -279,10 +273,14 @@ export class Coordinator {
     };
   }
 
-  #seat(rank: number, about: Parameters<typeof giveSeat>[2]): RosterEntry {
+  #seatFor({ rankHint, host, process }: JoinRequest, address: string): RosterEntry {
+    const rank = freeSeat(this.#roster, rankHint);
+    if (rank < 0) {
+      throw new Refusal(`all ${this.#roster.seats.length} seats of this run are taken`);
+    }
     const before = this.#roster.entries.get(rank);
     if (before) this.#becomeGone(before, "dead", "another process has its seat");
-    return giveSeat(this.#roster, rank, about);
+    return giveSeat(this.#roster, rank, { address, host, process, now: this.#now() });
   }
 
   /** Those who are there hear where the newcomer is before it speaks to them. */
@@ -491,8 +489,8 @@ export class Coordinator {
   }
 
   #becomeLeft(entry: RosterEntry): void {
-    const { rank } = entry;
     entry.state = "left";
+    const { rank } = entry;
     this.#say({ kind: "left", rank, name: nameOf(rank, this.#roster.seats) });
     this.#order(rank, { kind: "close" });
     this.#takeBack(entry);

@@ -52,6 +52,8 @@ export const aloneAfterSeconds = 5;
 export const beatSeconds = 0.5;
 /** A member that hears of no quorum, or a newcomer that nobody takes in, gives up after this time. */
 export const leaseSeconds = 300;
+/** A stream over which nothing comes for so long, though something was sent, is given up for another. */
+export const deafSecondsMax = 8;
 /** Two streams that are dialled within this time of each other cross. */
 export const crossingMsMax = 1_000;
 /** The coordinator's state is written at most that often while nobody comes or goes. */

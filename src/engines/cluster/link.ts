@@ -9,6 +9,7 @@ import type { FramesMessage } from "./frames.ts";
 import {
   acknowledgeMsMax,
   batchBytesMax,
+  deafSecondsMax,
   linkBytesMax,
   linkBytesSoftMax,
   unacknowledgedBytesMax,
@@ -55,6 +56,8 @@ export class Link {
   #blocked = false;
   #pumpSoon = false;
   #timer: NodeJS.Timeout | undefined;
+  /** Runs while something sent over the stream is not answered. */
+  #deaf: NodeJS.Timeout | undefined;
   #closed = false;
 
   constructor(events: LinkEvents) {
@@ -104,6 +107,7 @@ export class Link {
   attach(stream: FrameStream): void {
     if (this.#closed) return void stream.end();
     this.#stream?.destroy();
+    this.#hear();
     this.#stream = stream;
     this.#blocked = false;
     this.#written = 0;
@@ -122,6 +126,7 @@ export class Link {
   close(): void {
     if (this.#received > this.#told) this.#acknowledge();
     this.#closed = true;
+    this.#hear();
     clearTimeout(this.#timer);
     const stream = this.#stream;
     this.#stream = null;
@@ -133,6 +138,7 @@ export class Link {
   #break(reason: string): void {
     this.#stream?.destroy();
     this.#stream = null;
+    this.#hear();
     clearTimeout(this.#timer);
     this.#timer = undefined;
     if (!this.#closed) this.#events.broken(reason);
@@ -163,6 +169,17 @@ export class Link {
     this.#told = this.#received;
     this.#untoldBytes = 0;
     if (!this.#stream!.write({ first, received: this.#received, frame })) this.#blocked = true;
+    if (frame.length > 0) this.#deaf ??= setTimeout(() => this.#giveUp(), 1000 * deafSecondsMax);
+  }
+
+  #giveUp(): void {
+    this.#deaf = undefined;
+    this.#break(`nothing came for ${deafSecondsMax} s`);
+  }
+
+  #hear(): void {
+    clearTimeout(this.#deaf);
+    this.#deaf = undefined;
   }
 
   #acknowledge(): void {
@@ -170,6 +187,7 @@ export class Link {
   }
 
   #absorb({ first, received, frame }: FramesMessage): void {
+    this.#hear();
     const violation = this.#violationIn(first, received, frame.length);
     if (violation !== null) return this.#events.violated(violation);
     if (frame.length > 0) this.#expected = first + frame.length;

@@ -211,6 +211,8 @@ export class Links {
   accept(call: ServerDuplexStream<FramesMessage, FramesMessage>): void {
     const caller = this.#callerOf(call.metadata);
     const { rank, session } = caller;
+    // Whoever slept finds streams that were given up meanwhile; nothing would tell so again.
+    if (call.cancelled) throw new Refusal(`member ${rank} has given this stream up`, "unavailable");
     const peer = this.#peerOf(caller);
     // Later than that it is no crossing: the caller has found our stream broken, and we have not yet.
     const crosses = Date.now() - peer.dialledAt < crossingMsMax;

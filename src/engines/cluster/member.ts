@@ -260,8 +260,7 @@ export class ClusterMember {
 
   #begin({ addresses, updates }: Begun): void {
     const host = this.#host!;
-    this.#origin = performance.now();
-    this.#updates = updates;
+    [this.#origin, this.#updates] = [performance.now(), updates];
     const every = snapshotUpdates(this.#seated!.job.snapshotEpochs, updates);
     this.#shelf = new SnapshotShelf(host.strategy.pace === "lockstep" ? every : 0);
     this.#become("running");
@@ -428,7 +427,7 @@ export class ClusterMember {
     this.#options.log("the coordinator was started again");
     this.#tell({
       ...{ kind: "here", updates: ownUpdates(host), state, leaving: this.#leaving },
-      ...{ view: this.#view, lease: this.#pace.lease, counts: this.#countsOf(host) },
+      ...{ view: this.#view, lease: Math.max(0, this.#pace.lease), counts: this.#countsOf(host) },
     });
     if (this.#pace.held) this.#tell({ kind: "held", taken: host.cursor?.taken ?? 0 });
     this.#learnNext();
@@ -461,7 +460,7 @@ export class ClusterMember {
     this.#lostAt = null;
   }
 
-  /** Nobody needs it while there is something to learn; then it is waited for, and not for ever. */
+  /** Nobody needs it while there is something to learn; then it is waited for, with a bound. */
   #checkCoordinator(host: MemberHost): void {
     const away = this.#coordinatorAway();
     if (away > aloneAfterSeconds) this.#learnNext();

@@ -91,15 +91,15 @@ export function freeSeat({ seats, entries }: Roster, hint: number): number {
   return free[0] ?? silent[0] ?? -1;
 }
 
-/** The rank of a process that asks again, because it did not get the first answer; undefined for another. */
+/** The seat of a process that asks again, because it did not get the first answer; undefined for another. */
 export function seatedBefore(
   { entries }: Roster,
   address: string,
   { host, process }: { host: string; process: number },
-): number | undefined {
+): RosterEntry | undefined {
   for (const entry of entries.values()) {
     const same = entry.address === address && entry.host === host && entry.process === process;
-    if (same && entry.state === "seated") return entry.rank;
+    if (same && entry.state === "seated") return entry;
   }
   return undefined;
 }
