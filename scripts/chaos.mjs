@@ -26,11 +26,11 @@ const { values: given } = parseArgs({
       default: "asp,ssp,dssp,bsp,allreduce,peer-to-peer,d-psgd,ad-psgd",
     },
     harms: { type: "string", default: Object.keys(harms).join() },
-    patience: { type: "string", default: "90" },
+    patience: { type: "string", default: "40" },
     verbose: { type: "boolean", default: false },
   },
 });
-/** Far more than any run takes, on a machine however busy: a run that takes longer hangs. */
+/** A run in which nobody makes an update for so many seconds hangs. */
 const runSecondsMax = Number(given.patience);
 const workers = 4;
 const sums = new Set(["asp", "ssp", "dssp", "bsp", "allreduce", "peer-to-peer"]);
@@ -106,10 +106,10 @@ async function play({ seed, strategy, standby, seats, acts }) {
   const run = runCluster({
     ...{ strategy: { name: strategy }, workers, seed, epochs: 2 },
     options: strategyOptions({ rowsPerUpdate: 1, staleness: 50, standby }),
-    task: { kind: "ledger", spec: { workers, rowsPerWorker: 3000 } },
+    task: { kind: "ledger", spec: { workers, rowsPerWorker: 1500 } },
     cluster: { listen: "127.0.0.1:0", credentials: noCredentials, launch: crew.launch, onEvent },
   });
-  const late = delay(1000 * runSecondsMax, "late", { ref: false });
+  const late = stuck(events, () => ended);
   const result = await Promise.race([run, late]);
   ended = true;
   if (result === "late") {
@@ -130,6 +130,19 @@ async function play({ seed, strategy, standby, seats, acts }) {
     process.stdout.write(`${events.map((event) => JSON.stringify(event)).join("\n")}\n`);
   }
   return unruly ?? (await leftOver(crew)) ?? ledger({ strategy, acts, seats, ...result });
+}
+
+/** Resolves when no member has made an update for long, however slow the machine is. */
+async function stuck(events, isOver) {
+  let [made, since] = ["", Date.now()];
+  while (Date.now() - since < 1000 * runSecondsMax) {
+    await delay(2000, null, { ref: false });
+    if (isOver()) return "over";
+    const { members = [] } = await statusOf(events).catch(() => ({}));
+    const now = members.map(({ updates, state }) => `${updates} ${state}`).join();
+    if (now !== made) [made, since] = [now, Date.now()];
+  }
+  return "late";
 }
 
 function statusOf(events) {
