@@ -48,7 +48,7 @@ const known: readonly KnownWait[] = [
     bound: "silenceSecondsMin",
   },
   {
-    file: "coordinator.ts",
+    file: "patience.ts",
     line: "const timer = setTimeout(() => {",
     whom: "a member to come back",
     bound: "reconnectSecondsMax",
@@ -70,6 +70,12 @@ const known: readonly KnownWait[] = [
     line: "this.#timer ??= setTimeout(",
     whom: "nobody: acknowledges",
     bound: "acknowledgeMsMax",
+  },
+  {
+    file: "link.ts",
+    line: "this.#deaf ??= setTimeout(",
+    whom: "a peer to acknowledge anything",
+    bound: "deafSecondsMax",
   },
   {
     file: "links.ts",
