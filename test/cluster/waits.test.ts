@@ -67,6 +67,12 @@ const known: readonly KnownWait[] = [
   },
   {
     file: "link.ts",
+    line: "this.#deaf ??= setTimeout(",
+    whom: "the other side to say anything",
+    bound: "deafSecondsMax",
+  },
+  {
+    file: "link.ts",
     line: "this.#timer ??= setTimeout(",
     whom: "nobody: acknowledges",
     bound: "acknowledgeMsMax",
