@@ -353,6 +353,8 @@ function becomeView(
   const before = state.members;
   state.members = view.members;
   takePlace(state);
+  // Before anything else: a newcomer that asks again must know the head of this view when it is done.
+  followMembers(state.ending, view.members, out);
   // Whoever waited may have other partners now: they ask again.
   state.inviting = false;
   state.invited.clear();
@@ -361,7 +363,6 @@ function becomeView(
   if (state.asked !== null && !(asked && stays(asked, view.members))) return askNext(state, out);
   proceed(state, replica, now, out);
   concludeDone(state, out);
-  followMembers(state.ending, view.members, out);
 }
 
 /** Without rows and without an open exchange: our part is done. */
