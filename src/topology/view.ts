@@ -24,6 +24,12 @@ export interface View {
   readonly left: readonly ViewMember[];
 }
 
+/** The member of that rank among members whose ranks ascend; at its own place where nobody before it is missing. */
+export function memberOf(members: readonly ViewMember[], rank: number): ViewMember | undefined {
+  const there = members[rank];
+  return there?.rank === rank ? there : members.find((member) => member.rank === rank);
+}
+
 let latest: View | null = null;
 
 /** Everybody's first view: workers have the ranks before the servers'. Alike for all, so it is made once. */

@@ -348,18 +348,20 @@ export class ClusterMember {
   #learnNext(): void {
     const host = this.#host;
     if (!host?.request || host.finished || this.#learnSoon || !this.#shelf) return;
-    const verdict = this.#mayLearn(host);
+    if (this.#mayLearn(host) === "later") return;
+    this.#learnSoon = true;
+    setImmediate(() => this.#guard(() => this.#answer(host)));
+  }
+
+  /** Asks once more: a member that was told to hold meanwhile has said how far it has come, and must stay there. */
+  #answer(host: MemberHost): void {
+    this.#learnSoon = false;
+    const verdict = host.request && !host.finished ? this.#mayLearn(host) : "later";
     if (verdict === "later") return;
     this.#wait = null;
-    this.#learnSoon = true;
-    setImmediate(() =>
-      this.#guard(() => {
-        this.#learnSoon = false;
-        if (verdict === "exhausted") answerExhausted(host);
-        else this.#learn(host);
-        this.#stepped();
-      }),
-    );
+    if (verdict === "exhausted") answerExhausted(host);
+    else this.#learn(host);
+    this.#stepped();
   }
 
   #learn(host: MemberHost): void {
