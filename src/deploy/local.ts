@@ -3,9 +3,8 @@
  * its parent: it holds a channel to it, and leaves when that closes, however the parent ended.
  */
 import { spawn } from "node:child_process";
-import { mkdir } from "node:fs/promises";
 import type { Launch, MemberOrder, ProcessEnd } from "../engines/cluster/launcher.ts";
-import { endProcesses, type MemberProcess, watchProcess } from "./member-process.ts";
+import { launchEach, type MemberProcess, watchProcess } from "./member-process.ts";
 
 /** How local processes are started. */
 export interface LocalOptions {
@@ -17,23 +16,11 @@ export interface LocalOptions {
 
 /** Starts members as processes of this machine. */
 export function launchLocal({ program, logs }: LocalOptions): Launch {
-  return async (orders, onEnd) => {
-    if (logs !== null) await mkdir(logs, { recursive: true });
-    let stopping = false;
-    const started = orders.map((order) =>
-      startMember(order, { program, logs }, (end) => {
-        if (!stopping) onEnd(end);
-      }),
-    );
-    return {
-      processes: started.map(({ child }) => child.pid),
-      ended: Promise.all(started.map((one) => one.ended)).then(() => {}),
-      async [Symbol.asyncDispose]() {
-        stopping = true;
-        await endProcesses(started, (child) => child.connected && child.disconnect());
-      },
-    };
-  };
+  return launchEach({
+    logs,
+    start: (order, onEnd) => startMember(order, { program, logs }, onEnd),
+    end: (child) => child.connected && child.disconnect(),
+  });
 }
 
 function startMember(

@@ -2,9 +2,10 @@
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { createWriteStream } from "node:fs";
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
-import type { ProcessEnd } from "../engines/cluster/launcher.ts";
+import type { Launch, MemberOrder, ProcessEnd } from "../engines/cluster/launcher.ts";
 import { endSecondsMax } from "../engines/cluster/limits.ts";
 
 /** Lines of a process kept to be shown when it fails, and their length. */
@@ -106,10 +107,39 @@ function reasonOf(how: string, tail: readonly string[]): string {
   return last.length === 0 ? how : `${how}; its last lines:\n  ${last.join("\n  ")}`;
 }
 
+/** How members of one kind are started and asked to end. */
+export interface EachMember {
+  /** Folder of log files, one a rank; null: none are kept. */
+  readonly logs: string | null;
+  start(order: MemberOrder, onEnd: (end: ProcessEnd) => void): MemberProcess;
+  end(child: ChildProcess): unknown;
+}
+
+/** Starts a process for each order; ends that were asked for are not told. */
+export function launchEach({ logs, start, end }: EachMember): Launch {
+  return async (orders, onEnd) => {
+    if (logs !== null) await mkdir(logs, { recursive: true });
+    let stopping = false;
+    const started = orders.map((order) =>
+      start(order, (ended) => {
+        if (!stopping) onEnd(ended);
+      }),
+    );
+    return {
+      processes: started.map(({ child }) => child.pid),
+      ended: Promise.all(started.map((one) => one.ended)).then(() => {}),
+      async [Symbol.asyncDispose]() {
+        stopping = true;
+        await endProcesses(started, end);
+      },
+    };
+  };
+}
+
 /** Asks those that still run to end, waits, and kills those that did not. */
-export async function endProcesses(
+async function endProcesses(
   processes: readonly MemberProcess[],
-  ask: (child: ChildProcess) => void,
+  ask: (child: ChildProcess) => unknown,
 ): Promise<void> {
   const ended = Promise.all(processes.map((one) => one.ended));
   for (const { child } of processes) ask(child);

@@ -4,10 +4,9 @@
  * the host waits for the end of its input, and that comes however this process ends.
  */
 import { spawn } from "node:child_process";
-import { mkdir } from "node:fs/promises";
 import type { Launch, MemberOrder } from "../engines/cluster/launcher.ts";
 import { endSecondsMax } from "../engines/cluster/limits.ts";
-import { endProcesses, type MemberProcess, watchProcess } from "./member-process.ts";
+import { launchEach, type MemberProcess, watchProcess } from "./member-process.ts";
 
 /** How members are started on hosts. */
 export interface SshOptions {
@@ -27,24 +26,11 @@ const sshFlags = ["BatchMode=yes", "ConnectTimeout=10", "ServerAliveInterval=5"]
 
 /** Starts members over ssh. */
 export function launchOverSsh(options: SshOptions): Launch {
-  const { logs } = options;
-  return async (orders, onEnd) => {
-    if (logs !== null) await mkdir(logs, { recursive: true });
-    let stopping = false;
-    const started = orders.map((order) =>
-      startMember(order, options, (end) => {
-        if (!stopping) onEnd(end);
-      }),
-    );
-    return {
-      processes: started.map(({ child }) => child.pid),
-      ended: Promise.all(started.map((one) => one.ended)).then(() => {}),
-      async [Symbol.asyncDispose]() {
-        stopping = true;
-        await endProcesses(started, (child) => child.stdin!.end());
-      },
-    };
-  };
+  return launchEach({
+    logs: options.logs,
+    start: (order, onEnd) => startMember(order, options, onEnd),
+    end: (child) => child.stdin!.end(),
+  });
 }
 
 function startMember(
