@@ -66,6 +66,8 @@ function simulator() {
     ["dssp", 16],
     ["allreduce", 16],
     ["d-psgd", 16],
+    ["peer-to-peer", 16],
+    ["ad-psgd", 16],
     ["asp", 10_000],
     ["ssp", 10_000],
     ["d-psgd", 10_000],

@@ -15,7 +15,7 @@ export interface LearnOptions {
   /** How far T advances per own row inside a local run: the number of workers under sum merging, else 1. */
   readonly stride: number;
   /** `local`: whose steps the own ones count for too, on the private copy, where T then has a stride of its own. */
-  readonly anticipate?: Concurrency;
+  readonly anticipate?: Concurrency | undefined;
 }
 
 /** One worker's rows. The order of an epoch is a function of (seed, epoch, owned rows). */

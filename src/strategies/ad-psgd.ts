@@ -200,7 +200,7 @@ function takePlace(state: GossipState): void {
 function becomeLearning(state: GossipState, out: Out): void {
   state.learning = true;
   state.learnExchanged = state.exchanged;
-  out.push(learnEffect(state.options, state.members.length, "mean"));
+  out.push(learnEffect(state.options, { workers: state.members.length, merge: "mean" }));
 }
 
 /** Applies what was learned to x as it now is, and goes on. */

@@ -178,5 +178,6 @@ function becomeLearning(state: ReduceState, replica: Replica, out: Out): void {
 }
 
 function askToLearn({ options, rounds }: ReduceState, out: Out): void {
-  out.push({ ...learnEffect(options, rounds.ranks.length), round: rounds.completed + 1 });
+  const workers = rounds.ranks.length;
+  out.push(learnEffect(options, { workers, round: rounds.completed + 1 }));
 }

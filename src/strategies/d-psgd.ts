@@ -274,7 +274,7 @@ function becomeLearning(state: GossipState, replica: Replica, out: Out): void {
   }
   if (state.options.order === "average-then-adapt") send(state, replica, out);
   const { options, row, round } = state;
-  out.push({ ...learnEffect(options, row.ranks.length, "mean"), round });
+  out.push(learnEffect(options, { workers: row.ranks.length, merge: "mean", round }));
 }
 
 /** The own row of the weights, from the place among the members of the round's formation. */

@@ -17,6 +17,10 @@ export function createIntake(below = 0): Intake {
 
 /** Takes a clock; false when it had been taken before. */
 export function takeClock(intake: Intake, clock: number): boolean {
+  if (clock === intake.below + 1 && intake.ahead.size === 0) {
+    intake.below = clock;
+    return true;
+  }
   if (hasTaken(intake, clock)) return false;
   intake.ahead.add(clock);
   while (intake.ahead.delete(intake.below + 1)) intake.below++;

@@ -156,8 +156,10 @@ export function absorbSeen(state: PeerState, peer: Peer, seen: Uint32Array): voi
   const others = presentPeers(state);
   for (const [life, origin] of state.lives) {
     if (origin.log.size === 0) continue;
-    const holders = others.filter((other) => other !== origin);
-    const least = Math.min(...holders.map(({ has }) => has.get(life) ?? 0));
+    let least = Number.POSITIVE_INFINITY;
+    for (const other of others) {
+      if (other !== origin) least = Math.min(least, other.has.get(life) ?? 0);
+    }
     for (const clock of origin.log.keys()) if (clock <= least) origin.log.delete(clock);
   }
 }

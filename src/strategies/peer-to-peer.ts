@@ -154,7 +154,8 @@ function begin(state: PeerState, out: PeerOut): void {
 function becomeLearning(state: PeerState, out: PeerOut): void {
   if (state.leaving) return becomeLeft(state, out);
   state.learnVersion = state.version;
-  out.push(learnEffect(state.options, presentCount(state), addingMerge(state.options)));
+  const { options } = state;
+  out.push(learnEffect(options, { workers: presentCount(state), merge: addingMerge(options) }));
 }
 
 /** Applies the own update, sends it to all others, goes on at once. */

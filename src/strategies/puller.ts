@@ -112,8 +112,8 @@ function becomeLearning(state: PullState, out: ServerOut): void {
   if (state.leaving) return becomeParting(state, out);
   state.phase = "learning";
   const { options, workers, merge, rounds, clocks } = state;
-  const effect = learnEffect(options, workers, merge);
-  out.push(rounds ? { ...effect, round: 1 + Math.min(...clocks) } : effect);
+  const round = rounds ? 1 + Math.min(...clocks) : undefined;
+  out.push(learnEffect(options, { workers, merge, round }));
 }
 
 function becomePushing(state: PullState, update: Update, out: ServerOut): void {

@@ -147,13 +147,28 @@ export function absorbPart(
   { from, body }: { from: number; body: Part },
   out: Outbox<Part>,
 ): Round | null {
+  const { round, place, steps, early } = reduction;
+  const isNext =
+    round !== null &&
+    body.view === place.view &&
+    body.round === round.number &&
+    body.step === steps[round.taken];
+  if (isNext) {
+    take(reduction, round, body, out);
+    return proceed(reduction, out);
+  }
   const key = keyOf(body.view, body.round, body.step);
-  if (isPast(reduction, body) || reduction.early.has(key)) {
+  if (isPast(reduction, body) || early.has(key)) {
     out.push({ kind: "drop", from, reason: "stale part" });
     return null;
   }
-  reduction.early.set(key, body);
-  return proceed(reduction, out);
+  early.set(key, body);
+  return null;
+}
+
+function take({ topology }: Reduction, round: Round, part: Part, out: Outbox<Part>): void {
+  round.taken++;
+  movesOf(topology).take(round.place, round, part, out);
 }
 
 function isPast({ clock, round, steps, place }: Reduction, part: Part): boolean {
@@ -164,15 +179,15 @@ function isPast({ clock, round, steps, place }: Reduction, part: Part): boolean 
 
 /** Takes the parts of this round in the order of their steps, as far as they are here. */
 function proceed(reduction: Reduction, out: Outbox<Part>): Round | null {
-  const { round, steps, early, topology, place } = reduction;
+  const { round, steps, early, place } = reduction;
   if (round === null) return null;
   while (round.taken < steps.length) {
+    if (early.size === 0) return null;
     const key = keyOf(place.view, round.number, steps[round.taken]!);
     const part = early.get(key);
     if (part === undefined) return null;
     early.delete(key);
-    round.taken++;
-    movesOf(topology).take(round.place, round, part, out);
+    take(reduction, round, part, out);
   }
   reduction.round = null;
   return round;

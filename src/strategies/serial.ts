@@ -70,5 +70,5 @@ function step(
 }
 
 function askToLearn({ options, clock }: SerialState, out: Outbox<MessageBody>): void {
-  out.push({ ...learnEffect(options, 1), round: clock + 1 });
+  out.push(learnEffect(options, { workers: 1, round: clock + 1 }));
 }

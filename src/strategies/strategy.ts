@@ -117,8 +117,8 @@ export type Effect<Message> =
       readonly rows: number;
       readonly stride: number;
       readonly mode: "local" | "gradient";
-      readonly anticipate?: Concurrency;
-      readonly round?: number;
+      readonly anticipate?: Concurrency | undefined;
+      readonly round?: number | undefined;
     }
   /**
    * For strategies that hold columns: answered by `predicted` about the next `rows` rows of all, or by
@@ -258,17 +258,24 @@ export function seatPlans(
   return Array.from({ length: question.workers }, () => ({ role: "worker", range }));
 }
 
-/** The effect by which a worker asks for its next rows. */
+/** How a worker asks for its next rows. */
+export interface LearnQuestion {
+  /** How many workers learn at once. */
+  readonly workers: number;
+  readonly merge?: Merge;
+  /** In lockstep, the round that is learned for. */
+  readonly round?: number | undefined;
+}
+
+/** The effect by which a worker asks for its next rows; one shape for all, since a simulation makes millions. */
 export function learnEffect(
-  options: StrategyOptions,
-  workers: number,
-  merge = options.merge,
+  { rowsPerUpdate, learn: mode, merge: chosen }: StrategyOptions,
+  { workers, merge = chosen, round }: LearnQuestion,
 ): Effect<never> & { readonly kind: "learn" } {
-  const { rowsPerUpdate, learn: mode } = options;
   const stride = merge === "sum" ? workers : 1;
-  const effect = { kind: "learn", rows: rowsPerUpdate, stride, mode } as const;
-  if (merge !== "anticipate" || workers === 1) return effect;
-  return { ...effect, anticipate: { workers, rowsPerUpdate } };
+  const anticipates = merge === "anticipate" && workers > 1;
+  const anticipate = anticipates ? { workers, rowsPerUpdate } : undefined;
+  return { kind: "learn", rows: rowsPerUpdate, stride, mode, anticipate, round };
 }
 
 /** For strategies that can't divide by the number of updates: what of `merge` they follow. */

@@ -10,10 +10,10 @@ const testMs = 240_000;
 
 /** Ways of learning that repeat bit for bit, each long enough to be killed in the middle. */
 const ways: readonly (readonly [string, readonly string[]])[] = [
-  ["serial, l2 and step chosen", ["--stop", "epochs:60"]],
-  ["serial, log loss, no validation", ["--loss", "log", "--l2", "1e-5", "--epochs", "60"]],
-  ["adagrad", ["--step", "adagrad", "--l2", "1e-5", "--epochs", "15"]],
-  ["updates of 50 rows", ["--rows-per-update", "50", "--l2", "1e-5", "--epochs", "20"]],
+  ["serial, l2 and step chosen", ["--stop", "epochs:250"]],
+  ["serial, log loss, no validation", ["--loss", "log", "--l2", "1e-5", "--epochs", "200"]],
+  ["adagrad", ["--step", "adagrad", "--l2", "1e-5", "--epochs", "60"]],
+  ["updates of 50 rows", ["--rows-per-update", "50", "--l2", "1e-5", "--epochs", "80"]],
   ["two replicas", ["--strategy", "replicas", "--workers", "2", "--l2", "1e-4", "--epochs", "250"]],
   ["two workers, strategy auto", ["--workers", "2", "--l2", "1e-4", "--epochs", "250"]],
   ["dual ascent", ["--solver", "sdca", "--l2", "1e-6", "--epochs", "150", "--validation", "0"]],

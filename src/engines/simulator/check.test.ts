@@ -53,7 +53,7 @@ function exchange(bugs: Bugs): Strategy<State, Sent> {
     const { seat, options } = state;
     switch (event.kind) {
       case "start":
-        return out.push(learnEffect(options, seat.workers, "sum"));
+        return out.push(learnEffect(options, { workers: seat.workers, merge: "sum" }));
       case "learned": {
         state.round++;
         const body: Sent = { kind: "update", round: state.round, ...event.update };
@@ -84,7 +84,7 @@ function exchange(bugs: Bugs): Strategy<State, Sent> {
     for (const { update } of order(state.open)) replica.apply(update);
     state.open = [];
     bugs.onRound?.(state, out);
-    out.push(learnEffect(state.options, state.seat.workers, "sum"));
+    out.push(learnEffect(state.options, { workers: state.seat.workers, merge: "sum" }));
   }
 }
 
