@@ -6,6 +6,7 @@
 import {
   type Cursor,
   createCursor,
+  movedCursor,
   nextSpan,
   type RowSpan,
   updatesPerEpoch,
@@ -156,16 +157,19 @@ export function begin(host: MemberHost, updates: number): void {
   deliver(host, { kind: "start", now: host.port.now() });
 }
 
-/** Another learner, over other rows: the place in the epoch stays, as nearly as updates allow. */
+/** Another learner, over other rows: the place in the epoch stays. */
 export function giveLearner(host: MemberHost, learner: Learner): void {
   const { cursor, seat, strategy } = host;
+  host.learner?.release?.();
   host.learner = learner;
   if (!cursor) return;
   const { rowsPerUpdate } = seat.options;
-  const lockstep = strategy.pace === "lockstep" ? { updates: cursor.updates } : {};
-  const next = createCursor({ rows: learner.rows, rowsPerUpdate, ...lockstep });
-  next.taken = Math.round((cursor.taken / cursor.updates) * next.updates);
-  host.cursor = next;
+  const { rows } = learner;
+  host.cursor = movedCursor(cursor, {
+    rows,
+    rowsPerUpdate,
+    lockstep: strategy.pace === "lockstep",
+  });
 }
 
 /** Gives the strategy an event and carries out what it answers with. */

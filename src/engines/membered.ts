@@ -129,6 +129,7 @@ export function membered(
     ...strategy,
     init: (seat, settings) => createMembered(strategy, options, seat, settings),
     step: (state, replica, event, out) => step(strategy, state, { replica, event }, out),
+    viewOf: ({ membership }) => membership.view,
   };
 }
 

@@ -39,6 +39,17 @@ export function updatesPerEpoch(rows: number, rowsPerUpdate: number): number {
   return Math.max(1, Math.ceil(rows / rowsPerUpdate));
 }
 
+/** A cursor over other rows: in lockstep in as many parts, else at the same place of the epoch, as nearly as parts allow. */
+export function movedCursor(
+  { taken, updates }: Cursor,
+  options: { rows: number; rowsPerUpdate: number; lockstep: boolean },
+): Cursor {
+  const { lockstep, ...over } = options;
+  const next = createCursor({ ...over, ...(lockstep ? { updates } : {}) });
+  next.taken = Math.round((taken / updates) * next.updates);
+  return next;
+}
+
 /** The next part, and moves on. */
 export function nextSpan(cursor: Cursor): RowSpan {
   const { rows, updates } = cursor;

@@ -23,6 +23,7 @@ import {
   shuffleShape,
   sliceRows,
 } from "./rows.ts";
+import { segmentRuns, segmentsPerWorker } from "./segments.ts";
 import { judge, penaltyOf } from "./sgd.ts";
 import { createUpdateRoom, learnUpdate, type UpdateRoom } from "./update.ts";
 
@@ -47,9 +48,6 @@ export interface KernelTaskSpec {
   /** Rows that evaluations look at, as a list of pairs. */
   readonly judged: { readonly address: number; readonly count: number };
 }
-
-/** Segments a worker owns at least: the unit in which rows are assigned (design: architecture.md). */
-export const segmentsPerWorker = 16;
 
 /**
  * Describes a task to other threads: row numbers are copied into the arena, once. `shares` lie in it already, where updates
@@ -178,25 +176,25 @@ function kernelReplica(
 }
 
 /**
- * The rows a worker owns: all training rows in their order are cut into segments, 16 a worker, dealt out in
- * turns. So every row has exactly one owner, and workers' shares differ by at most a segment's rows.
+ * The rows a worker owns: all training rows in their order are cut into segments, 16 a worker, which the seat names
+ * or which are dealt out in turns. So every row has exactly one owner, and shares differ by at most a segment's rows.
  */
 export function ownedParts(
   parts: readonly BlockRows[],
-  { rank, workers }: Pick<LearnerSeat, "rank" | "workers">,
+  seat: Pick<LearnerSeat, "rank" | "workers" | "segments">,
 ): BlockRows[] {
+  const { rank, workers } = seat;
   const total = countRows(parts);
   const segments = segmentsPerWorker * workers;
+  const named = seat.segments ? new Set(seat.segments) : null;
+  const isOwn = (segment: number) => named?.has(segment) ?? segment % workers === rank;
   const owned: BlockRows[] = [];
   let first = 0;
   for (const { block, rows } of parts) {
-    const mine: Uint32Array[] = [];
-    for (let at = 0; at < rows.length; ) {
-      const segment = Math.floor(((first + at) * segments) / total);
-      const end = Math.min(rows.length, Math.ceil(((segment + 1) * total) / segments) - first);
-      if (segment % workers === rank) mine.push(rows.subarray(at, end));
-      at = end;
-    }
+    const runs = segmentRuns({ first, count: rows.length, total, segments });
+    const mine = runs
+      .filter(({ segment }) => isOwn(segment))
+      .map(({ from, to }) => rows.subarray(from, to));
     if (mine.length > 0) owned.push({ block, rows: concatenate(mine) });
     first += rows.length;
   }
@@ -240,6 +238,7 @@ export function createPartsLearner(
         counted: anticipate && mode === "local" ? steps(anticipate) : null,
       });
     },
+    release: () => context.arena.release(order.byteOffset, order.byteLength),
   };
 }
 

@@ -24,6 +24,8 @@ export interface Learner {
   readonly rows: number;
   /** What those rows add to the replica's model; the replica itself stays as it is. */
   learn(replica: Replica, span: RowSpan, options: LearnOptions): Update;
+  /** Gives back what it holds beside the rows; it learns no more. */
+  release?(): void;
 }
 
 /** One worker's column range of all rows, for strategies that own columns. */
@@ -41,6 +43,8 @@ export interface LearnerSeat {
   readonly rank: number;
   readonly workers: number;
   readonly seed: number;
+  /** Segments of rows that are its own (segments.ts), ascending; without it those that are dealt out first. */
+  readonly segments?: readonly number[];
 }
 
 /** How good a model is. */

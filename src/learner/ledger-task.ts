@@ -5,18 +5,24 @@
  */
 import { createReplica } from "../math/replica.ts";
 import type { Task } from "./learner.ts";
+import { partsOfShares } from "./segments.ts";
 
 /** A ledger for that many workers; coordinates beyond them stay 0. */
 export function ledgerTask(options: { workers: number; rowsPerWorker: number }): Task {
   const { workers, rowsPerWorker } = options;
   const width = Math.max(8, workers);
+  const countIn = (segments: readonly number[]) =>
+    partsOfShares(segments, { workers, rowsOf: () => rowsPerWorker }).reduce(
+      (rows, { from, to }) => rows + to - from,
+      0,
+    );
   return {
     name: "ledger",
     width,
     rows: workers * rowsPerWorker,
     createReplica: (length) => createReplica(length),
-    createLearner: ({ rank }) => ({
-      rows: rowsPerWorker,
+    createLearner: ({ rank, segments }) => ({
+      rows: segments ? countIn(segments) : rowsPerWorker,
       learn(_replica, { from, to }) {
         const delta = new Float32Array(width);
         delta[rank] = 1;

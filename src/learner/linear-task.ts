@@ -17,6 +17,7 @@ import { type SparseDelta, smallest, toDense, type Update } from "../math/update
 import { type Loss, type LossName, losses } from "../model/losses.ts";
 import type { RowSpan } from "./cursor.ts";
 import type { ColumnLearner, Learner, LearnerSeat, LearnOptions, Task } from "./learner.ts";
+import { partsOfShares } from "./segments.ts";
 
 /** Rows in CSR form; labels are -1 and +1 for classifiers. */
 export interface LinearRows {
@@ -105,13 +106,18 @@ function createSteps({ rowStart, index }: LinearRows, width: number): Context["s
   };
 }
 
-/** The rows of a worker: its share of one shuffled order. */
-function ownRows(rows: number, { rank, workers, seed }: LearnerSeat): Uint32Array {
+/** The rows of a worker: its share of one shuffled order, or the parts of shares that are its segments. */
+function ownRows(rows: number, { rank, workers, seed, segments }: LearnerSeat): Uint32Array {
   const order = Uint32Array.from({ length: rows }, (_, row) => row);
   shuffle(order, randomStream({ seed, purpose: "rows-of-workers" }));
-  return order.slice(
-    Math.floor((rank * rows) / workers),
-    Math.floor(((rank + 1) * rows) / workers),
+  const firstOf = (worker: number) => Math.floor((worker * rows) / workers);
+  if (!segments) return order.slice(firstOf(rank), firstOf(rank + 1));
+  const rowsOf = (worker: number) => firstOf(worker + 1) - firstOf(worker);
+  const parts = partsOfShares(segments, { workers, rowsOf });
+  return Uint32Array.from(
+    parts.flatMap(({ worker, from, to }) => [
+      ...order.subarray(firstOf(worker) + from, firstOf(worker) + to),
+    ]),
   );
 }
 
@@ -130,6 +136,7 @@ function epochOrder(own: Uint32Array, { seed, rank }: LearnerSeat): (epoch: numb
 
 function linearLearner(context: Context, seat: LearnerSeat): Learner {
   const { orderOf: given } = context;
+  if (given && seat.segments) throw new Error("Rows whose order is given stay with their workers");
   const orderOf = given
     ? (epoch: number) => given(seat, epoch)
     : epochOrder(ownRows(context.train.label.length, seat), seat);

@@ -11,6 +11,7 @@ import { createReplica, type Model, type Replica } from "../math/replica.ts";
 import type { Update } from "../math/update.ts";
 import type { RowSpan } from "./cursor.ts";
 import type { ColumnLearner, Learner, LearnOptions, Task } from "./learner.ts";
+import { partsOfShares, type SharePart } from "./segments.ts";
 
 /** The settings of a quadratic task. */
 export interface QuadraticOptions {
@@ -54,7 +55,11 @@ export function quadraticTask(given: Partial<QuadraticOptions> = {}): QuadraticT
     rows: workers * rowsPerWorker,
     optimum,
     createReplica: (length) => createReplica(length),
-    createLearner: ({ rank }) => quadraticLearner(options, centres[rank % workers]!, rank),
+    createLearner: ({ rank, segments }) => {
+      const whole = { worker: rank, from: 0, to: rowsPerWorker };
+      const parts = segments && partsOfShares(segments, { workers, rowsOf: () => rowsPerWorker });
+      return quadraticLearner(options, centres, parts ?? [whole]);
+    },
     createColumnLearner: ({ range }) => columnLearner(options, optimum.slice(range.from, range.to)),
     evaluate: (model) => evaluate(model, optimum),
   };
@@ -92,28 +97,50 @@ function columnLearner(
   };
 }
 
-function quadraticLearner(options: QuadraticOptions, centre: Float32Array, rank: number): Learner {
-  const { width, rate, noise, seed, rowsPerWorker } = options;
+/** A worker's own rows, and what other shares it took over: a span may cover rows of several centres. */
+function quadraticLearner(
+  options: QuadraticOptions,
+  centres: readonly Float32Array[],
+  parts: readonly SharePart[],
+): Learner {
+  const { width, rate } = options;
+  const rowsBefore = [0];
+  for (const { from, to } of parts) rowsBefore.push(rowsBefore.at(-1)! + to - from);
   return {
-    rows: rowsPerWorker,
-    learn(replica: Replica, span: RowSpan, { mode }: LearnOptions): Update {
-      const rows = span.to - span.from;
+    rows: rowsBefore.at(-1)!,
+    learn({ values }: Replica, span: RowSpan, { mode }: LearnOptions): Update {
       const delta = new Float32Array(width);
-      const shift = noise > 0 ? meanNoise(options, rank, span) : null;
-      // Rows of one centre contract towards it: in closed form, so that cost does not grow with rows.
-      const factor = mode === "gradient" ? Math.min(1, rows * rate) : 1 - (1 - rate) ** rows;
-      const { values } = replica;
-      for (let i = 0; i < width; i++) {
-        delta[i] = factor * (centre[i]! + (shift ? shift[i]! : 0) - values[i]!);
+      for (let k = 0; k < parts.length; k++) {
+        const { worker, from } = parts[k]!;
+        const first = Math.max(span.from, rowsBefore[k]!);
+        const rows = Math.min(span.to, rowsBefore[k + 1]!) - first;
+        if (rows <= 0) continue;
+        const place = { worker, from: from + first - rowsBefore[k]!, rows, epoch: span.epoch };
+        const centre = centres[worker % centres.length]!;
+        const shift = options.noise > 0 ? meanNoise(options, place) : null;
+        // Rows of one centre contract towards it: in closed form, so that cost does not grow with rows.
+        const factor = mode === "gradient" ? Math.min(1, rows * rate) : 1 - (1 - rate) ** rows;
+        for (let i = 0; i < width; i++) {
+          const value = mode === "gradient" ? values[i]! : values[i]! + delta[i]!;
+          delta[i]! += factor * (centre[i]! + (shift ? shift[i]! : 0) - value);
+        }
       }
-      return { rows, delta };
+      return { rows: span.to - span.from, delta };
     },
   };
+}
 
-  function meanNoise({ width: length }: QuadraticOptions, member: number, span: RowSpan) {
-    const purpose = `quadratic-noise-${span.from}`;
-    const stream = randomStream({ seed, purpose, rank: member, epoch: span.epoch });
-    const size = noise / Math.sqrt(Math.max(1, span.to - span.from));
-    return Float32Array.from({ length }, () => size * nextNormal(stream));
-  }
+/** The mean of the noises of rows that follow each other in a share. */
+function meanNoise(
+  { width: length, seed, noise }: QuadraticOptions,
+  {
+    worker: rank,
+    from,
+    rows,
+    epoch,
+  }: { worker: number; from: number; rows: number; epoch: number },
+): Float32Array {
+  const stream = randomStream({ seed, purpose: `quadratic-noise-${from}`, rank, epoch });
+  const size = noise / Math.sqrt(Math.max(1, rows));
+  return Float32Array.from({ length }, () => size * nextNormal(stream));
 }

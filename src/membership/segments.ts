@@ -2,17 +2,39 @@
  * Who owns which segment of rows. Each segment has exactly one owner in every view; a change of view moves
  * as few as possible: what the departed owned, and from the fullest what newcomers need for an equal share.
  *
+ * An engine reckons always from the first dealing-out (`ownersIn`): a member that slept through a view, or is new,
+ * comes to the same owners as the others without a word.
+ *
  * Source: algorithms.md, section 10.
- * Invariant: every segment has exactly one owner, a member of the view.
+ * Invariant: every segment has exactly one owner, a worker of the view.
  * Invariant: members' shares differ by at most one segment.
  * Invariant: no assignment with such shares moves fewer segments.
  */
 
-/** The owner, by rank, of every segment at the start: shares in rank order. */
+import { type View, workerRanks } from "../topology/view.ts";
+
+/** Segments that rows are cut into, and the workers that the run was planned with. */
+export interface Dealing {
+  readonly segments: number;
+  readonly workers: number;
+}
+
+/** The owner of each segment, by rank, in a view; `null`: before the first one. */
+export function ownersIn(view: View | null, { segments, workers }: Dealing): Int32Array {
+  const planned = Array.from({ length: workers }, (_, rank) => rank);
+  const first = firstOwners(segments, planned);
+  const ranks = view ? workerRanks(view) : [];
+  return ranks.length > 0 ? nextOwners(first, ranks) : first;
+}
+
+/** The segments that a rank owns, ascending. */
+export function segmentsOf(owners: Int32Array, rank: number): number[] {
+  return [...owners.keys()].filter((segment) => owners[segment] === rank);
+}
+
+/** The owner, by rank, of every segment at the start: dealt out in turns. */
 export function firstOwners(segments: number, ranks: readonly number[]): Int32Array {
-  return Int32Array.from({ length: segments }, (_, segment) => {
-    return ranks[Math.floor((segment * ranks.length) / segments)]!;
-  });
+  return Int32Array.from({ length: segments }, (_, segment) => ranks[segment % ranks.length]!);
 }
 
 /** The owners in a view of these ranks, given those before. */

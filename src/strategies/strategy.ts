@@ -215,6 +215,8 @@ export interface Strategy<State = unknown, Message extends MessageBody = Message
   refuses?(question: SeatingQuestion, options: StrategyOptions): string | null;
   /** The member's first state: plain, structured-cloneable data. */
   init(seat: Seat, options: StrategyOptions): State;
+  /** With membership beneath: the view a member is in, whose owners of rows hold; null while it joins. */
+  viewOf?(state: State): View | null;
   step(state: State, replica: Replica, event: NodeEvent<Message>, out: Outbox<Message>): void;
 }
 

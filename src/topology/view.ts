@@ -40,8 +40,13 @@ export function firstView({ workers, members }: { workers: number; members: numb
   const lives = Array.from({ length: members }, (_, rank): ViewMember => {
     return { rank, incarnation: 1, role: rank < workers ? "worker" : "server" };
   });
-  latest = { id: 1, members: lives, left: [] };
+  latest = firstViewOf(lives);
   return latest;
+}
+
+/** Everybody's first view, of the lives that are there; ranks ascending. */
+export function firstViewOf(members: readonly ViewMember[]): View {
+  return { id: 1, members, left: [] };
 }
 
 const ranksOf = new WeakMap<readonly ViewMember[], readonly number[]>();

@@ -5,6 +5,7 @@
 import { describe, expect, test } from "vitest";
 import type { EngineResult } from "../../src/engines/engine.ts";
 import { costs } from "../../src/engines/simulator/costs.ts";
+import type { Fault } from "../../src/engines/simulator/faults.ts";
 import { bitsOf } from "../../src/engines/simulator/laws.ts";
 import { runSimulation } from "../../src/engines/simulator/simulator.ts";
 import type { StrategySource } from "../../src/engines/strategy-source.ts";
@@ -25,6 +26,8 @@ export interface ConformanceRun {
   readonly workers: number;
   readonly seed: number;
   readonly epochs: number;
+  /** What happens to members. */
+  readonly faults?: readonly Fault[];
 }
 
 /** An engine as the suite sees it. */
@@ -190,7 +193,18 @@ function columnsOfRows(conform: Conform, run: RunOnEngine): void {
   );
 }
 
+export const rowsMove = "rows of a member that dies are learned by the others";
+
 function engineItself(conform: Conform, run: RunOnEngine): void {
+  conform(rowsMove, async () => {
+    const spec = { workers: 4, rowsPerWorker: 64, rate: 2e-3, heterogeneity: 1, seed: 4 };
+    const task = { kind: "quadratic", spec } as const;
+    const faults = [{ at: 0.01, kind: "crash", rank: 3 }] as const;
+    const { model } = await run(runOf("bsp", { workers: 4, task, epochs: 60, faults }));
+    // Without its rows the model is drawn to the others' centres, 0.4 away and more.
+    expect(createTask(task).evaluate(model).objective).toBeLessThan(0.1 ** 2 / 2);
+  });
+
   conform("allreduce replicas are bitwise equal", async () => {
     const { replicas } = await run(runOf("allreduce", { task: quadratic(3) }));
     expect(new Set(replicas.map(bitsOf)).size).toBe(1);

@@ -119,3 +119,13 @@ test("a member that keeps its own count of rounds at a change of view", { timeou
   });
   expect(firstViolation(lying)).not.toBeNull();
 });
+
+test("a member whose rows stay as they are when the view changes", { timeout }, () => {
+  const plant = (beneath: AnyStrategy): AnyStrategy => ({
+    ...beneath,
+    viewOf: (state) => (state.seat.rank === 1 ? null : beneath.viewOf!(state)),
+  });
+  const found = firstViolation(peerToPeer, { plant });
+  expect(found?.law).toBe("every segment of rows has exactly one owner in every view");
+  expect(found!.faults.length).toBe(1);
+});

@@ -100,7 +100,8 @@ const stories: readonly Story[] = [
     about:
       "allreduce on a ring of three. Worker 1 is asked to leave while it learns. It contributes what it learned to that\n" +
       "round, and an empty update to the next: when that one is complete, all have what it owed. Then it finishes, and in\n" +
-      "view 2 the ring closes over the two that are left, which have lost nothing.",
+      "view 2 the ring closes over the two that are left, which have lost nothing. Its rows are theirs from then on: a\n" +
+      "round is two rows of each.",
     strategy: "allreduce",
     workers: 3,
     faults: "1.5 leave 1",

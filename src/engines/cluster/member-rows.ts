@@ -3,12 +3,12 @@
  * here; segments that are another's now are learned from no longer, but stay in memory, should they come back.
  */
 import type { Task } from "../../learner/learner.ts";
+import { ownersIn, segmentsOf } from "../../membership/segments.ts";
 import type { View } from "../../strategies/strategy.ts";
 import { giveLearner, type MemberHost } from "../member-host.ts";
 import { createTask } from "../task-spec.ts";
 import type { RowsPart } from "./generated/glissade/cluster/v1/cluster_pb.ts";
 import { rowsAgainMs } from "./limits.ts";
-import { ownersIn, segmentsOf } from "./owners.ts";
 import { createRemoteRows, type RemoteRows } from "./remote-rows.ts";
 import type { MemberClient } from "./rpc.ts";
 import { fetchRows, type MemberOptions, type Seated } from "./seat.ts";

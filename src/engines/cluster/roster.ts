@@ -1,5 +1,6 @@
 /** Who has which seat of a run, and what is known of each: the coordinator's book. */
 import type { SeatPlan, View } from "../../strategies/strategy.ts";
+import { firstViewOf } from "../../topology/view.ts";
 import { firstLifeOf, processOf } from "../membered.ts";
 import type { MemberWait } from "./job.ts";
 import { joinSecondsMax, silencePerUpdate, silenceSecondsMin } from "./limits.ts";
@@ -145,10 +146,11 @@ export function isInView({ view }: Roster, { rank, incarnation }: RosterEntry): 
 
 /** The first view: everybody who has a seat. */
 export function firstView(roster: Roster): View {
-  const members = liveEntries(roster).map(({ rank, incarnation, seat }) => {
-    return { rank, incarnation: firstLifeOf(incarnation), role: seat.role };
-  });
-  return { id: 1, members, left: [] };
+  return firstViewOf(
+    liveEntries(roster).map(({ rank, incarnation, seat }) => {
+      return { rank, incarnation: firstLifeOf(incarnation), role: seat.role };
+    }),
+  );
 }
 
 /** Where everybody is that may be there. */

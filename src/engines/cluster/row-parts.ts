@@ -8,6 +8,7 @@ import { type Block, blockByteLength, createBlock, viewBlock } from "../../data/
 import { Arena } from "../../kernels/arena.ts";
 import type { KernelTaskSpec } from "../../learner/kernel-task.ts";
 import { type BlockRows, countRows } from "../../learner/rows.ts";
+import { segmentRuns } from "../../learner/segments.ts";
 import type { RowsPartSchema } from "./generated/glissade/cluster/v1/cluster_pb.ts";
 
 /** Rows of some segments, block by block. */
@@ -43,30 +44,6 @@ function viewParts(spec: KernelTaskSpec): BlockRows[] {
     block: viewBlock(arena.buffer, block),
     rows: arena.u32(rows, count),
   }));
-}
-
-interface SegmentRun {
-  readonly segment: number;
-  readonly from: number;
-  readonly to: number;
-}
-
-/** The runs of one segment among the rows [first, first + count) of `total`. */
-function segmentRuns(of: {
-  first: number;
-  count: number;
-  total: number;
-  segments: number;
-}): SegmentRun[] {
-  const { first, count, total, segments } = of;
-  const runs: SegmentRun[] = [];
-  for (let from = 0; from < count; ) {
-    const segment = Math.floor(((first + from) * segments) / total);
-    const to = Math.min(count, Math.ceil(((segment + 1) * total) / segments) - first);
-    runs.push({ segment, from, to });
-    from = to;
-  }
-  return runs;
 }
 
 /** A block of these rows only, in a buffer of its own. */

@@ -26,6 +26,10 @@ export const faultLaws: readonly FaultLaw[] = [
     holds: ({ viewFault }) => viewFault,
   },
   {
+    name: "every segment of rows has exactly one owner in every view",
+    holds: ({ rowsFault }) => rowsFault,
+  },
+  {
     name: "all members of a view get the same bits in every round",
     of: ["allreduce"],
     holds: replicasAgree,

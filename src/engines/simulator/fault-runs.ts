@@ -2,9 +2,13 @@
  * Runs under faults: a strategy with membership beneath it, on the ledger, under a schedule drawn from a seed, and
  * everything that the laws of fault-laws.ts look at.
  */
+
+import type { Task } from "../../learner/learner.ts";
 import { ledgerTask } from "../../learner/ledger-task.ts";
+import { segmentsPerWorker } from "../../learner/segments.ts";
 import { nextBelow, randomStream } from "../../math/random.ts";
 import type { Membership } from "../../membership/membership.ts";
+import { ownersIn, segmentsOf } from "../../membership/segments.ts";
 import { isQuorum } from "../../membership/views.ts";
 import {
   type AnyStrategy,
@@ -13,6 +17,7 @@ import {
   strategyOptions,
   type View,
 } from "../../strategies/strategy.ts";
+import { workerRanks } from "../../topology/view.ts";
 import { membered } from "../membered.ts";
 import { costs } from "./costs.ts";
 import { drawFaults } from "./fault-schedules.ts";
@@ -42,6 +47,8 @@ export interface FaultRun {
   readonly hasQuorum: boolean;
   /** How views broke their order or differed, in words; null when they did neither. */
   readonly viewFault: string | null;
+  /** How segments of rows had no owner or two in a view, in words; null when each had one. */
+  readonly rowsFault: string | null;
   /** What a watcher of the run found, in words. */
   readonly watched: string | null;
 }
@@ -115,6 +122,7 @@ export function runFaults(strategy: AnyStrategy, seed: number, given: FaultGiven
   const states: LastState[] = [];
   const lives: Set<number>[] = [];
   const views = watchViews(states);
+  const rows = watchRows(workers);
   const sound = membered(strategy, { beatSeconds: 0.02, quorum: "majority" });
   const beneath = given.plant ? given.plant(sound) : sound;
   let watched: string | null = null;
@@ -130,7 +138,9 @@ export function runFaults(strategy: AnyStrategy, seed: number, given: FaultGiven
       },
     },
     options,
-    task: ledgerTask({ workers, rowsPerWorker: columns ? Math.ceil(24 / workers) : 24 }),
+    task: rows.watched(
+      ledgerTask({ workers, rowsPerWorker: columns ? Math.ceil(24 / workers) : 24 }),
+    ),
     workers,
     seed,
     epochs: 3,
@@ -146,6 +156,7 @@ export function runFaults(strategy: AnyStrategy, seed: number, given: FaultGiven
     watch(now, rank) {
       views.look(rank);
       const { membership, inner } = states[rank]!;
+      if (!columns) rows.look(rank, membership.view);
       lives[rank]!.add(membership.incarnation);
       const state = inner?.state;
       if (given.watch && state) watched ??= given.watch({ rank, state, now });
@@ -158,7 +169,8 @@ export function runFaults(strategy: AnyStrategy, seed: number, given: FaultGiven
   const closed = states.some(({ membership }) => membership.overSince < Number.POSITIVE_INFINITY);
   const hasQuorum = isQuorum({ ...last, left: [] }, new Set(survivors)) || closed;
   const viewFault = views.fault();
-  const about = { strategy, situation, faults, result, states, lives };
+  const rowsFault = rows.fault();
+  const about = { strategy, situation, faults, result, states, lives, rowsFault };
   return { ...about, survivors, hasQuorum, viewFault, watched };
 }
 
@@ -183,6 +195,53 @@ function watchViews(states: readonly LastState[]) {
       const known = byId.get(id) ?? words;
       if (known !== words) fault ??= `two views ${id}: ${known} and ${words}`;
       byId.set(id, known);
+    },
+  };
+}
+
+/**
+ * Notes which segments a member has learned from since each view, by the learners that the engine asked for: of the
+ * members of one view no two may have the same, and all together have all of them.
+ */
+function watchRows(workers: number) {
+  const segments = segmentsPerWorker * workers;
+  const held = Array.from({ length: workers }, (_, rank) =>
+    segmentsOf(ownersIn(null, { segments, workers }), rank),
+  );
+  const owners = new Map<number, { owner: Int32Array; expected: Set<number>; view: View }>();
+  let fault: string | null = null;
+  return {
+    fault() {
+      for (const { view, owner, expected } of owners.values()) {
+        const nobody = owner.indexOf(-1);
+        if (expected.size > 0 || nobody < 0) continue;
+        fault ??= `segment ${nobody} has no owner in view ${view.id}`;
+      }
+      return fault;
+    },
+    watched(task: Task): Task {
+      return {
+        ...task,
+        createLearner(seat) {
+          if (seat.segments) held[seat.rank] = [...seat.segments];
+          return task.createLearner(seat);
+        },
+      };
+    },
+    look(rank: number, view: View | null) {
+      if (view === null || rank >= workers) return;
+      const known = owners.get(view.id) ?? {
+        ...{ view, owner: new Int32Array(segments).fill(-1) },
+        expected: new Set(workerRanks(view)),
+      };
+      owners.set(view.id, known);
+      if (!known.expected.delete(rank)) return;
+      for (const segment of held[rank]!) {
+        const other = known.owner[segment]!;
+        if (other >= 0)
+          fault ??= `segment ${segment} is of members ${other} and ${rank} in view ${view.id}`;
+        known.owner[segment] = rank;
+      }
     },
   };
 }

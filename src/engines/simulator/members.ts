@@ -2,8 +2,10 @@
 import { type Cursor, createCursor, type RowSpan, updatesPerEpoch } from "../../learner/cursor.ts";
 import type { ColumnLearner, Learner } from "../../learner/learner.ts";
 import type { Replica } from "../../math/replica.ts";
-import type { Role, Seat, SeatPlan, View } from "../../strategies/strategy.ts";
+import type { Seat, SeatPlan, View } from "../../strategies/strategy.ts";
+import { firstView, firstViewOf } from "../../topology/view.ts";
 import { absentRanks } from "./faults.ts";
+import { ownedIn } from "./moves.ts";
 import type { SimulationPlan } from "./simulator.ts";
 
 /** A simulated member. */
@@ -18,11 +20,14 @@ export interface Member {
   alive: boolean;
   /** Whether the rank has had a life. */
   begun: boolean;
-  readonly learner: Learner | null;
+  learner: Learner | null;
   /** Instead of a learner, where strategies own columns; and the rows it predicted last. */
   readonly columns: ColumnLearner | null;
   span: RowSpan | null;
-  readonly cursor: Cursor | null;
+  cursor: Cursor | null;
+  /** The view whose rows it has, and the segments they are. */
+  view: View | null;
+  owned: string;
   learnFactor: number;
   learning: boolean;
   finished: boolean;
@@ -44,7 +49,9 @@ export function createMembers(plan: SimulationPlan, seats: readonly SeatPlan[]):
   }, 0);
   const lockstep = strategy.pace === "lockstep" ? { updates: most } : {};
   const absent = absentRanks(plan.faults ?? []);
-  const view = absent.size > 0 ? { view: firstView(seats, absent) } : {};
+  const first = firstView({ workers, members: seats.length }).members;
+  const view =
+    absent.size > 0 ? { view: firstViewOf(first.filter(({ rank }) => !absent.has(rank))) } : {};
   return seats.map((seat, rank): Member => {
     const { learner, columns } = learners[rank] ?? { learner: null, columns: null };
     const owner = learner ?? columns;
@@ -62,6 +69,8 @@ export function createMembers(plan: SimulationPlan, seats: readonly SeatPlan[]):
       columns,
       span: null,
       cursor: owner && createCursor({ rows: owner.rows, rowsPerUpdate, ...lockstep }),
+      view: null,
+      owned: strategy.viewOf && learner ? ownedIn(null, rank, workers).join() : "",
       learnFactor: plan.costs.slowMembers[rank] ?? 1,
       learning: false,
       finished: false,
@@ -75,11 +84,6 @@ function placeOf(plan: SimulationPlan, seats: readonly SeatPlan[], rank: number)
   const { workers, task, seed } = plan;
   const members = seats.length;
   return { rank, incarnation: 1, role, workers, members, width: task.width, range, seed };
-}
-
-function firstView(seats: readonly SeatPlan[], absent: ReadonlySet<number>): View {
-  const lives = seats.map(({ role }: { role: Role }, rank) => ({ rank, incarnation: 1, role }));
-  return { id: 1, members: lives.filter(({ rank }) => !absent.has(rank)), left: [] };
 }
 
 /** What a life begins with. */

@@ -27,6 +27,7 @@ import {
   isKept,
 } from "./faults.ts";
 import { beginLife, createMembers, type Member } from "./members.ts";
+import { followView } from "./moves.ts";
 import { createQueue, type EventQueue, insert, removeEarliest } from "./queue.ts";
 import {
   createSlots,
@@ -190,6 +191,7 @@ function deliverNext(simulation: Simulation): void {
   const event = eventOf(simulation, member, { kind, from, content });
   const { effects, plan } = simulation;
   plan.strategy.step(member.state, member.replica, event, effects as Outbox<unknown>);
+  if (plan.strategy.viewOf) followView(plan, member);
   simulation.trace?.(simulation.now, member.rank, event, effects);
   plan.watch?.(simulation.now, member.rank, event, effects);
   for (let i = 0; i < effects.length; i++) {
@@ -341,7 +343,8 @@ export function moveTo({ plan }: Simulation, cursor: Cursor, round: number | und
 
 export function isExhausted(simulation: Simulation, cursor: Cursor): boolean {
   if (simulation.plan.strategy.pace === "lockstep") return cursor.taken >= simulation.updatesLimit;
-  return simulation.rowsClaimed >= simulation.rowsBudget;
+  // One that owns no rows, as there are fewer than segments, would learn nothing for ever.
+  return simulation.rowsClaimed >= simulation.rowsBudget || cursor.rows === 0;
 }
 
 function send(simulation: Simulation, { rank, life }: Member, to: number, body: unknown): void {
