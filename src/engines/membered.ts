@@ -21,11 +21,12 @@ import {
   conclude,
   createMembership,
   type Membership,
-  type MembershipMessage,
   type MembershipOptions,
   type Verdict,
 } from "../membership/membership.ts";
-import { hasLostLease, noteDeath, suspected } from "../membership/suspicion.ts";
+import type { MembershipMessage } from "../membership/messages.ts";
+import { listeners } from "../membership/news.ts";
+import { hasLostLease, isSparse, noteDeath, suspected } from "../membership/suspicion.ts";
 import { includesLife } from "../membership/views.ts";
 import {
   type AnyStrategy,
@@ -96,16 +97,17 @@ export interface Standing {
   readonly incarnation: number;
   /** It hears of no quorum of its view: others may decide without it, so it must not go on. */
   readonly alone: boolean;
-  /** Ranks of the view whose beat is late. */
-  readonly missing: readonly number[];
 }
 
 /** How a `membered` member stands, by its state. */
-export function standingOf(state: unknown, now: number): Standing {
-  const { membership } = state as MemberedState;
-  const { view, incarnation, aloneSince } = membership;
-  const missing = [...suspected(membership, now)];
-  return { view, incarnation, alone: aloneSince < Number.POSITIVE_INFINITY, missing };
+export function standingOf(state: unknown): Standing {
+  const { view, incarnation, aloneSince } = (state as MemberedState).membership;
+  return { view, incarnation, alone: aloneSince < Number.POSITIVE_INFINITY };
+}
+
+/** Ranks of its view whose beat is late, in words. */
+export function missingOf(state: unknown, now: number): string {
+  return [...suspected((state as MemberedState).membership, now)].join(", ") || "anybody";
 }
 
 /** The process of that member is known to have ended; to be followed by a `wake`. */
@@ -271,7 +273,7 @@ function absorbLearned(
 
 function absorb(context: Context, { from, body }: { from: number; body: Message }): void {
   const { state, out, now } = context;
-  if (body.kind === "m/closed") return becomeFinished(state, out);
+  if (body.kind === "m/closed") return passClosed(context);
   if (isMembership(body)) {
     return becomeConcluded(context, absorbMembership(state.membership, { from, body, now }, out));
   }
@@ -346,11 +348,18 @@ function becomeExpelled(state: MemberedState): void {
 
 /** Everybody is over: tells those that have not heard. */
 function close({ state, out }: Context): void {
-  const { view, rank, incarnation: by } = state.membership;
-  for (const { rank: to } of view!.members) {
-    if (to !== rank) out.push({ kind: "send", to, body: { kind: "m/closed", by } });
-  }
+  const { membership } = state;
+  const body = { kind: "m/closed", by: membership.incarnation } as const;
+  for (const to of listeners(membership)) out.push({ kind: "send", to, body });
   becomeFinished(state, out);
+}
+
+/** Among many nobody tells all others: who hears of the end passes it on. */
+function passClosed(context: Context): void {
+  const { membership } = context.state;
+  const { view } = membership;
+  if (view && isSparse(membership, view.members.length)) return close(context);
+  becomeFinished(context.state, context.out);
 }
 
 function becomeFinished(state: MemberedState, out: Out): void {

@@ -1,7 +1,7 @@
 /**
  * Membership: who takes part, agreed upon by the members themselves.
  *
- * Every member sends a beat to every other; one whose beat is late (median + k*MAD of the intervals before,
+ * Every member sends a beat to every other (among many: to some, which pass it on; news.ts); one whose beat is late (median + k*MAD of the intervals before,
  * with a floor, and twice the longest of the last) is suspected. Who was late itself, because it was stopped or
  * busy, holds nothing against the others. The authority - the lowest rank of the view that is not suspected - proposes the
  * next view when somebody is suspected, has finished, leaves or wants to join. View v + 1 is decided by the members of
@@ -19,9 +19,11 @@
  * Invariant: at most one view of each number is ever installed.
  * Invariant: views are installed in ascending order at every member.
  */
-import { addDuration, type Durations } from "../math/deadline.ts";
+import type { Durations } from "../math/deadline.ts";
 import type { Role, View, ViewMember } from "../topology/view.ts";
-import { decides, forgiveOwnDelay, heardOf, suspected } from "./suspicion.ts";
+import type { MembershipMessage, MembershipOut, News } from "./messages.ts";
+import { absorbNews, askedToJoin, authorityAmong, tellNews } from "./news.ts";
+import { decides, forgiveOwnDelay, heardOf, isSparse, noteBeat, suspected } from "./suspicion.ts";
 import { changesMembers, includesLife, readView, successorView, viewWords } from "./views.ts";
 
 /** How members watch each other. */
@@ -30,40 +32,18 @@ export interface MembershipOptions {
   readonly quorum: "majority" | "any";
   /** Who hears of no quorum, or of nobody it could join, for so long gives up; without it, a while. */
   readonly leaseSeconds?: number;
+  /** Up to so many members each beats every other; among more each beats some (news.ts). */
+  readonly allPairsMax?: number;
 }
-
-/** All messages of membership; `by` is the sender's incarnation. */
-export type MembershipMessage =
-  | { readonly kind: "m/beat"; readonly by: number; readonly view: number; readonly over: boolean }
-  | { readonly kind: "m/join"; readonly by: number; readonly role: Role }
-  | { readonly kind: "m/leave"; readonly by: number }
-  | {
-      readonly kind: "m/prepare" | "m/accepted";
-      readonly by: number;
-      readonly slot: number;
-      readonly ballot: number;
-    }
-  | {
-      readonly kind: "m/promise";
-      readonly by: number;
-      readonly slot: number;
-      readonly ballot: number;
-      readonly acceptedBallot: number;
-      readonly accepted: Uint32Array;
-    }
-  | {
-      readonly kind: "m/accept";
-      readonly by: number;
-      readonly slot: number;
-      readonly ballot: number;
-      readonly view: Uint32Array;
-    }
-  | { readonly kind: "m/install"; readonly by: number; readonly view: Uint32Array };
 
 /** What is known of another member. */
 export interface Heard {
   at: number;
   readonly intervals: Durations;
+  /** How long may pass without one. */
+  patienceSeconds: number;
+  /** Beats that its present life has made, where they are counted. */
+  beats: number;
   view: number;
   over: boolean;
 }
@@ -106,8 +86,9 @@ export interface Membership {
   overSince: number;
   /** Since when we hear of no quorum of our view. */
   aloneSince: number;
-  /** When we last sent a beat. */
+  /** When we last sent a beat, and how many were counted. */
   beatAt: number;
+  beats: number;
   /** Beats since we began to join. */
   waited: number;
   /** A view that we decided and have yet to install ourselves. */
@@ -118,15 +99,6 @@ export interface Membership {
 export type Verdict =
   | { readonly kind: "installed"; readonly view: View }
   | { readonly kind: "expelled" };
-
-/** Where messages are pushed; membership asks its engine for nothing else. */
-export interface MembershipOut {
-  push(effect: {
-    readonly kind: "send";
-    readonly to: number;
-    readonly body: MembershipMessage;
-  }): void;
-}
 
 type Out = MembershipOut;
 
@@ -156,6 +128,7 @@ export function createMembership(
     overSince: Number.POSITIVE_INFINITY,
     aloneSince: Number.POSITIVE_INFINITY,
     beatAt: Number.NaN,
+    beats: 0,
     waited: 0,
     decided: null,
   };
@@ -163,17 +136,19 @@ export function createMembership(
 
 /** Once every beat: tells the others, and leads if it is ours to lead. */
 export function beat(state: Membership, now: number, out: Out): void {
-  const { view, rank, incarnation: by, over, ranks } = state;
+  const { view, rank, incarnation: by, over } = state;
   forgiveOwnDelay(state, now);
   if (view === null) {
     state.waited++;
     const body = { kind: "m/join", by, role: state.role } as const;
-    for (let to = 0; to < ranks; to++) if (to !== rank) out.push({ kind: "send", to, body });
+    for (const to of askedToJoin(state)) out.push({ kind: "send", to, body });
     return;
   }
-  const body = { kind: "m/beat", by, view: view.id, over } as const;
-  for (const { rank: to } of view.members) if (to !== rank) out.push({ kind: "send", to, body });
-  if (state.leaving.has(rank)) tellOthers(state, { kind: "m/leave", by }, out);
+  if (isSparse(state, view.members.length)) tellNews(state, now, out);
+  else {
+    tellOthers(state, { kind: "m/beat", by, view: view.id, over }, out);
+    if (state.leaving.has(rank)) tellOthers(state, { kind: "m/leave", by }, out);
+  }
   // The last ones can't leave to nobody: they end the run.
   state.over ||= view.members.every((life) => state.leaving.has(life.rank));
   for (const life of view.members) if (life.rank !== rank) heardOf(state, life.rank, now);
@@ -196,8 +171,7 @@ export function allOver({ view, heard, rank, over }: Membership): boolean {
 function lead(state: Membership, now: number, out: Out): void {
   const view = state.view!;
   const gone = suspected(state, now);
-  const authority = view.members.find(({ rank }) => !gone.has(rank));
-  if (authority?.rank !== state.rank) return;
+  if (authorityAmong(view, gone) !== state.rank) return;
   const { proposal, options } = state;
   if (proposal && now - proposal.since < proposalBeats * options.beatSeconds) return;
   const wanted = wantedView(state, gone, now);
@@ -256,8 +230,12 @@ export function absorbMembership(
   switch (body.kind) {
     case "m/beat":
       return absorbBeat(state, { from, body, now }, out);
+    case "m/news":
+      return absorbManyBeats(state, { from, body, now }, out);
     case "m/join":
-      return absorbJoin(state, { rank: from, incarnation: body.by, role: body.role });
+      return absorbWish(state, { rank: from, incarnation: body.by, role: body.role }, now, out);
+    case "m/wish":
+      return absorbJoin(state, { rank: body.rank, incarnation: body.incarnation, role: body.role });
     case "m/leave":
       return absorbLeave(state, { from, body, now }, out);
     case "m/install":
@@ -275,26 +253,44 @@ export function absorbMembership(
   }
 }
 
-/** A beat of a member; one that is behind gets our view, and so does one that is no member any more. */
 function absorbBeat(
   state: Membership,
   { from, body, now }: { from: number; body: MembershipMessage & { kind: "m/beat" }; now: number },
   out: Out,
 ): null {
-  const { view, incarnation: by } = state;
-  if (view === null) return null;
-  if (body.view < view.id) {
-    out.push({ kind: "send", to: from, body: { kind: "m/install", by, view: viewWords(view) } });
-  }
-  const life = view.members.find(({ rank }) => rank === from);
-  if (life?.incarnation !== body.by) return null;
+  if (!isOfMember(state, { from, body }, out)) return null;
   const known = heardOf(state, from, now);
-  addDuration(known.intervals, now - known.at);
-  known.at = now;
+  noteBeat(known, state.options, now);
   known.view = body.view;
   known.over ||= body.over;
   if (body.over) state.overSince = Math.min(state.overSince, now);
   return null;
+}
+
+/** The same among many; who leaves does not wait for our next beat. */
+function absorbManyBeats(
+  state: Membership,
+  { from, body, now }: { from: number; body: News; now: number },
+  out: Out,
+): null {
+  if (!isOfMember(state, { from, body }, out)) return null;
+  const leaving = state.leaving.size;
+  absorbNews(state, { from, body, now }, out);
+  if (state.leaving.size > leaving) lead(state, now, out);
+  return null;
+}
+
+/** Whether a beat is of a life in our view; who is behind, or is no member any more, gets our view. */
+function isOfMember(
+  { view, incarnation: by }: Membership,
+  { from, body }: { from: number; body: { by: number; view: number } },
+  out: Out,
+): boolean {
+  if (view === null) return false;
+  if (body.view < view.id) {
+    out.push({ kind: "send", to: from, body: { kind: "m/install", by, view: viewWords(view) } });
+  }
+  return view.members.find(({ rank }) => rank === from)?.incarnation === body.by;
 }
 
 /** Who leaves does not wait for our next beat. */
@@ -307,6 +303,22 @@ function absorbLeave(
   if (life?.incarnation !== body.by || state.leaving.has(from)) return null;
   state.leaving.add(from);
   lead(state, now, out);
+  return null;
+}
+
+/** Among many a newcomer asks some, and whom it asks tells the authority. */
+function absorbWish(state: Membership, life: ViewMember, now: number, out: Out): null {
+  absorbJoin(state, life);
+  const { view, rank, joining, incarnation: by } = state;
+  if (
+    view === null ||
+    joining.get(life.rank)?.incarnation !== life.incarnation ||
+    !isSparse(state, state.ranks)
+  )
+    return null;
+  const authority = authorityAmong(view, suspected(state, now));
+  if (authority === undefined || authority === rank) return null;
+  out.push({ kind: "send", to: authority, body: { kind: "m/wish", by, ...life } });
   return null;
 }
 

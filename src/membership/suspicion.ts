@@ -1,10 +1,12 @@
 /**
  * Whose beat is late, who is dead for certain, and what that leaves of a quorum (membership.ts has the algorithm).
  */
-import { createDurations, deadlineOf, longestOf } from "../math/deadline.ts";
-import type { Heard, Membership } from "./membership.ts";
+import { addDuration, createDurations, deadlineOf, longestOf } from "../math/deadline.ts";
+import type { Heard, Membership, MembershipOptions } from "./membership.ts";
 import { isQuorum } from "./views.ts";
 
+const allPairsMaxUsual = 8;
+const firstBeats = 10;
 const leaseBeats = 100;
 /** A newcomer that nobody answers gives up. */
 const joinBeats = 200;
@@ -35,22 +37,29 @@ export function hasLostLease({ aloneSince, options, waited }: Membership, now: n
   return now - aloneSince > (leaseSeconds ?? leaseBeats * beatSeconds);
 }
 
+/** Whether these are so many that beats go along some pairs only (news.ts). */
+export function isSparse({ options }: Membership, members: number): boolean {
+  return members > (options.allPairsMax ?? allPairsMaxUsual);
+}
+
+/** A beat of that member has come. */
+export function noteBeat(known: Heard, { beatSeconds }: MembershipOptions, now: number): void {
+  const { intervals } = known;
+  addDuration(intervals, now - known.at);
+  known.at = now;
+  const rule = { floorSeconds: 4 * beatSeconds, firstSeconds: 0, spreads: 10 };
+  known.patienceSeconds = Math.max(deadlineOf(intervals, rule), 2 * longestOf(intervals));
+}
+
 /** Ranks whose beat is late. */
-export function suspected(
-  { view, heard, rank, options, dead }: Membership,
-  now: number,
-): Set<number> {
-  const { beatSeconds } = options;
-  const rule = { floorSeconds: 4 * beatSeconds, firstSeconds: 10 * beatSeconds, spreads: 10 };
+export function suspected(state: Membership, now: number): Set<number> {
+  const { view, heard, rank, dead } = state;
   const late = new Set<number>();
   for (const { rank: other } of view?.members ?? []) {
     if (other === rank) continue;
     const known = heard.get(other);
     if (dead.has(other)) late.add(other);
-    if (!known) continue;
-    const { intervals } = known;
-    const patience = Math.max(deadlineOf(intervals, rule), 2 * longestOf(intervals));
-    if (now - known.at > patience) late.add(other);
+    if (known && now - known.at > known.patienceSeconds) late.add(other);
   }
   return late;
 }
@@ -59,7 +68,13 @@ export function suspected(
 export function heardOf(state: Membership, rank: number, now: number): Heard {
   const known = state.heard.get(rank);
   if (known) return known;
-  const fresh = { at: now, intervals: createDurations(), view: 0, over: false };
+  const { options, view } = state;
+  const members = view?.members.length ?? 0;
+  // The first one may come by way of many others.
+  const beats = firstBeats + (isSparse(state, members) ? Math.log2(members) : 0);
+  const patienceSeconds = beats * options.beatSeconds;
+  const intervals = createDurations();
+  const fresh = { at: now, intervals, patienceSeconds, beats: 0, view: 0, over: false };
   state.heard.set(rank, fresh);
   return fresh;
 }

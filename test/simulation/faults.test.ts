@@ -16,5 +16,12 @@ describe.each(parallel.map((strategy) => ({ strategy, name: strategy.name })))(
         expect(violation && violationLines(violation).join("\n  ")).toBeNull();
       }
     });
+
+    test("keeps them where beats go along some pairs only, as among many members", () => {
+      for (let seed = 1; seed <= schedules / 10; seed++) {
+        const violation = checkFaults(strategy, seed, { membership: { allPairsMax: 0 } });
+        expect(violation && violationLines(violation).join("\n  ")).toBeNull();
+      }
+    });
   },
 );

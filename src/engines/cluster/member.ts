@@ -18,7 +18,7 @@ import {
   seatIn,
   snapshotUpdates,
 } from "../member-host.ts";
-import { becomeBereaved, membered, processOf, standingOf } from "../membered.ts";
+import { becomeBereaved, membered, missingOf, processOf, standingOf } from "../membered.ts";
 import { loadStrategy } from "../strategy-source.ts";
 import { countDrop } from "../telemetry.ts";
 import type { SnapshotRequest } from "./generated/glissade/cluster/v1/cluster_pb.ts";
@@ -276,7 +276,7 @@ export class ClusterMember {
   #send(to: number, frame: Uint8Array): void {
     const links = this.#links!;
     if (links.incarnationOf(to) === undefined) {
-      const { view } = standingOf(this.#host!.state, this.#now());
+      const { view } = standingOf(this.#host!.state);
       const life = view?.members.find(({ rank }) => rank === to);
       if (!life) return;
       links.admit({ rank: to, incarnation: processOf(life.incarnation), address: null });
@@ -287,7 +287,7 @@ export class ClusterMember {
   /** Rows and links follow the view that the members have agreed on. */
   #follow(): void {
     const host = this.#host!;
-    const { view } = standingOf(host.state, this.#now());
+    const { view } = standingOf(host.state);
     if (view === null || view === this.#view) return;
     const before = this.#view;
     this.#view = view;
@@ -305,7 +305,7 @@ export class ClusterMember {
 
   #mourn({ rank, incarnation }: { rank: number; incarnation: number }): void {
     const host = this.#host!;
-    const { view } = standingOf(host.state, this.#now());
+    const { view } = standingOf(host.state);
     const life = view?.members.find((one) => one.rank === rank);
     if (!life || processOf(life.incarnation) !== incarnation) return;
     this.#links!.remove(rank);
@@ -331,9 +331,10 @@ export class ClusterMember {
     this.#follow();
     if (this.#host!.finished && !this.#toldFinished) {
       this.#toldFinished = true;
-      const { view, alone, missing } = standingOf(this.#host!.state, this.#now());
+      const { view, alone } = standingOf(this.#host!.state);
       if (view === null || alone) {
-        const message = `heard of no quorum for ${leaseSeconds} s: nothing of ${missing.join(", ") || "anybody"}`;
+        const missing = missingOf(this.#host!.state, this.#now());
+        const message = `heard of no quorum for ${leaseSeconds} s: nothing of ${missing}`;
         return this.#end({ kind: "failed", message });
       }
       this.#become("finished");
@@ -376,11 +377,10 @@ export class ClusterMember {
       return this.#waitFor(`members ${this.#links!.fullRanks.join(", ")} to take what was sent`);
     }
     if (host.request!.kind === "adjust") return "learn";
-    const { alone, missing, view } = standingOf(host.state, this.#now());
+    const { alone, view } = standingOf(host.state);
     if (alone) {
-      return this.#waitFor(
-        `a quorum of view ${view?.id}: nothing is heard of ${missing.join(", ")}`,
-      );
+      const missing = missingOf(host.state, this.#now());
+      return this.#waitFor(`a quorum of view ${view?.id}: nothing is heard of ${missing}`);
     }
     if (this.#coordinatorAway() > aloneAfterSeconds) this.#allowRest(host);
     return host.strategy.pace === "lockstep" ? this.#mayLearnRound(host) : this.#mayLearnRows(host);

@@ -7,7 +7,7 @@ import type { Task } from "../../learner/learner.ts";
 import { ledgerTask } from "../../learner/ledger-task.ts";
 import { segmentsPerWorker } from "../../learner/segments.ts";
 import { nextBelow, randomStream } from "../../math/random.ts";
-import type { Membership } from "../../membership/membership.ts";
+import type { Membership, MembershipOptions } from "../../membership/membership.ts";
 import { ownersIn, segmentsOf } from "../../membership/segments.ts";
 import { isQuorum } from "../../membership/views.ts";
 import {
@@ -65,6 +65,7 @@ export interface FaultGiven {
   readonly workers?: number;
   readonly options?: Partial<StrategyOptions>;
   readonly faults?: readonly Fault[];
+  readonly membership?: Partial<MembershipOptions>;
   readonly plan?: Partial<SimulationPlan>;
   /** Changes the strategy with membership beneath it: how tests plant bugs in membership. */
   readonly plant?: (beneath: AnyStrategy) => AnyStrategy;
@@ -123,7 +124,8 @@ export function runFaults(strategy: AnyStrategy, seed: number, given: FaultGiven
   const lives: Set<number>[] = [];
   const views = watchViews(states);
   const rows = watchRows(workers);
-  const sound = membered(strategy, { beatSeconds: 0.02, quorum: "majority" });
+  const rule = { beatSeconds: 0.02, quorum: "majority", ...given.membership } as const;
+  const sound = membered(strategy, rule);
   const beneath = given.plant ? given.plant(sound) : sound;
   let watched: string | null = null;
   const columns = strategy.owns === "columns";

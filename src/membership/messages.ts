@@ -1,0 +1,53 @@
+/** What members say to each other about who takes part. */
+import type { Role, ViewMember } from "../topology/view.ts";
+
+/** How many beats the sender has made, with its flags, and the same of every member of its view, in its order. */
+export interface News {
+  readonly kind: "m/news";
+  readonly by: number;
+  readonly view: number;
+  /** The receiver is to answer with its own news. */
+  readonly ask: boolean;
+  readonly own: number;
+  readonly known: Uint32Array;
+}
+
+/** All messages of membership; `by` is the sender's incarnation. */
+export type MembershipMessage =
+  | { readonly kind: "m/beat"; readonly by: number; readonly view: number; readonly over: boolean }
+  | News
+  | { readonly kind: "m/join"; readonly by: number; readonly role: Role }
+  /** Somebody wants to join, says one whom it asked. */
+  | ({ readonly kind: "m/wish"; readonly by: number } & ViewMember)
+  | { readonly kind: "m/leave"; readonly by: number }
+  | {
+      readonly kind: "m/prepare" | "m/accepted";
+      readonly by: number;
+      readonly slot: number;
+      readonly ballot: number;
+    }
+  | {
+      readonly kind: "m/promise";
+      readonly by: number;
+      readonly slot: number;
+      readonly ballot: number;
+      readonly acceptedBallot: number;
+      readonly accepted: Uint32Array;
+    }
+  | {
+      readonly kind: "m/accept";
+      readonly by: number;
+      readonly slot: number;
+      readonly ballot: number;
+      readonly view: Uint32Array;
+    }
+  | { readonly kind: "m/install"; readonly by: number; readonly view: Uint32Array };
+
+/** Where messages are pushed; membership asks its engine for nothing else. */
+export interface MembershipOut {
+  push(effect: {
+    readonly kind: "send";
+    readonly to: number;
+    readonly body: MembershipMessage;
+  }): void;
+}
