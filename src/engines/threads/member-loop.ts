@@ -1,7 +1,8 @@
 /**
  * A thread and its members, mostly one: delivers what is in their mailboxes, learns when asked to, sleeps when there
  * is nothing to do. Messages go first, then what could not be sent before, then learning; so an answer to `learn` is
- * held back until all messages have left (back-pressure), while messages are still delivered.
+ * held back until all messages have left (back-pressure), while messages are still delivered. Members of one thread
+ * hand each other their messages as they are: nobody changes a body once it is sent.
  */
 import type { Cursor } from "../../learner/cursor.ts";
 import type { Task } from "../../learner/learner.ts";
@@ -62,6 +63,8 @@ interface ThreadMember {
   readonly task: Task;
   readonly control: Control;
   readonly outgoing: Outgoing;
+  /** What members of this thread sent. */
+  readonly handed: Handed[];
   readonly tell: (message: MemberMessage) => void;
   wakeAt: number;
   /** Finished, and nothing left to send. */
@@ -69,10 +72,18 @@ interface ThreadMember {
   snapshots: number;
 }
 
+/** A message between members of one thread. */
+interface Handed {
+  readonly from: number;
+  readonly body: object;
+}
+
 /** What leaves a member. */
 interface Outgoing {
   readonly rank: number;
   readonly boxes: readonly Mailbox[];
+  /** By rank, what waits for the members of this thread; undefined for those of others. */
+  readonly handed: readonly (Handed[] | undefined)[];
   /** Messages that found no room, by receiver, in order. */
   readonly unsent: Map<number, object[]>;
   /** Readers to be woken: only when all that a step sends is there, as waking one may cost the sender its core. */
@@ -89,9 +100,10 @@ export function createThread(
   const { threads, mailboxes, shape, thread } = job;
   const control = viewControl(job.control);
   const boxes = threads.map((bell, rank) => viewMailbox(mailboxes, shape, { rank, bell }));
-  const members = threads.flatMap((at, rank) => {
-    if (at !== thread) return [];
-    return [createMember({ rank, job, task, control, tell }, strategy, boxes)];
+  const handed = threads.map((at): Handed[] | undefined => (at === thread ? [] : undefined));
+  const members = handed.flatMap((own, rank) => {
+    if (own === undefined) return [];
+    return [createMember({ rank, job, task, control, tell }, strategy, { boxes, handed })];
   });
   return { job, control, boxes, members };
 }
@@ -99,12 +111,12 @@ export function createThread(
 function createMember(
   given: Pick<ThreadMember, "rank" | "job" | "task" | "control" | "tell">,
   strategy: AnyStrategy,
-  boxes: readonly Mailbox[],
+  { boxes, handed }: Pick<Outgoing, "boxes" | "handed">,
 ): ThreadMember {
   const { rank, job } = given;
   const { seats, options, workers, seed, resume } = job;
   const initial = resume ? (resume.models[rank] ?? resume.models[0]!) : job.initial;
-  const outgoing: Outgoing = { rank, boxes, unsent: new Map(), posted: new Set() };
+  const outgoing: Outgoing = { rank, boxes, handed, unsent: new Map(), posted: new Set() };
   const port: HostPort = {
     now: () => nowOf(job),
     send: (to, body) => {
@@ -121,7 +133,7 @@ function createMember(
   const updates = ownUpdates(host);
   if (updates !== null) offerUpdates(given.control, updates);
   const rest = { wakeAt: Number.POSITIVE_INFINITY, gone: false, snapshots: resume?.number ?? 0 };
-  const member: ThreadMember = { ...given, host, outgoing, ...rest };
+  const member: ThreadMember = { ...given, host, outgoing, handed: handed[rank]!, ...rest };
   return member;
 }
 
@@ -158,7 +170,12 @@ function nowOf({ origin }: ThreadJob): number {
   return (performance.timeOrigin + performance.now() - origin) / 1000;
 }
 
-function receiveNext({ host, rank: own, outgoing: { boxes } }: ThreadMember): boolean {
+function receiveNext({ host, rank: own, handed, outgoing: { boxes } }: ThreadMember): boolean {
+  const message = handed.shift();
+  if (message) {
+    deliverMessage(host, message.from, message.body);
+    return true;
+  }
   const received = receive(boxes[own]!);
   if (received === null) return false;
   const { from } = received;
@@ -178,6 +195,8 @@ function deliverWake(member: ThreadMember): boolean {
 }
 
 function send(outgoing: Outgoing, to: number, body: object): void {
+  const handed = outgoing.handed[to];
+  if (handed) return void handed.push({ from: outgoing.rank, body });
   const waiting = outgoing.unsent.get(to);
   if (waiting) waiting.push(body);
   else if (!tryPost(outgoing, to, body)) outgoing.unsent.set(to, [body]);
