@@ -135,6 +135,22 @@ describe("train --cache", () => {
     expect(readFileSync(path("news.svm.blocks")).equals(bytes)).toBe(true);
   });
 
+  test("a damaged block file beside the source hides no good one in the cache folder", async () => {
+    const { run, train, caches, path } = inFolder();
+    await train("news.svm", "--cache");
+    await run("convert", "news.svm");
+    for (const at of [5000, 3]) {
+      const bytes = readFileSync(path("news.svm.blocks"));
+      bytes[at]! ^= 1;
+      writeFileSync(path("news.svm.blocks"), bytes);
+      const { code, stderr } = await train("news.svm");
+      expect(code).toBe(0);
+      expect(stderr).toContain("news.svm.blocks: the cache is damaged");
+      expect(stderr).toContain("from cache");
+      expect(stderr).toContain(caches()[0]);
+    }
+  });
+
   test("a cache folder that nobody may look into is no reason to stop", async () => {
     const { cwd, env, path } = inFolder();
     symlinkSync("loop", path("loop"));
@@ -196,7 +212,7 @@ describe("train --cache", () => {
       const again = await train("news.svm", "-o", "b.model");
       expect(again.code).toBe(0);
       expect(again.stderr, `byte at ${place}`).toMatch(
-        /warning: .*: the cache is damaged \(.*\): the rows are read anew, and it is made again/,
+        /warning: .*: the cache is damaged \(.*\): it is not used; it is made again/,
       );
       expect(weightsOf(path("a.model")).equals(weightsOf(path("b.model")))).toBe(true);
       expect((await train("news.svm")).stderr).toContain("from cache");

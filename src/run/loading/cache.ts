@@ -58,25 +58,21 @@ export function besideOf(name: string): string {
   return `${name}${convertedEnd}`;
 }
 
-/** Looks for a cache that fits, else for one that is to be made again; null when there is neither. */
-export function findCache({ origin, paths }: CacheEntry): CacheFound | null {
-  let stale: CacheFound | null = null;
-  for (const path of paths) {
-    if (!isFileThere(path)) continue;
+/** The caches of an entry that are there, in the order in which they are to be tried. */
+export function findCaches({ origin, paths }: CacheEntry): CacheFound[] {
+  return paths.filter(isFileThere).flatMap((path): CacheFound[] => {
     try {
       const file = openBlockFile(new Arena(), path);
       file.close();
       const { manifest } = file;
       const { key, fingerprint } = manifest.origin ?? {};
-      if (key === origin.key && fingerprint === origin.fingerprint) {
-        return { kind: "fits", path, manifest };
-      }
-      stale = { kind: "stale", path };
+      const fits = key === origin.key && fingerprint === origin.fingerprint;
+      return [fits ? { kind: "fits", path, manifest } : { kind: "stale", path }];
     } catch (error) {
-      if (error instanceof InputError) return { kind: "damaged", path, problem: error.found };
+      // A cache that may not be read is none.
+      return error instanceof InputError ? [{ kind: "damaged", path, problem: error.found }] : [];
     }
-  }
-  return stale;
+  });
 }
 
 /** A folder that may not be looked into holds no cache for us. */

@@ -12,7 +12,7 @@ import { FileError } from "../files.ts";
 import { type BlockFileDataset, loadBlockFile } from "./block-dataset.ts";
 import { damagedBlocks } from "./block-open.ts";
 import { BlockFileWriter } from "./block-writer.ts";
-import { type CacheEntry, findCache } from "./cache.ts";
+import { type CacheEntry, type CacheFound, findCaches } from "./cache.ts";
 import { openCacheFolder, spilledStart } from "./cache-folder.ts";
 import type { LoadOptions } from "./options.ts";
 
@@ -30,26 +30,34 @@ export interface CacheLook {
   readonly renew: boolean;
 }
 
+/** Tries the caches that are there, one after the other; a damaged one is told of and hides no other. */
 export function loadFromCache(entry: CacheEntry, options: LoadOptions): CacheLook {
-  const found = findCache(entry);
-  if (found === null) return { loaded: null, renew: false };
-  const { path } = found;
-  const renew = path === entry.path;
-  if (found.kind === "stale") return { loaded: null, renew };
-  try {
-    if (found.kind === "damaged") throw damagedBlocks(path, found.problem);
-    const { topic: _, topics: __, ...rest } = options;
-    const loaded = loadBlockFile(path, rest);
-    if (!loaded.source.resident) for (const _ of eachBlock(loaded.source));
-    return { loaded: { ...loaded, cache: { path, created: found.manifest.created } }, renew };
-  } catch (error) {
-    if (!(error instanceof InputError && error.code === "damaged-file")) throw error;
-    const advice = renew ? "it is made again" : "make it again with glissade convert";
-    options.onWarning?.(
-      `${path}: the cache is damaged (${error.found}): the rows are read anew, and ${advice}`,
-    );
-    return { loaded: null, renew };
+  const found = findCaches(entry);
+  const renew = found.some(({ path }) => path === entry.path);
+  for (const cache of found) {
+    try {
+      const loaded = loadFound(cache, options);
+      if (loaded) return { loaded, renew };
+    } catch (error) {
+      if (!(error instanceof InputError && error.code === "damaged-file")) throw error;
+      const isOwn = cache.path === entry.path;
+      const advice = isOwn ? "it is made again" : "make it again with glissade convert";
+      options.onWarning?.(
+        `${cache.path}: the cache is damaged (${error.found}): it is not used; ${advice}`,
+      );
+    }
   }
+  return { loaded: null, renew };
+}
+
+function loadFound(found: CacheFound, options: LoadOptions): CachedDataset | null {
+  const { path } = found;
+  if (found.kind === "stale") return null;
+  if (found.kind === "damaged") throw damagedBlocks(path, found.problem);
+  const { topic: _, topics: __, ...rest } = options;
+  const loaded = loadBlockFile(path, rest);
+  if (!loaded.source.resident) for (const _ of eachBlock(loaded.source));
+  return { ...loaded, cache: { path, created: found.manifest.created } };
 }
 
 /** Writes what is in memory; a cache that cannot be written is no reason to stop. */
