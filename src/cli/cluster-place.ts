@@ -1,6 +1,6 @@
 /** Where the members of a cluster are: started here or on other hosts by the run itself, or joining from anywhere. */
 import { randomBytes } from "node:crypto";
-import { readFile } from "node:fs/promises";
+import { readFile, rename } from "node:fs/promises";
 import { hostname } from "node:os";
 import { fileURLToPath } from "node:url";
 import { launchLocal } from "../deploy/local.ts";
@@ -13,6 +13,7 @@ import type { StateStore } from "../engines/cluster/saved-run.ts";
 import { writeFileAtomic } from "../run/files.ts";
 import { type HostShare, readHosts } from "../run/hosts.ts";
 import type { LoadedDataset } from "../run/load.ts";
+import type { RunRecord } from "../run/record.ts";
 import type { ClusterPlace } from "../run/run-on-engine.ts";
 import type { Settings } from "../run/settings.ts";
 import { credentialsFor } from "./cluster-credentials.ts";
@@ -84,7 +85,7 @@ export async function clusterPlace(
   job.firstFailure = first;
   return {
     ...{ ...common, credentials: given, launch: null },
-    state: storeAt(job.record.path("cluster.json")),
+    state: storeAt(job.record, (line) => output.warn(line)),
     onEvent: (event) => {
       first.heard(event);
       tell(event, { joining, advertise, note: (line) => output.note(line) });
@@ -92,11 +93,20 @@ export async function clusterPlace(
   };
 }
 
-/** The coordinator's state in the folder of the run, from which `--resume` takes the run up. */
-function storeAt(path: string): StateStore {
+/** The coordinator's state in the folder of the run, from which `--resume` takes the run up; and the one before. */
+function storeAt(record: RunRecord, warn: (line: string) => void): StateStore {
+  const [newest, before] = [record.path("cluster.json"), record.path("cluster-before.json")];
+  const textOf = async (name: string) => {
+    const text = await readFile(name, "utf8").catch(() => null);
+    return text === null ? [] : [{ name, text }];
+  };
   return {
-    read: () => readFile(path, "utf8").catch(() => null),
-    write: (text) => writeFileAtomic(path, text),
+    read: async () => [...(await textOf(newest)), ...(await textOf(before))],
+    async write(text) {
+      await rename(newest, before).catch(() => {});
+      await writeFileAtomic(newest, text);
+    },
+    warn,
   };
 }
 
@@ -213,7 +223,8 @@ function tell(
   if (event.kind === "listening") {
     const [, host, port] = /^(.*):(\d+)$/.exec(event.address)!;
     const shown = advertise ?? (host === "0.0.0.0" ? hostname() : host);
-    note(`waiting for ${event.members} members; start each with:`);
+    const waiting = `waiting for ${event.members} members; start each with:`;
+    note(event.takenUp ? "members of the run live and go on; more may join by:" : waiting);
     note(`  glissade worker --join ${shown}:${port}${joining}`);
   }
   if (event.kind === "joined") note(`${event.name} joined from ${event.address}`);

@@ -33,10 +33,15 @@ export interface ResumedRun {
 }
 
 /** @throws UsageError when there is no such run, it cannot be gone on with, or other settings are given. */
-export async function resumeRun(context: CommandContext): Promise<ResumedRun> {
+export async function resumeRun(context: CommandContext, command: string): Promise<ResumedRun> {
   const { settings, resolved, output } = context;
   const run = runToResume(settings.resume!, settings.runs);
   const { manifest } = run;
+  if (manifest.command !== command) {
+    throw new UsageError(
+      `${run.run} is no run of glissade ${command}: glissade ${manifest.command} --resume ${settings.resume}`,
+    );
+  }
   refuseOthers(context);
   refuseForeign(run.folder);
   const files = manifest.inputs ?? [];

@@ -4,7 +4,7 @@ import type { RunEvent, RunEventBody, TrainResult } from "../run/events.ts";
 import { eventsVersion } from "../run/events.ts";
 import { checkWritable } from "../run/files.ts";
 import { RunRecord } from "../run/record.ts";
-import type { RunState } from "../run/run-state.ts";
+import { goesOnExactly, type RunState } from "../run/run-state.ts";
 import { type SettingName, type Settings, settingsSchema } from "../run/settings.ts";
 import { refuseUnavailable, settingsWithoutEffect } from "../run/settings-effect.ts";
 import { kebabCase } from "../run/settings-origin.ts";
@@ -84,7 +84,8 @@ export async function trainFromFiles(
   try {
     const join = variant.waitsForMembers ? null : await joinAsTask(context);
     if (join !== null) return await (await import("./worker.ts")).workFor(join, context);
-    const resumed = context.settings.resume === null ? null : await resumeRun(context);
+    const command = commandOf(variant);
+    const resumed = context.settings.resume === null ? null : await resumeRun(context, command);
     if (resumed) {
       const again = withClusterEngine(resumed.context, variant);
       return await runJob(await prepareJob(again, resumed, variant), resumed.files);
@@ -101,8 +102,12 @@ export async function trainFromFiles(
 
 /** The manifest has the settings as they were given; that members join is the command's own. */
 function withClusterEngine(context: CommandContext, { waitsForMembers }: TrainVariant) {
-  if (!waitsForMembers) return context;
-  return withClusterStrategy({ ...context, settings: { ...context.settings, engine: "cluster" } });
+  const engine = waitsForMembers ? "cluster" : context.settings.engine;
+  return withClusterStrategy({ ...context, settings: { ...context.settings, engine } });
+}
+
+function commandOf({ waitsForMembers }: TrainVariant): "train" | "coordinator" {
+  return waitsForMembers ? "coordinator" : "train";
 }
 
 /** Where to join, when a scheduler started several of these and another one coordinates. */
@@ -143,7 +148,7 @@ async function prepareJob(
   try {
     const record = resumed
       ? await RunRecord.reopen(resumed.folder, resumed.manifest)
-      : await RunRecord.open({ runs, command: "train", version, resolved, inputs });
+      : await RunRecord.open({ runs, command: commandOf(variant), version, resolved, inputs });
     const progress = await createProgress(output);
     const state = resumed?.from?.state ?? null;
     const { signals } = listener;
@@ -175,10 +180,14 @@ function listenForSignals({ settings, output }: CommandContext) {
 
 function tellResumed(job: Job, { from }: ResumedRun): void {
   const rows = from?.state.solver.numbers.rows ?? 0;
-  job.emit({ kind: "resumed", path: from?.path ?? null, rows });
+  const exact = from === null || goesOnExactly(from.state);
+  job.emit({ kind: "resumed", path: from?.path ?? null, rows, exact });
+  const how = exact
+    ? "exactly as it would have gone on"
+    : "from the model that was judged last: what was learned after it is learned again, in another order";
   job.context.output.note(
     from
-      ? `resuming ${job.record.id} after ${rows} rows`
+      ? `resuming ${job.record.id} after ${rows} rows, ${how}`
       : `resuming ${job.record.id} from the start, as it had no checkpoint yet`,
   );
 }

@@ -27,6 +27,19 @@ export interface RunPlan {
   readonly initial?: Model;
 }
 
+/** A run as it was when a snapshot had been judged, from which it goes on. */
+export interface Resumption {
+  /** Number of that snapshot, and in lockstep the rounds that were done. */
+  readonly number: number;
+  readonly round: number;
+  /** Rows learned by all. */
+  readonly rows: number;
+  /** The model, or by rank each worker's. */
+  readonly models: readonly Model[];
+  /** The verdict on the snapshot was to stop: the run ends when the next is due. */
+  readonly ends: boolean;
+}
+
 /** How a run ended. */
 export interface EngineResult {
   /** The model, in v-space. */
@@ -39,6 +52,8 @@ export interface EngineResult {
   /** The engine's own time, virtual in the simulator. */
   readonly seconds: number;
   readonly telemetry: Telemetry;
+  /** Rows learned before, by a run that this one goes on from: not in the telemetry. */
+  readonly rowsBefore?: number;
 }
 
 /** Why an engine can't run a strategy, as data. */

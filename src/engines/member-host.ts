@@ -128,11 +128,12 @@ export function createHost(
 
 /** Seats the member in this view: before it begins, where the first view was not known when it was made. */
 export function seatIn(host: MemberHost, view: View): void {
-  const { rank, incarnation, seats, options, workers, seed } = host.seat;
+  const { rank, incarnation, seats, options, workers, seed, round } = host.seat;
   const { role, range } = seats[rank]!;
   const members = seats.length;
   const { width } = host;
-  const seat = { rank, incarnation, role, workers, members, width, range, seed, view };
+  const joined = { view, ...(round ? { round } : {}) };
+  const seat = { rank, incarnation, role, workers, members, width, range, seed, ...joined };
   host.state = host.strategy.init(seat, options);
 }
 

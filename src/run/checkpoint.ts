@@ -45,7 +45,8 @@ export async function loadCheckpoint(
   folder: string,
   warn: (message: string) => void,
 ): Promise<{ state: RunState; path: string } | null> {
-  for (const name of await checkpointNames(folder)) {
+  const names = await checkpointNames(folder);
+  for (const [k, name] of names.entries()) {
     const path = join(folder, name);
     try {
       return { state: decodeCheckpoint(await readBounded(path, checkpointBytesMax)), path };
@@ -54,7 +55,9 @@ export async function loadCheckpoint(
       if (!(error instanceof CheckpointError || error instanceof ModelFileError)) {
         throw new FileError(path, error, "read");
       }
-      warn(`${path}: ${error.message}: going back to the one before`);
+      const before = names[k + 1];
+      const instead = before ? `going back to ${join(folder, before)}` : "there is none before it";
+      warn(`${path}: ${error.message}: ${instead}`);
     }
   }
   return null;

@@ -114,6 +114,8 @@ export interface Resumed {
   /** The checkpoint it goes on from, or null where there was none and it begins anew. */
   readonly path: string | null;
   readonly rows: number;
+  /** As if it had not been interrupted; else from that model only, with another order of rows. */
+  readonly exact: boolean;
 }
 
 /** A rule ended the learning. */

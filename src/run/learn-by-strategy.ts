@@ -2,10 +2,9 @@
  * Learning by a strategy that exchanges messages: the engine runs the members, this judges the snapshots it
  * hands over, off the members' path, keeps the best, and says when to stop.
  */
-import type { EngineResult } from "../engines/engine.ts";
+import type { EngineResult, Resumption } from "../engines/engine.ts";
 import { loadStrategy, strategySource } from "../engines/strategy-source.ts";
 import type { Telemetry } from "../engines/telemetry.ts";
-import type { Resumption } from "../engines/threads/job.ts";
 import type { Snapshot } from "../engines/threads/threads.ts";
 import type { LearnContext } from "../learner/context.ts";
 import { describeKernelTask } from "../learner/kernel-task.ts";
@@ -54,12 +53,12 @@ export async function learnByStrategy(
   const source = strategySource(settings.strategy);
   const strategy = await loadStrategy(source);
   const replica = createReplica(task.dataset.arena, task.width);
-  const state = settings.engine === "threads" ? (checkpointing?.resume ?? null) : null;
+  const state = checkpointing?.resume ?? null;
   const context = task.contextOf(state?.choice.l2 ?? (await decideL2(task, replica, port)));
   const question = { strategy, workers, start, replica };
   const { options, step, shares } = chooseLearning(task, context, question, port);
   refuseLongRun(task, { schedule: step.scheduleOf(1), strategy, options, workers });
-  const keeper = createKeeper(settings.engine === "threads" ? checkpointing : null, port);
+  const keeper = createKeeper(checkpointing, port);
   const watched = { task, context, schedule: step.scheduleOf(1), timing, port, workers, keeper };
   const watcher = createWatcher(watched, state);
   const abort = new AbortController();
@@ -146,8 +145,7 @@ function createWatcher(watched: Watched, state: RunState | null) {
   const firstLoss = state?.course.lossMax ?? best.firstLoss();
   const history = state ? structuredClone(state.course.history) : createHistory();
   let verdict = state?.verdict ?? null;
-  const rowsBefore = state?.solver.numbers.rows ?? 0;
-  let lastRows = rowsBefore;
+  let lastRows = state?.solver.numbers.rows ?? 0;
   if (state) best.resume(state.best);
   timing.train += state?.seconds.train ?? 0;
   timing.evaluate += state?.seconds.evaluate ?? 0;
@@ -182,7 +180,7 @@ function createWatcher(watched: Watched, state: RunState | null) {
   };
   const stateAt = (snapshot: Snapshot): RunState =>
     stateOf(watched, snapshot, { best, history, firstLoss, verdict });
-  const rowsIn = ({ telemetry }: EngineResult) => rowsBefore + rowsOf(telemetry);
+  const rowsIn = ({ telemetry, rowsBefore = 0 }: EngineResult) => rowsBefore + rowsOf(telemetry);
   return {
     best,
     rowsOf: rowsIn,
@@ -219,7 +217,8 @@ function stateOf(watched: Watched, snapshot: Snapshot, course: Course): RunState
   const { task, context, timing, port, workers } = watched;
   const { number, round = 0, rows, seconds, model, models = [model] } = snapshot;
   const { best, history, firstLoss, verdict } = course;
-  const numbers: Record<string, number> = { number, round, rows, models: models.length };
+  const exact = Number(snapshot.isWhole ?? round > 0);
+  const numbers: Record<string, number> = { number, round, rows, models: models.length, exact };
   const vectors: Record<string, Float32Array> = {};
   models.forEach((one, rank) => {
     numbers[`rows.${rank}`] = one.rows;

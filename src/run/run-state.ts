@@ -43,6 +43,11 @@ export interface RunState {
   readonly seconds: { readonly train: number; readonly evaluate: number; readonly run: number };
 }
 
+/** Whether a run goes on from there exactly as if it had not been interrupted; else it goes on from that model only. */
+export function goesOnExactly({ solver }: RunState): boolean {
+  return solver.numbers.exact !== 0;
+}
+
 /** Where a run leaves its state, and where it takes it up. */
 export interface Checkpointing {
   /** Seconds between two checkpoints at least; 0: one an evaluation. */

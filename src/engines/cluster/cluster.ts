@@ -9,7 +9,7 @@ import { featureShares } from "../../learner/anticipation.ts";
 import { type KernelTaskSpec, ownedParts } from "../../learner/kernel-task.ts";
 import { shuffleShape } from "../../learner/rows.ts";
 import { segmentsPerWorker } from "../../learner/segments.ts";
-import { type EngineResult, type RunPlan, refusalOf, seatsOf } from "../engine.ts";
+import { type EngineResult, type Resumption, type RunPlan, refusalOf, seatsOf } from "../engine.ts";
 import { loadStrategy, type StrategySource } from "../strategy-source.ts";
 import { createTask, type TaskSpec } from "../task-spec.ts";
 import { ClusterError } from "./cluster-error.ts";
@@ -24,7 +24,8 @@ import type { Launch } from "./launcher.ts";
 import { endSecondsMax, gatherSecondsMax, launchSecondsMax } from "./limits.ts";
 import { type Limits, limitDefaults } from "./protection.ts";
 import { rowParts } from "./row-parts.ts";
-import { decodeSaved, type SavedRun, type StateStore } from "./saved-run.ts";
+import type { StateStore } from "./saved-run.ts";
+import { type Inheritance, inheritance } from "./take-up.ts";
 import { waitFor } from "./wait.ts";
 
 /** What the engine takes: the plan of any engine, with task and strategy as data. */
@@ -32,6 +33,8 @@ export interface ClusterPlan extends Omit<RunPlan, "strategy" | "task"> {
   readonly strategy: StrategySource;
   readonly task: TaskSpec;
   readonly observe?: CoordinatorOptions["observe"];
+  /** The snapshot to go on from, where nobody of the run lives any more. */
+  readonly resume?: Resumption;
   /** Aborting it ends the run in good order. */
   readonly signal?: AbortSignal;
   readonly cluster: ClusterSetting;
@@ -71,8 +74,8 @@ export async function runCluster(plan: ClusterPlan): Promise<EngineResult> {
   if (large !== null) throw new ClusterError(large);
   if (refused) throw new RangeError(`Cannot run ${strategy.name} on a cluster: ${refused.reason}`);
   const { cluster } = plan;
-  const saved = await savedRunOf(plan);
-  await using coordinator = new Coordinator(optionsOf(plan, full, saved), seatsOf(full));
+  const inherited = await inheritanceOf(plan);
+  await using coordinator = new Coordinator(optionsOf(plan, full, inherited), seatsOf(full));
   const port = await coordinator.listen();
   const stop = () => coordinator.stop();
   plan.signal?.addEventListener("abort", stop);
@@ -132,31 +135,31 @@ function columnsRefused({ strategy, task }: RunPlan) {
   return { reason: "members of a cluster hold rows, and it needs rows cut by columns" };
 }
 
-/** The run to take up; members that this process is to start died with the one before. */
-async function savedRunOf(plan: ClusterPlan): Promise<SavedRun | null> {
-  const { state, launch } = plan.cluster;
-  const text = launch ? null : await state?.read();
-  if (!text) return null;
-  const saved = decodeSaved(text);
-  if (saved.identity.settings === identityOf(plan).settings) return saved;
-  throw new ClusterError(
-    "Cannot take the run up as its settings were others: resume it with those, or start anew",
-  );
+/** What the coordinator before left; members that this process is to start died with it. */
+async function inheritanceOf(plan: ClusterPlan): Promise<Inheritance | null> {
+  const { state, launch, credentials } = plan.cluster;
+  if (launch || !state) return null;
+  return inheritance(state, { settings: identityOf(plan).settings, credentials });
 }
 
-function optionsOf(plan: ClusterPlan, full: RunPlan, saved: SavedRun | null): CoordinatorOptions {
-  const { cluster, task, workers, observe } = plan;
+function optionsOf(
+  plan: ClusterPlan,
+  full: RunPlan,
+  inherited: Inheritance | null,
+): CoordinatorOptions {
+  const { cluster, task, workers, observe, resume = null } = plan;
+  const saved = inherited?.alive ? inherited.saved : null;
   const rows = task.kind === "rows" ? task.spec : null;
   const segments = rows ? segmentsPerWorker * workers : 0;
   return {
     plan: full,
     identity: saved?.identity ?? identityOf(plan),
-    listen: saved ? atPort(cluster.listen, saved.port) : cluster.listen,
-    portRange: saved ? null : (cluster.portRange ?? null),
-    ...{ saved, state: cluster.state ?? null },
+    listen: inherited ? atPort(cluster.listen, inherited.saved.port) : cluster.listen,
+    portRange: inherited ? null : (cluster.portRange ?? null),
+    ...{ saved, resume, state: cluster.state ?? null },
     ...{ credentials: cluster.credentials, limits: cluster.limits ?? limitDefaults },
     gatherSeconds: gatherSecondsOf(cluster),
-    jobFor: (rank, begun) => jobFor(plan, full, rank, begun),
+    jobFor: (rank, begun) => jobFor(plan, full, { rank, begun }),
     rowsFor: ({ segments: wanted }) =>
       rows ? rowParts(rows, segments, new Set(wanted)) : ([] as const),
     ...(observe ? { observe } : {}),
@@ -164,7 +167,7 @@ function optionsOf(plan: ClusterPlan, full: RunPlan, saved: SavedRun | null): Co
   };
 }
 
-/** Members look for it where it was. */
+/** Members, and who starts new ones, look for it where it was. */
 function atPort(listen: string, port: number): string {
   return `${listen.slice(0, listen.lastIndexOf(":"))}:${port}`;
 }
@@ -187,10 +190,16 @@ function identityOf({
   return { run: randomUUID(), settings, data: cluster.data ?? "", split: cluster.split ?? "" };
 }
 
-function jobFor(plan: ClusterPlan, full: RunPlan, rank: number, begun: Begun | null): ClusterJob {
-  const { strategy, options, workers, seed, epochs, observe } = plan;
+function jobFor(
+  plan: ClusterPlan,
+  full: RunPlan,
+  { rank, begun }: { rank: number; begun: Begun | null },
+): ClusterJob {
+  const { strategy, options, workers, seed, epochs, observe, resume } = plan;
   return {
     ...{ workers, strategy, options, seed, epochs, begun },
+    // A newcomer gets round and model of the others.
+    round: begun === null ? (resume?.round ?? 0) : 0,
     seats: seatsOf(full),
     task: remoteTask(plan, full, rank),
     snapshotEpochs: observe?.everyEpochs ?? 0,

@@ -1,5 +1,5 @@
 /** How a coordinator runs a plan, as data. */
-import type { RunPlan } from "../engine.ts";
+import type { Resumption, RunPlan } from "../engine.ts";
 import type { Credentials } from "./credentials.ts";
 import type { ClusterEvent } from "./events.ts";
 import type { RunIdentity } from "./handshake.ts";
@@ -22,7 +22,9 @@ export interface CoordinatorOptions {
   /** Members must have joined within this time. */
   readonly gatherSeconds: number;
   readonly observe?: Observer;
-  /** A run to take up, and where to leave the state of this one. */
+  /** The snapshot that the run goes on from, or went on from. */
+  readonly resume: Resumption | null;
+  /** A run to take up, as members of it live; and where to leave the state of this one. */
   readonly saved?: SavedRun | null;
   readonly state?: StateStore | null;
   readonly onEvent: (event: ClusterEvent) => void;

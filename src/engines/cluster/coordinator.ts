@@ -7,7 +7,6 @@
 import type { View } from "../../strategies/strategy.ts";
 import { encodeFrame } from "../../wire/frame.ts";
 import type { EngineResult } from "../engine.ts";
-import { createTelemetry } from "../telemetry.ts";
 import { ClusterError } from "./cluster-error.ts";
 import type { CoordinatorOptions } from "./coordinator-options.ts";
 import { coordinatorStatus } from "./coordinator-status.ts";
@@ -23,9 +22,10 @@ import { dialBack, fetchFinished, reachable } from "./member-calls.ts";
 import { Pacer } from "./pacer.ts";
 import { Patience } from "./patience.ts";
 import { Refusal } from "./refusal.ts";
-import { addTelemetry, countGone, resultOf } from "./results.ts";
+import { resultOf } from "./results.ts";
 import {
   addressesOf,
+  becomeFound,
   createRoster,
   firstView,
   freeSeat,
@@ -33,11 +33,13 @@ import {
   isInView,
   lastGone,
   liveEntries,
+  missingRanks,
   nameOf,
   type Roster,
   type RosterEntry,
   refuseUnseated,
   restoreRoster,
+  rowsLearned,
   savedRoster,
   seatedBefore,
   tooSilent,
@@ -64,6 +66,8 @@ export class Coordinator {
   #watch: NodeJS.Timeout | undefined;
   readonly #patience = new Patience();
   readonly #keeper: StateKeeper | null;
+  readonly #rowsBefore: number;
+  readonly #secondsBefore: number;
 
   constructor(options: CoordinatorOptions, seats: Roster["seats"]) {
     this.#options = options;
@@ -73,15 +77,18 @@ export class Coordinator {
       this.#reject = reject;
     });
     this.#finished.catch(() => {});
-    const { identity, credentials, plan, observe, state } = options;
-    this.#keeper = state ? new StateKeeper(state, () => {}) : null;
+    const { identity, credentials, plan, observe, state, saved, resume } = options;
+    this.#rowsBefore = saved?.rowsBefore ?? resume?.rows ?? 0;
+    // Of a run that is taken up what the checkpoint has is not told once more.
+    this.#secondsBefore = saved && resume ? saved.seconds : 0;
+    this.#keeper = state ? new StateKeeper(state) : null;
     this.#guard = createGuard(credentials, options.limits, (event) => this.#say(event));
     const judge = observe
       ? new Judge(
-          { plan, observe, credentials, roster: this.#roster },
+          { plan, observe, credentials, roster: this.#roster, rowsBefore: this.#rowsBefore },
           {
             running: () => this.#phase === "running",
-            now: () => this.#now(),
+            now: () => this.#now() - this.#secondsBefore,
             fail: (error) => this.fail(error),
           },
         )
@@ -137,16 +144,15 @@ export class Coordinator {
     if (this.#options.saved) this.#takeUp(this.#options.saved);
     const host = listen.slice(0, listen.lastIndexOf(":"));
     const address = `${host}:${this.#server.port}`;
-    this.#say({ kind: "listening", address, members: this.#roster.seats.length });
+    const members = this.#roster.seats.length;
+    const takenUp = this.#phase === "running";
+    this.#say({ kind: "listening", address, members, takenUp });
     return this.#server.port;
   }
 
   /** The ranks that have not joined yet. */
   get missing(): number[] {
-    if (this.#phase !== "gathering") return [];
-    const { seats, entries } = this.#roster;
-    const ranks = seats.map((_, rank) => rank);
-    return ranks.filter((rank) => [undefined, "dead"].includes(entries.get(rank)?.state));
+    return this.#phase === "gathering" ? missingRanks(this.#roster) : [];
   }
 
   /** Resolves with the result when every member's part is over; members are then told to go. */
@@ -154,14 +160,11 @@ export class Coordinator {
     await this.#finished;
     await this.#pacer.judging;
     await this.#keeper?.settled();
-    const seconds = this.#now();
+    const seconds = this.#now() - this.#secondsBefore;
     const held = await fetchFinished(this.#roster, this.#options.credentials);
     for (const rank of this.#links.ranks) this.#order(rank, { kind: "close" });
-    const telemetry = createTelemetry(this.#roster.seats.map(({ role }) => role));
-    for (const { telemetry: json } of held) addTelemetry(telemetry, json);
-    countGone(telemetry, this.#roster);
-    const { seats } = this.#roster;
-    return resultOf(this.#options.plan, held, { seats, telemetry, seconds });
+    const facts = { seconds, rowsBefore: this.#rowsBefore };
+    return resultOf({ plan: this.#options.plan, roster: this.#roster, held }, facts);
   }
 
   /** Ends the run after what is allowed already: in lockstep, after the round that is open. */
@@ -244,7 +247,7 @@ export class Coordinator {
   }
 
   async #join(request: JoinRequest, peer: string) {
-    const { identity, plan, jobFor } = this.#options;
+    const { identity, plan, jobFor, resume } = this.#options;
     countJoin(this.#guard, peer);
     const who = `${request.host}, process ${request.process}`;
     const refused = refuseHandshake(request.handshake, identity, who);
@@ -264,12 +267,12 @@ export class Coordinator {
     this.#introduce(entry);
     this.#keep(true);
     this.#say({ kind: "joined", rank, name: nameOf(rank, this.#roster.seats), address });
-    const { initial } = plan;
+    const model = resume ? (resume.models[rank] ?? resume.models[0]) : plan.initial;
     return {
       handshake: ownHandshake(identity),
       ...{ rank, incarnation, address },
       job: JSON.stringify(jobFor(rank, this.#phase === "running" ? this.#begun() : null)),
-      initial: initial ? encodeFrame({ kind: "model", ...initial }) : new Uint8Array(),
+      initial: model ? encodeFrame({ kind: "model", ...model }) : new Uint8Array(),
     };
   }
 
@@ -294,7 +297,10 @@ export class Coordinator {
 
   #begun(): Begun {
     const { view } = this.#roster;
-    return { view, addresses: addressesOf(this.#roster), updates: this.#updates };
+    const { task, epochs } = this.#options.plan;
+    const rows = this.#rowsBefore + rowsLearned(this.#roster);
+    const learned = Math.min(1, rows / (task.rows * epochs));
+    return { view, addresses: addressesOf(this.#roster), updates: this.#updates, learned };
   }
 
   #rows(request: RowsRequest, rowsFor: CoordinatorOptions["rowsFor"]) {
@@ -368,7 +374,7 @@ export class Coordinator {
     this.#follow(firstView(this.#roster));
     const begun = this.#begun();
     for (const { rank } of entries) this.#order(rank, { kind: "begin", ...begun });
-    this.#pacer.begin(this.#updates);
+    this.#pacer.begin(this.#updates, this.#options.resume);
     this.#watch = setInterval(() => this.#watchSilence(), 200);
     if (this.#stopping) {
       this.#stopping = false;
@@ -385,28 +391,24 @@ export class Coordinator {
     this.#phase = "running";
     this.#updates = updates;
     this.#began = performance.now() - 1000 * seconds;
-    this.#pacer.begin(updates, allowances);
+    this.#pacer.takeUp(updates, allowances);
     this.#watch = setInterval(() => this.#watchSilence(), 200);
   }
 
   #keep(urgent: boolean): void {
     if (this.#phase !== "running") return;
     const { identity } = this.#options;
-    this.#keeper?.keep(
-      () => ({
-        ...{ identity, port: this.#server!.port, updates: this.#updates, seconds: this.#now() },
-        allowances: this.#pacer.allowances,
-        roster: savedRoster(this.#roster),
-      }),
-      { urgent },
-    );
+    const saved = () => ({
+      ...{ identity, port: this.#server!.port, updates: this.#updates, seconds: this.#now() },
+      ...{ rowsBefore: this.#rowsBefore, allowances: this.#pacer.allowances },
+      roster: savedRoster(this.#roster),
+    });
+    this.#keeper?.keep(saved, { urgent });
   }
 
   /** A member of a run that was taken up is found again. */
   #welcomeBack(entry: RosterEntry, tale: Tale & { kind: "here" }): void {
-    Object.assign(entry, tale.counts, { state: tale.state, leaving: tale.leaving });
-    entry.ownUpdates = tale.updates;
-    entry.leased = entry.rows + tale.lease;
+    becomeFound(entry, tale);
     if (tale.view) this.#follow(tale.view);
     const { rank } = entry;
     if (tale.state === "finished") this.#endIfAllFinished();

@@ -12,11 +12,22 @@ export interface ClusterSnapshot {
   /** Sent by all members, as they last told. */
   readonly bytes: number;
   readonly model: Model;
+  /** What a checkpoint needs beside: rounds done, in lockstep, and the models of members that differ, by rank. */
+  readonly round: number;
+  readonly models: readonly Model[];
+  /** Those are all that going on exactly as before takes. */
+  readonly isWhole: boolean;
 }
 
 /** What a coordinator says while it works. */
 export type ClusterEvent =
-  | { readonly kind: "listening"; readonly address: string; readonly members: number }
+  | {
+      readonly kind: "listening";
+      readonly address: string;
+      readonly members: number;
+      /** Members of the run live, and will find this process. */
+      readonly takenUp: boolean;
+    }
   | {
       readonly kind: "joined";
       readonly rank: number;

@@ -37,6 +37,8 @@ export interface ClusterJob {
   readonly epochs: number;
   /** Snapshots are taken in lockstep after every so many epochs; 0 for never. */
   readonly snapshotEpochs: number;
+  /** In lockstep, rounds done before, where the run goes on from a checkpoint. */
+  readonly round: number;
   /** What the member asks of its callers: digests of the run's tokens. */
   readonly access?: TokenDigests;
   /** The run it comes into; null: it begins with everybody else. */
@@ -48,6 +50,8 @@ export interface Begun {
   readonly view: View;
   readonly addresses: readonly PeerAddress[];
   readonly updates: number;
+  /** Share of the run's rows that are learned already: no newcomer's affair. */
+  readonly learned: number;
 }
 
 /** What the coordinator tells a member. */

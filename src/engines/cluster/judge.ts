@@ -6,7 +6,7 @@ import { reconnectMsMax } from "./limits.ts";
 import { fetchModels } from "./member-calls.ts";
 import { advanceGrants, type Grants } from "./paces.ts";
 import { type HeldModel, snapshotModel } from "./results.ts";
-import { liveEntries, type Roster, type RosterEntry } from "./roster.ts";
+import { liveEntries, type Roster, type RosterEntry, rowsLearned } from "./roster.ts";
 import { pause } from "./wait.ts";
 
 /** Called with a model every so many epochs; true stops the run. */
@@ -16,6 +16,8 @@ export interface Observer {
 }
 
 interface JudgeCase {
+  /** Rows learned before, by the run that this one goes on from. */
+  readonly rowsBefore: number;
   readonly plan: RunPlan;
   readonly observe: Observer;
   readonly credentials: Credentials;
@@ -49,7 +51,8 @@ export class Judge {
       const held = await this.#round(after);
       if (held === null) return;
       const rows = Math.round((after / updates) * this.#case.plan.task.rows);
-      advanceGrants(grants, number, await this.#judge(number, rows, held));
+      const parts = { number, rows, round: after };
+      advanceGrants(grants, number, await this.#judge(parts, held));
       this.judged = number;
       grant();
     }
@@ -57,16 +60,15 @@ export class Judge {
 
   /** Free pace: whenever another so many rows were learned, the model as it is then. */
   pool(stop: () => void): Promise<void> {
-    const { plan, observe, roster, credentials } = this.#case;
-    const known = [...roster.past, ...roster.entries.values()];
-    const rows = known.reduce((sum, entry) => sum + entry.rows, 0);
+    const { plan, observe, roster, credentials, rowsBefore } = this.#case;
+    const rows = rowsBefore + rowsLearned(roster);
     const number = Math.floor(rows / (observe.everyEpochs * plan.task.rows));
     if (number <= this.judged || !this.#port.running()) return this.#queue;
     this.judged = number;
     this.#queue = this.#queue.then(async () => {
       const held = await fetchModels(this.#members(), { after: 0, credentials }).catch(() => null);
       if (held === null || !this.#port.running()) return;
-      if (await this.#judge(number, rows, held)) stop();
+      if (await this.#judge({ number, rows, round: 0 }, held)) stop();
     });
     return this.#queue;
   }
@@ -84,13 +86,21 @@ export class Judge {
     return null;
   }
 
-  async #judge(number: number, rows: number, held: readonly HeldModel[]): Promise<boolean> {
+  async #judge(
+    parts: Pick<ClusterSnapshot, "number" | "rows" | "round">,
+    held: readonly HeldModel[],
+  ): Promise<boolean> {
     try {
-      const model = snapshotModel(this.#case.plan, held);
-      const entries = [...this.#case.roster.entries.values()];
+      const { plan, roster } = this.#case;
+      const model = snapshotModel(plan, held);
+      const entries = [...roster.entries.values()];
       const bytes = entries.reduce((sum, entry) => sum + entry.bytes, 0);
       const seconds = this.#port.now();
-      return await this.#case.observe.at({ number, rows, seconds, bytes, model });
+      // Of members whose models differ a checkpoint needs all.
+      const differ = isMeanOfWorkers(plan, roster.seats);
+      const isWhole = parts.round > 0 && (!differ || held.length === plan.workers);
+      const models = differ && isWhole ? held.map((one) => one.model) : [model];
+      return await this.#case.observe.at({ ...parts, seconds, bytes, model, models, isWhole });
     } catch (error) {
       this.#port.fail(error instanceof Error ? error : new Error(String(error)));
       return true;
@@ -100,15 +110,18 @@ export class Judge {
   /** Whose models make the model of the run: the servers', all workers', or that of one. */
   #members(): RosterEntry[] {
     const { plan, roster } = this.#case;
-    const { strategy, options } = plan;
+    const { strategy } = plan;
     const live = liveEntries(roster).filter(({ state }) => state !== "seated");
     const workers = live.filter(({ seat }) => seat.role === "worker");
     const servers = live.filter(({ seat }) => seat.role === "server");
     if (strategy.owns === "columns") return workers;
     // In lockstep a worker's replica is the model all agreed on after that round.
     if (servers.length > 0 && strategy.pace === "free") return servers;
-    return servers.length === 0 && strategy.conserves(options) === "mean"
-      ? workers
-      : workers.slice(0, 1);
+    return isMeanOfWorkers(plan, roster.seats) ? workers : workers.slice(0, 1);
   }
+}
+
+/** Whether workers' models differ, and the model of the run is their mean. */
+function isMeanOfWorkers({ strategy, options }: RunPlan, seats: Roster["seats"]): boolean {
+  return strategy.conserves(options) === "mean" && seats.every(({ role }) => role === "worker");
 }

@@ -21,6 +21,7 @@ import {
 import { becomeBereaved, membered, missingOf, processOf, standingOf } from "../membered.ts";
 import { loadStrategy } from "../strategy-source.ts";
 import { countDrop } from "../telemetry.ts";
+import { Absence } from "./absence.ts";
 import type { SnapshotRequest } from "./generated/glissade/cluster/v1/cluster_pb.ts";
 import { createMemberGuard, type Guard } from "./guard.ts";
 import { readPlausible } from "./hearing.ts";
@@ -33,13 +34,7 @@ import {
   type Order,
   type Tale,
 } from "./job.ts";
-import {
-  aloneAfterSeconds,
-  beatSeconds,
-  coordinatorSecondsMax,
-  leaseSeconds,
-  progressMsMax,
-} from "./limits.ts";
+import { beatSeconds, coordinatorSecondsMax, leaseSeconds, progressMsMax } from "./limits.ts";
 import { coordinatorRank, Links } from "./links.ts";
 import { allowRest, asksForRows, createMemberPace, obeyPace } from "./member-pace.ts";
 import { MemberRows } from "./member-rows.ts";
@@ -67,10 +62,12 @@ export class ClusterMember {
   #view: View | null = null;
   #begun = false;
   #updates = 0;
+  /** Share of the run's rows that were learned when its part began. */
+  #learned = 0;
   #shelf: SnapshotShelf | null = null;
   readonly #pace = createMemberPace();
   #leaving = false;
-  #lostAt: number | null = null;
+  readonly #absence = new Absence();
   /** Came before the run began here. */
   readonly #early: { from: number; body: unknown }[] = [];
   #wait: MemberWait | null = null;
@@ -185,7 +182,7 @@ export class ClusterMember {
       {
         frame: (from, bytes) => this.#guard(() => this.#frame(from, bytes)),
         room: () => this.#guard(() => this.#learnNext()),
-        connected: (from) => from === coordinatorRank && this.#coordinatorFound(),
+        connected: (from) => from === coordinatorRank && this.#absence.found(),
         broken: (from, reason) => this.#broken(from, reason),
         // Who takes nothing is expelled when its beats are late too; until then nobody learns on.
         overrun: (from) => this.#protection.watch.reached("buffered", `member ${from}`),
@@ -258,9 +255,9 @@ export class ClusterMember {
     }
   }
 
-  #begin({ addresses, updates }: Begun): void {
+  #begin({ addresses, updates, learned }: Begun): void {
     const host = this.#host!;
-    [this.#origin, this.#updates] = [performance.now(), updates];
+    [this.#origin, this.#updates, this.#learned] = [performance.now(), updates, learned];
     const every = snapshotUpdates(this.#seated!.job.snapshotEpochs, updates);
     this.#shelf = new SnapshotShelf(host.strategy.pace === "lockstep" ? every : 0);
     this.#become("running");
@@ -382,7 +379,7 @@ export class ClusterMember {
       const missing = missingOf(host.state, this.#now());
       return this.#waitFor(`a quorum of view ${view?.id}: nothing is heard of ${missing}`);
     }
-    if (this.#coordinatorAway() > aloneAfterSeconds) this.#allowRest(host);
+    if (this.#absence.isLong) this.#allowRest(host);
     return host.strategy.pace === "lockstep" ? this.#mayLearnRound(host) : this.#mayLearnRows(host);
   }
 
@@ -401,14 +398,10 @@ export class ClusterMember {
     return this.#pace.last ? "exhausted" : this.#waitFor("rows from the coordinator");
   }
 
-  #coordinatorAway(): number {
-    return this.#lostAt === null ? 0 : (performance.now() - this.#lostAt) / 1000;
-  }
-
   /** The coordinator is not on the path: without it a member does what is left of the plan. */
   #allowRest({ counts, learner }: MemberHost): void {
     const { epochs } = this.#seated!.job;
-    const rows = Math.ceil(epochs * (learner?.rows ?? 0)) - counts.rows;
+    const rows = Math.ceil((1 - this.#learned) * epochs * (learner?.rows ?? 0)) - counts.rows;
     allowRest(this.#pace, { updates: Math.ceil(epochs * this.#updates), rows });
   }
 
@@ -455,19 +448,14 @@ export class ClusterMember {
   #broken(rank: number, reason: string): void {
     const who = rank === coordinatorRank ? "coordinator" : `member ${rank}`;
     this.#options.log(`connection to ${who} broke: ${reason}`);
-    if (rank === coordinatorRank) this.#lostAt ??= performance.now();
+    if (rank === coordinatorRank) this.#absence.lost();
   }
 
-  #coordinatorFound(): void {
-    this.#lostAt = null;
-  }
-
-  /** Nobody needs it while there is something to learn; then it is waited for, with a bound. */
   #checkCoordinator(host: MemberHost): void {
-    const away = this.#coordinatorAway();
-    if (away > aloneAfterSeconds) this.#learnNext();
-    if (away < coordinatorSecondsMax || (this.#begun && !host.finished)) return;
-    const message = `the coordinator at ${this.#options.join} was not reached for ${away.toFixed(0)} s`;
+    const { isLong, seconds } = this.#absence;
+    if (isLong) this.#learnNext();
+    if (!this.#absence.isTooLong(host, { begun: this.#begun })) return;
+    const message = `the coordinator at ${this.#options.join} was not reached for ${seconds.toFixed(0)} s`;
     this.#end({ kind: "failed", message });
   }
 

@@ -1,8 +1,15 @@
 /** Gives out what members may learn: grants in lockstep, leases of rows in free pace; and ends that. */
-import type { RunPlan } from "../engine.ts";
+import type { Resumption, RunPlan } from "../engine.ts";
 import type { Order } from "./job.ts";
 import type { Judge } from "./judge.ts";
-import { createGrants, createPool, type Grants, type Pool, takeRows } from "./paces.ts";
+import {
+  advanceGrants,
+  createGrants,
+  createPool,
+  type Grants,
+  type Pool,
+  takeRows,
+} from "./paces.ts";
 import type { RosterEntry } from "./roster.ts";
 
 /** How far a run has come in giving out allowances. */
@@ -52,11 +59,29 @@ export class Pacer {
     return { left: this.#pool?.left ?? 0, granted, last, judged: this.#judge?.judged ?? 0 };
   }
 
-  /**
-   * All members are there: the first allowances, or with `before` those of a run that is taken up. An epoch is
-   * that many updates in lockstep.
-   */
-  begin(updates: number, before: Allowances | null = null): void {
+  /** All members are there, at the start or after the snapshot `resume`: the first allowances. */
+  begin(updates: number, resume: Resumption | null): void {
+    this.#begin(updates, resume && this.#allowancesAfter(resume, updates));
+    for (const entry of this.#port.learners()) if (this.#pool) this.lease(entry);
+  }
+
+  /** Another process gave out these; members have leases, and ask for more by themselves. */
+  takeUp(updates: number, before: Allowances): void {
+    this.#begin(updates, before);
+  }
+
+  /** A verdict to stop takes effect where it would have. */
+  #allowancesAfter({ number, rows, ends }: Resumption, updates: number): Allowances {
+    const { epochs, task } = this.#plan;
+    const grants = createGrants({ updates, epochs, snapshotEpochs: this.#snapshotEpochs });
+    advanceGrants(grants, ends ? number - 1 : number, false);
+    const { granted, last } = grants;
+    const left = ends ? 0 : Math.max(0, Math.ceil(task.rows * epochs) - rows);
+    return { left, granted, last: last || ends, judged: number };
+  }
+
+  /** An epoch is that many updates in lockstep. */
+  #begin(updates: number, before: Allowances | null): void {
     const { epochs, workers, task, options, strategy } = this.#plan;
     if (before && this.#judge) this.#judge.judged = before.judged;
     if (strategy.pace === "lockstep") {
@@ -70,9 +95,7 @@ export class Pacer {
     }
     const { rowsPerUpdate } = options;
     this.#pool = createPool({ rows: task.rows, epochs, workers, rowsPerUpdate });
-    // Members of a run that is taken up have leases, and ask for more by themselves.
     if (before) this.#pool.left = before.left;
-    else for (const entry of this.#port.learners()) this.lease(entry);
   }
 
   /** A newcomer may do what the others may. */

@@ -25,17 +25,25 @@ export function snapshotModel({ task }: RunPlan, held: readonly HeldModel[]): Mo
   return resultModel(replicasOf(task.createReplica(0), held), task.width);
 }
 
-/** The result of a run, from the models of those who came to its end. */
+/** The result of a run, from the models and counts of those who came to its end. */
 export function resultOf(
-  plan: RunPlan,
-  held: readonly HeldModel[],
-  { seats, telemetry, seconds }: Pick<EngineResult, "seats" | "telemetry" | "seconds">,
+  of: {
+    readonly plan: RunPlan;
+    readonly roster: Roster;
+    readonly held: readonly (HeldModel & { readonly telemetry: string })[];
+  },
+  facts: Pick<EngineResult, "seconds" | "rowsBefore">,
 ): EngineResult {
+  const { plan, roster, held } = of;
+  const { seats } = roster;
+  const telemetry = createTelemetry(seats.map(({ role }) => role));
+  for (const { telemetry: json } of held) addTelemetry(telemetry, json);
+  countGone(telemetry, roster);
   const replicas = replicasOf(plan.task.createReplica(0), held);
   const model = resultModel(replicas, plan.task.width);
   const apart = distanceApart(replicas, model);
   const models = held.map((one) => one.model);
-  return { model, replicas: models, seats, apart, seconds, telemetry };
+  return { model, replicas: models, seats, apart, telemetry, ...facts };
 }
 
 function replicasOf({ scale }: Replica, held: readonly HeldModel[]): HeldReplica[] {
@@ -65,7 +73,7 @@ export function telemetryJson({ members, staleness, drops }: Telemetry): string 
 }
 
 /** Adds what a member counted to the whole. */
-export function addTelemetry(total: Telemetry, json: string): void {
+function addTelemetry(total: Telemetry, json: string): void {
   const sent = JSON.parse(json) as SentTelemetry;
   const part: Telemetry = {
     ...createTelemetry(sent.members.map(({ role }) => role)),
@@ -77,7 +85,7 @@ export function addTelemetry(total: Telemetry, json: string): void {
 }
 
 /** Members that are gone hand in nothing: what they told last is counted. */
-export function countGone({ members }: Telemetry, { entries, past }: Roster): void {
+function countGone({ members }: Telemetry, { entries, past }: Roster): void {
   for (const { rank, state, updates, rows, bytes, messages } of [...past, ...entries.values()]) {
     if (state === "finished") continue;
     const counts = members[rank]!;

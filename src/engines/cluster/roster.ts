@@ -2,7 +2,7 @@
 import type { SeatPlan, View } from "../../strategies/strategy.ts";
 import { firstViewOf } from "../../topology/view.ts";
 import { firstLifeOf, processOf } from "../membered.ts";
-import type { MemberWait } from "./job.ts";
+import type { MemberWait, Tale } from "./job.ts";
 import { joinSecondsMax, silencePerUpdate, silenceSecondsMin } from "./limits.ts";
 import { coordinatorRank, type PeerAddress } from "./links.ts";
 import { Refusal } from "./refusal.ts";
@@ -128,6 +128,24 @@ export function giveSeat(
   };
   roster.entries.set(rank, entry);
   return entry;
+}
+
+/** The ranks whose seats nobody has. */
+export function missingRanks({ seats, entries }: Roster): number[] {
+  const ranks = seats.map((_, rank) => rank);
+  return ranks.filter((rank) => [undefined, "dead"].includes(entries.get(rank)?.state));
+}
+
+/** A member of a run that was taken up says how it is. */
+export function becomeFound(entry: RosterEntry, tale: Tale & { readonly kind: "here" }): void {
+  Object.assign(entry, tale.counts, { state: tale.state, leaving: tale.leaving });
+  entry.ownUpdates = tale.updates;
+  entry.leased = entry.rows + tale.lease;
+}
+
+/** Rows learned by all, as they last told; also by those that are gone. */
+export function rowsLearned({ past, entries }: Roster): number {
+  return [...past, ...entries.values()].reduce((sum, { rows }) => sum + rows, 0);
 }
 
 /** Members that are there and whose part is not over, or only just. */

@@ -17,18 +17,22 @@ export interface SavedRun {
   /** Updates that an epoch is cut into, and seconds since the run began. */
   readonly updates: number;
   readonly seconds: number;
+  /** Rows learned before that, where the run itself went on from a checkpoint. */
+  readonly rowsBefore: number;
   readonly allowances: Allowances;
   readonly roster: SavedRoster;
 }
 
-/** Where the state of a run is kept; writing replaces it as a whole. */
+/** Where the state of a run is kept; writing replaces it as a whole, and keeps the one before. */
 export interface StateStore {
-  /** Null when nothing was kept there. */
-  read(): Promise<string | null>;
+  /** What was kept there, the newest first, and what it is called. */
+  read(): Promise<readonly { readonly name: string; readonly text: string }[]>;
   write(text: string): Promise<void>;
+  /** Tells that something of it can't be read or written. */
+  warn(message: string): void;
 }
 
-const format = "glissade-cluster/1";
+const format = "glissade-cluster/2";
 
 /** The text of a saved run, with its checksum. */
 export function encodeSaved(saved: SavedRun): string {
@@ -36,18 +40,22 @@ export function encodeSaved(saved: SavedRun): string {
   return JSON.stringify({ format, checksum: checksumOf(run), run });
 }
 
-/** @throws ClusterError for a text that is none, or that is damaged. */
-export function decodeSaved(text: string): SavedRun {
-  const wrong = "Cannot take the run up: its coordinator's state";
+/** @throws ClusterError for a text that is none, or that is damaged; `name` says where it is from. */
+export function decodeSaved(text: string, name: string): SavedRun {
+  const hint = "move it away to go on from the last checkpoint with new members";
   let read: { format?: string; checksum?: string; run?: string };
   try {
     read = JSON.parse(text);
   } catch {
-    throw new ClusterError(`${wrong} is no JSON: start the run anew`);
+    throw new ClusterError(`${name}: the coordinator's state is no JSON: ${hint}`);
   }
-  if (read.format !== format) throw new ClusterError(`${wrong} is not of this glissade`);
+  if (read.format !== format) {
+    throw new ClusterError(`${name}: no coordinator's state of this glissade: ${hint}`);
+  }
   if (read.run === undefined || checksumOf(read.run) !== read.checksum) {
-    throw new ClusterError(`${wrong} is damaged, its checksum is wrong: start the run anew`);
+    throw new ClusterError(
+      `${name}: the coordinator's state is damaged, its checksum is wrong: ${hint}`,
+    );
   }
   return JSON.parse(read.run) as SavedRun;
 }
@@ -59,13 +67,11 @@ function checksumOf(text: string): string {
 /** Writes the state now and then: one write at a time, and the last state is never missed. */
 export class StateKeeper {
   readonly #store: StateStore;
-  readonly #warn: (message: string) => void;
   #writing: Promise<void> | null = null;
   #writtenAt = Number.NEGATIVE_INFINITY;
 
-  constructor(store: StateStore, warn: (message: string) => void) {
+  constructor(store: StateStore) {
     this.#store = store;
-    this.#warn = warn;
   }
 
   /** Writes it unless that was done just now; `urgent`: what changed must not be lost. */
@@ -77,7 +83,7 @@ export class StateKeeper {
     const before = this.#writing ?? Promise.resolve();
     const writing = before
       .then(() => this.#store.write(text))
-      .catch((error: Error) => this.#warn(error.message))
+      .catch((error: Error) => this.#store.warn(error.message))
       .finally(() => {
         if (this.#writing === writing) this.#writing = null;
       });

@@ -1,23 +1,11 @@
 /** What the engine tells a member's thread, and the other way round. */
 import type { Model } from "../../math/replica.ts";
 import type { SeatPlan, StrategyOptions } from "../../strategies/strategy.ts";
+import type { Resumption } from "../engine.ts";
 import type { StrategySource } from "../strategy-source.ts";
 import type { TaskSpec } from "../task-spec.ts";
 import type { Telemetry } from "../telemetry.ts";
 import type { MailboxShape } from "./mailbox.ts";
-
-/** A run as it was when a snapshot had been judged, from which it goes on. */
-export interface Resumption {
-  /** Number of that snapshot, and in lockstep the rounds that were done. */
-  readonly number: number;
-  readonly round: number;
-  /** Rows learned by all. */
-  readonly rows: number;
-  /** The model, or by rank each worker's. */
-  readonly models: readonly Model[];
-  /** The verdict on the snapshot was to stop: the run ends when the next is due. */
-  readonly ends: boolean;
-}
 
 /** Everything a thread begins with; memory in it is shared. */
 export interface ThreadJob {

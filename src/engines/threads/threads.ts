@@ -8,6 +8,7 @@ import { type Model, type Replica, replicaOver } from "../../math/replica.ts";
 import { builtUrl } from "../built-url.ts";
 import {
   type EngineResult,
+  type Resumption,
   type RunPlan,
   refusalOf,
   seatsOf,
@@ -31,7 +32,7 @@ import {
   updatesAgreed,
   viewControl,
 } from "./control.ts";
-import type { MemberMessage, Resumption, ThreadJob } from "./job.ts";
+import type { MemberMessage, ThreadJob } from "./job.ts";
 import { type Mailbox, mailboxBytes, signalOf, viewMailbox, wake } from "./mailbox.ts";
 
 /** What the engine takes: the plan of any engine, with task and strategy as data. */
@@ -60,6 +61,8 @@ export interface Snapshot {
   /** What a checkpoint needs beside: rounds done, in lockstep, and the models of members that differ, by rank. */
   readonly round?: number;
   readonly models?: readonly Model[];
+  /** Whether those are all that going on exactly as before takes; where it is not said: in lockstep. */
+  readonly isWhole?: boolean;
 }
 
 /** Seconds without any sign of life, while every member sleeps, after which a run counts as stuck. */
@@ -224,7 +227,9 @@ async function absorb(
     case "done":
       progress.models[message.rank] = message.model;
       mergeTelemetry(progress.result, message.telemetry);
-      return ++progress.done === crew.seats.length ? resultOf(crew, progress) : null;
+      return ++progress.done === crew.seats.length
+        ? { ...resultOf(crew, progress), rowsBefore: plan.resume?.rows ?? 0 }
+        : null;
     default:
       return message satisfies never;
   }

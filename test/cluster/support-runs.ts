@@ -1,0 +1,111 @@
+/** Runs of a cluster as their user starts them, and ways to hurt their processes. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { onTestFinished } from "vitest";
+import { cli } from "../e2e/support.ts";
+
+/** A process of glissade that was started and goes on. */
+export interface Started {
+  readonly child: ChildProcess;
+  /** What it said on standard error so far. */
+  readonly said: () => string;
+  readonly ended: Promise<Ended>;
+}
+
+export interface Ended {
+  readonly code: number | null;
+  readonly signal: string | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Starts glissade in that folder; it is killed when the test is over. */
+export function start(args: readonly string[], cwd: string): Started {
+  const { PATH = "", HOME = "" } = process.env;
+  const child = spawn(process.execPath, [cli, ...args], { cwd, env: { PATH, HOME } });
+  onTestFinished(() => void child.kill("SIGKILL"));
+  let [stdout, stderr] = ["", ""];
+  child.stdout.setEncoding("utf8").on("data", (text) => {
+    stdout += text;
+  });
+  child.stderr.setEncoding("utf8").on("data", (text) => {
+    stderr += text;
+  });
+  const ended = new Promise<Ended>((resolve) => {
+    child.on("close", (code, signal) => resolve({ code, signal, stdout, stderr }));
+  });
+  return { child, ended, said: () => stderr };
+}
+
+/** Waits until that is so; fails with these words when it is not within the time. */
+export async function until<T>(
+  what: () => Promise<T | false | null | undefined> | T | false | null | undefined,
+  words: () => string,
+  secondsMax = 60,
+): Promise<T> {
+  const end = Date.now() + 1000 * secondsMax;
+  for (;;) {
+    const found = await what();
+    if (found) return found;
+    if (Date.now() > end) throw new Error(`Waited ${secondsMax} s in vain: ${words()}`);
+    await delay(50);
+  }
+}
+
+/** Waits until a process has said that; returns what the first group of the pattern found. */
+export function heard({ said, child }: Started, pattern: RegExp): Promise<string> {
+  return until(
+    () => {
+      const found = pattern.exec(said());
+      if (found) return found[1] ?? found[0];
+      if (child.exitCode !== null || child.signalCode !== null) throw new Error(said());
+      return null;
+    },
+    () => `${pattern} in: ${said()}`,
+  );
+}
+
+/** A coordinator that waits for members, and where they join. */
+export async function startCoordinator(
+  args: readonly string[],
+  cwd: string,
+): Promise<Started & { readonly address: string }> {
+  const started = start(["coordinator", ...args], cwd);
+  return { ...started, address: await heard(started, /worker --join (\S+:\d+)/) };
+}
+
+export function startWorker(address: string, cwd: string, more: readonly string[] = []): Started {
+  return start(["worker", "--join", address, ...more], cwd);
+}
+
+/** Processes that this one started. */
+export function childrenOf({ pid }: ChildProcess): number[] {
+  const text = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8");
+  return text.trim().split(" ").filter(Boolean).map(Number);
+}
+
+export function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}
+
+/** The folder of the only run that was made there. */
+export function runFolder(cwd: string): string {
+  const [run] = readdirSync(join(cwd, "runs"));
+  return join(cwd, "runs", run!);
+}
+
+/** Paths of a run's checkpoints, the newest first. */
+export function checkpointsOf(cwd: string): string[] {
+  const folder = runFolder(cwd);
+  return readdirSync(folder)
+    .filter((name) => name.startsWith("checkpoint-"))
+    .sort()
+    .reverse()
+    .map((name) => join(folder, name));
+}
