@@ -19,7 +19,11 @@ export const newCommand: CommandDefinition = {
 async function create({ arguments: args, output }: CommandContext): Promise<number> {
   const [what, file = "./my-strategy.ts"] = args;
   if (what !== "strategy") throw new UsageError(`new writes a strategy, not ${what ?? "nothing"}`);
-  if (extname(file) !== ".ts") throw new UsageError(`a strategy's file ends in .ts: ${file}`);
+  if (extname(file) !== ".ts") {
+    throw new UsageError(
+      `expected a file that ends in .ts, found ${file}: try glissade new strategy ${file}.ts`,
+    );
+  }
   if (existsSync(file)) throw new UsageError(`${file} exists, and is left as it is`);
   writeFileSync(file, strategyTemplate(basename(file, ".ts")));
   output.result(file);

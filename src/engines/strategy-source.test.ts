@@ -68,4 +68,31 @@ describe("strategies of the user's own", () => {
     await expect(loadStrategy(empty)).rejects.toThrow(/it exports answer/);
     await expect(loadStrategy({ name: "bps" })).rejects.toThrow(/none named bps/);
   });
+
+  test.each([
+    ["gone.ts", null, /gone\.ts: there is no file .*gone\.ts$/],
+    ["gone.mjs", null, /gone\.mjs: Error: Cannot find module/],
+    ["syntax.ts", "export const x: = 3;", /syntax\.ts:1:\d+: .*=/],
+    ["syntax.mjs", "export const x = ;", /syntax\.mjs: \w+Error: /],
+    ["imports.ts", 'import "./nowhere.ts";', /imports\.ts: there is no file .*nowhere\.ts$/],
+    ["package.ts", 'import "no-such-package";', /package\.ts: Error: Cannot find module/],
+    ["throws.ts", 'throw new TypeError("two\\nlines");', /throws\.ts: TypeError: two$/],
+    ["other.ts", "export const x = 3;", /other\.ts as it must export .*: it exports x$/],
+  ])("%s, which can't be loaded, is told in one line with its path", async (name, text, told) => {
+    const source = text === null ? strategySource(`./${name}`, folder) : write(name, text);
+    await expect(loadStrategy(source)).rejects.toThrow(RangeError);
+    await expect(loadStrategy(source)).rejects.toThrow(told);
+  });
+
+  test("an error of its own is told with its file and line", async () => {
+    const text = strategyTemplate("slip").replace(
+      'case "learned": {',
+      'case "learned": {\n      throw new Error("a slip");',
+    );
+    const line = text.slice(0, text.indexOf('throw new Error("a slip")')).split("\n").length;
+    const strategy = await loadStrategy(write("slip.ts", text));
+    const report = checkStrategy(strategy, { schedules: 1, source: "./slip.ts" });
+    const broken = report.verdicts.flatMap(({ violation }) => violation?.message ?? []);
+    expect(broken.join()).toContain(`slip.ts:${line}:13: Error: a slip`);
+  });
 });

@@ -17,7 +17,7 @@ export function strategySource(text: string, folder = "."): StrategySource {
 
 /**
  * Loads a strategy: the first export of a module that is one.
- * @throws RangeError when there is no strategy of that name, or the module exports none.
+ * @throws RangeError when there is no strategy of that name, or the module can't be loaded or exports none.
  */
 export async function loadStrategy(source: StrategySource): Promise<AnyStrategy> {
   if ("name" in source) {
@@ -25,14 +25,33 @@ export async function loadStrategy(source: StrategySource): Promise<AnyStrategy>
     if (strategy) return strategy;
     throw new RangeError(`Cannot load strategy as there is none named ${source.name}`);
   }
-  const exported = (await import(await importable(source.module))) as Record<string, unknown>;
+  const exported = await exportsOf(source.module);
   for (const name of Object.keys(exported).sort()) {
     const value = exported[name];
-    if (isStrategy(value)) return value;
+    if (isStrategy(value)) return telling(value, fileURLToPath(source.module));
   }
   throw new RangeError(
-    `Cannot load strategy from ${source.module} as it must export a record with name, pace, init and step: it exports ${Object.keys(exported).join(", ") || "nothing"}`,
+    `Cannot load strategy from ${fileURLToPath(source.module)} as it must export a record with name, pace, init and step: it exports ${Object.keys(exported).join(", ") || "nothing"}`,
   );
+}
+
+async function exportsOf(module: string): Promise<Record<string, unknown>> {
+  try {
+    return (await import(await importable(module))) as Record<string, unknown>;
+  } catch (error) {
+    if (error instanceof RangeError) throw error;
+    const { path = "" } = error as NodeJS.ErrnoException;
+    const missing = (error as NodeJS.ErrnoException).code === "ENOENT" && path !== "";
+    const reason = missing ? `there is no file ${path}` : describeFailure(error);
+    throw new RangeError(`Cannot load strategy from ${fileURLToPath(module)}: ${reason}`);
+  }
+}
+
+/** What a module failed with: an error of its own code, of Node, or what the stripper of types throws. */
+function describeFailure(error: unknown): string {
+  const { name = "Error", message = String(error) } = error as Partial<Error>;
+  // Of Node's "Require stack" and the like nothing helps here.
+  return `${name}: ${message.split("\n")[0]}`;
 }
 
 function isStrategy(value: unknown): value is AnyStrategy {
@@ -44,6 +63,26 @@ function isStrategy(value: unknown): value is AnyStrategy {
     typeof record.step === "function" &&
     typeof record.conserves === "function"
   );
+}
+
+/** The strategy, whose own errors say in which line of which of its files they were thrown. */
+function telling(strategy: AnyStrategy, path: string): AnyStrategy {
+  const tell = <A extends unknown[], R>(run: (...args: A) => R, name: string) => {
+    return (...args: A): R => {
+      try {
+        return run(...args);
+      } catch (error) {
+        const { stack = "" } = error as Partial<Error>;
+        const at = /(?:file:\/\/)?(\/[^\s)]+:\d+:\d+)/.exec(stack)?.[1];
+        const place = at ? decodeURI(at) : path;
+        throw new RangeError(
+          `Cannot go on as ${name} of the strategy threw: ${place}: ${describeFailure(error)}`,
+        );
+      }
+    };
+  };
+  const init = tell(strategy.init.bind(strategy), "init");
+  return { ...strategy, init, step: tell(strategy.step.bind(strategy), "step") };
 }
 
 const importPattern = /(\bfrom\s*|\bimport\s*\(?\s*)(["'])([^"']+)\2/g;
@@ -59,7 +98,8 @@ async function importable(module: string, importers: readonly string[] = []): Pr
       `Cannot load strategy from ${importers[0]} as its files import each other in a circle, through ${module}: put what both need into a third file`,
     );
   }
-  const code = await stripTypes(await readFile(fileURLToPath(module), "utf8"));
+  const path = fileURLToPath(module);
+  const code = await stripTypes(await readFile(path, "utf8"), path);
   const found = [...code.matchAll(importPattern)].map(([, , , specifier]) => specifier!);
   const resolved = new Map<string, string>();
   for (const specifier of found) {
@@ -71,7 +111,9 @@ async function importable(module: string, importers: readonly string[] = []): Pr
     (_whole, before: string, quote: string, specifier: string) =>
       `${before}${quote}${resolved.get(specifier)}${quote}`,
   );
-  return `data:text/javascript;charset=utf-8,${encodeURIComponent(text)}`;
+  // Stack traces name the file: types are stripped in place, so lines and columns are its own.
+  const named = `${text}\n//# sourceURL=${module}\n`;
+  return `data:text/javascript;charset=utf-8,${encodeURIComponent(named)}`;
 }
 
 function resolveSpecifier(specifier: string, parent: string): string {
@@ -85,10 +127,23 @@ interface TypeStripper {
   stripTypeScriptTypes?(code: string): string;
 }
 
+interface StripFailure {
+  readonly message: string;
+  readonly startLine?: number;
+  readonly startColumn?: number;
+}
+
 /** Node's own stripper where it has one (22.13 and later), else the one Node's is made of. */
-async function stripTypes(code: string): Promise<string> {
-  const own = (nodeModule as TypeStripper).stripTypeScriptTypes;
-  if (own) return own(code);
-  const { transformSync } = await import("@swc/wasm-typescript");
-  return transformSync(code, { mode: "strip-only" }).code;
+async function stripTypes(code: string, path: string): Promise<string> {
+  try {
+    const own = (nodeModule as TypeStripper).stripTypeScriptTypes;
+    if (own) return own(code);
+    const { transformSync } = await import("@swc/wasm-typescript");
+    return transformSync(code, { mode: "strip-only" }).code;
+  } catch (error) {
+    const { message, startLine = "?", startColumn = "?" } = error as StripFailure;
+    throw new RangeError(
+      `Cannot load strategy from ${path}:${startLine}:${startColumn}: ${message}`,
+    );
+  }
 }
