@@ -72,9 +72,7 @@ function telling(strategy: AnyStrategy, path: string): AnyStrategy {
       try {
         return run(...args);
       } catch (error) {
-        const { stack = "" } = error as Partial<Error>;
-        const at = /(?:file:\/\/)?(\/[^\s)]+:\d+:\d+)/.exec(stack)?.[1];
-        const place = at ? decodeURI(at) : path;
+        const place = placeIn((error as Partial<Error>).stack ?? "") ?? path;
         throw new RangeError(
           `Cannot go on as ${name} of the strategy threw: ${place}: ${describeFailure(error)}`,
         );
@@ -84,6 +82,18 @@ function telling(strategy: AnyStrategy, path: string): AnyStrategy {
   const init = tell(strategy.init.bind(strategy), "init");
   return { ...strategy, init, step: tell(strategy.step.bind(strategy), "step") };
 }
+
+/** The first line of a module that a stack trace names, as path, line and column. */
+function placeIn(stack: string): string | null {
+  for (const [, address, place] of stack.matchAll(/((?:data|file):.*)(:\d+:\d+)\)?$/gm)) {
+    const module = moduleOf.get(address!) ?? address!;
+    if (module.startsWith("file:")) return fileURLToPath(module) + place;
+  }
+  return null;
+}
+
+/** By the address that a module's text has become, the file it came from. */
+const moduleOf = new Map<string, string>();
 
 const importPattern = /(\bfrom\s*|\bimport\s*\(?\s*)(["'])([^"']+)\2/g;
 
@@ -113,7 +123,9 @@ async function importable(module: string, importers: readonly string[] = []): Pr
   );
   // Stack traces name the file: types are stripped in place, so lines and columns are its own.
   const named = `${text}\n//# sourceURL=${module}\n`;
-  return `data:text/javascript;charset=utf-8,${encodeURIComponent(named)}`;
+  const address = `data:text/javascript;charset=utf-8,${encodeURIComponent(named)}`;
+  moduleOf.set(address, module);
+  return address;
 }
 
 function resolveSpecifier(specifier: string, parent: string): string {
