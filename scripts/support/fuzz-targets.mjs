@@ -13,6 +13,7 @@ import { refuseHandshake, unknownRun } from "../../dist/engines/cluster/handshak
 import { encodeNote } from "../../dist/engines/cluster/job.js";
 import { readTale } from "../../dist/engines/cluster/tales.js";
 import { readTargets } from "../../dist/engines/cluster/targets.js";
+import { membered } from "../../dist/engines/membered.js";
 import { Arena } from "../../dist/kernels/arena.js";
 import { loadKernels } from "../../dist/kernels/loader.js";
 import { kernelParser } from "../../dist/kernels/parser.js";
@@ -27,10 +28,11 @@ import { parseConfig } from "../../dist/run/config-file.js";
 import { eventsIn } from "../../dist/run/history.js";
 import { unzstd } from "../../dist/run/loading/zstd.js";
 import { resolveSettings, settingNames } from "../../dist/run/settings-origin.js";
+import { messageStrategies } from "../../dist/strategies/all.js";
 import { version } from "../../dist/version.js";
 import { encodeFrame, readFrame } from "../../dist/wire/frame.js";
-import { implausible } from "../../dist/wire/inspect.js";
 import { packDelta, unpackDelta } from "../../dist/wire/packed.js";
+import { anyKind, messageFault } from "../../dist/wire/shape.js";
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
@@ -38,7 +40,13 @@ const codec = { encode: (text) => encoder.encode(text), decode: (bytes) => decod
 const width = 64;
 const value = Float32Array.of(0.5, -2, 3);
 const index = Uint32Array.of(1, 5, 63);
-const plausible = { width, normMax: 1e12 };
+/** A worker that hears a server, which holds half of the model. */
+const bounds = {
+  ...{ width, normMax: 1e12, members: 4, workers: 3, own: width, theirs: width / 2 },
+  seats: ["worker", "worker", "worker", "server"].map((role) => ({ role })),
+  ...{ senderRole: "server", receiverRole: "worker", lives: [1, 1024] },
+  ...{ batchRowsMax: 100, modelRowsMax: 1e6 },
+};
 const bytesOf = (...texts) => texts.map((text) => encoder.encode(text));
 const wordsOf = (text) => bytesOf(...text.split(" "));
 const jsonWords = wordsOf(
@@ -66,6 +74,22 @@ const frameSeeds = [
   encodeFrame({ kind: "beat", who: "member", ends: true, none: null, list: Uint32Array.of(1, 2) }),
   encodeFrame({ kind: "share", packed: packDelta({ index, value }, "f16"), f: Float64Array.of(1) }),
 ];
+/** Strategies as members run them, and messages of theirs. */
+const memberedShapes = messageStrategies.map((strategy) => membered(strategy, {}).shapes);
+const sent = { by: 1, in: 1 };
+const half = new Float32Array(width / 2).fill(0.25);
+const whole = new Float32Array(width).fill(-1);
+const view = Uint32Array.of(2, 2, 0, 1, 0, 3, 1, 1);
+const messageSeeds = [
+  { kind: "model", view: 1, clock: 3, rows: 10, values: half, ...sent },
+  { kind: "reduce", view: 1, round: 2, step: 0, values: half, rows: 5, squares: 25, ...sent },
+  { kind: "offer", k: 1, rows: 7, values: packDelta(whole, "bf16"), ...sent },
+  { kind: "update", clock: 1, rows: 5, delta: { index, value }, version: 2, seen: null, ...sent },
+  { kind: "standing", view: 2, round: 3, plan: Uint32Array.of(1, 0, 2, 0, 1, 3, 1), ...sent },
+  { kind: "share", round: 3, rows: 9, weights: whole, ...sent },
+  { kind: "m/install", by: 1, view },
+  { kind: "m/promise", by: 1, slot: 2, ballot: 65536, acceptedBallot: 0, accepted: view },
+].map(encodeFrame);
 
 const notes = [
   { kind: "ready", updates: 3 },
@@ -199,9 +223,24 @@ function readBlock(bytes) {
   }
 }
 
+const anyShapes = { [anyKind]: { fields: {}, open: true } };
+
+/** A message that has its shape has the fields of its kind, and no others. */
+function readShaped(bytes, chance) {
+  const read = readFrame(bytes);
+  if ("fault" in read) return;
+  const shapes = memberedShapes[chance.below(memberedShapes.length)];
+  if (messageFault(shapes, read.body, bounds) !== null) return;
+  const { kind, ...fields } = read.body;
+  const named = Object.keys(shapes[kind].fields);
+  if (Object.keys(fields).sort().join() !== named.sort().join()) {
+    throw new Error(`a message ${kind} with other fields was let through`);
+  }
+}
+
 function readMessage(bytes) {
   const read = readFrame(bytes);
-  if ("fault" in read || implausible(read.body, plausible) !== null) return;
+  if ("fault" in read || messageFault(anyShapes, read.body, bounds) !== null) return;
   for (const field of Object.values(read.body)) {
     if (field instanceof Float32Array && field.some((x) => !Number.isFinite(x))) {
       throw new Error("a value that is no number was let through");
@@ -222,7 +261,8 @@ function readManifest(bytes) {
 
 /** Name, share of the inputs in parts per thousand, valid inputs, words to put in, and the decoder. */
 export const targets = [
-  { name: "frame", share: 240, seeds: frameSeeds, run: readMessage },
+  { name: "frame", share: 160, seeds: frameSeeds, run: readMessage },
+  { name: "shaped message", share: 80, seeds: messageSeeds, run: readShaped },
   {
     ...{ name: "frames message", share: 160, run: readFrames },
     seeds: [

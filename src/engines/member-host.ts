@@ -38,6 +38,8 @@ export interface HostPort {
   now(): number;
   /** Delivers a message some time later; never waits. */
   send(to: number, body: object): void;
+  /** The strategy says that this member does not keep to it. */
+  blame?(member: number, reason: string): void;
   /** Has `wake` delivered in that many seconds. */
   wake(after: number): void;
 }
@@ -210,7 +212,9 @@ function carryOut(host: MemberHost, effect: Effect<unknown>): void {
     case "report":
       return foldReport(host.telemetry, effect.report);
     case "drop":
-      return countDrop(host.telemetry, effect.reason);
+      countDrop(host.telemetry, effect.reason);
+      if (effect.blame) host.port.blame?.(effect.from, effect.reason);
+      return;
     case "finish":
       host.finished = true;
       host.counts.finishedSeconds = host.port.now();

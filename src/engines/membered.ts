@@ -24,6 +24,7 @@ import {
   type MembershipOptions,
   type Verdict,
 } from "../membership/membership.ts";
+import { membershipShapes } from "../membership/message-shapes.ts";
 import type { MembershipMessage } from "../membership/messages.ts";
 import { listeners } from "../membership/news.ts";
 import { hasLostLease, isSparse, noteDeath, suspected } from "../membership/suspicion.ts";
@@ -40,6 +41,7 @@ import {
   type View,
   viewOf,
 } from "../strategies/strategy.ts";
+import { anyKind, count, type MessageShapes } from "../wire/shape.ts";
 
 /** A message of the strategy beneath: sent by that life, in that view. */
 interface Sent extends MessageBody {
@@ -129,10 +131,21 @@ export function membered(
 ): Strategy<MemberedState, Message> {
   return {
     ...strategy,
+    shapes: memberedShapes(strategy),
     init: (seat, settings) => createMembered(strategy, options, seat, settings),
     step: (state, replica, event, out) => step(strategy, state, { replica, event }, out),
     viewOf: ({ membership }) => membership.view,
   };
+}
+
+/** Of a strategy that does not say what its messages look like nothing is known but what is added to each. */
+function memberedShapes({ shapes }: AnyStrategy): MessageShapes {
+  const inner: MessageShapes = shapes ?? { [anyKind]: { fields: {}, open: true } };
+  const sent = { by: { type: "life" }, in: count } as const;
+  const entries = Object.entries(inner).map(([kind, shape]) => {
+    return [kind, { ...shape, fields: { ...shape.fields, ...sent } }];
+  });
+  return { ...Object.fromEntries(entries), ...membershipShapes };
 }
 
 function createMembered(
@@ -273,7 +286,11 @@ function absorbLearned(
 
 function absorb(context: Context, { from, body }: { from: number; body: Message }): void {
   const { state, out, now } = context;
-  if (body.kind === "m/closed") return passClosed(context);
+  if (body.kind === "m/closed") {
+    // Nobody closes before we have said that our part is over.
+    if (state.membership.over || state.leaving) return passClosed(context);
+    return out.push({ kind: "drop", from, reason: "closed before its time" });
+  }
   if (isMembership(body)) {
     return becomeConcluded(context, absorbMembership(state.membership, { from, body, now }, out));
   }

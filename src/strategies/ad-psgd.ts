@@ -25,12 +25,14 @@ import { nextBelow, type RandomState, randomStream } from "../math/random.ts";
 import type { Replica } from "../math/replica.ts";
 import type { Update } from "../math/update.ts";
 import { bipartiteNames, isActive, isBipartite, partnersOf } from "../topology/bipartite.ts";
+import { modelRows, orNothing } from "../wire/shape.ts";
 import {
   absorbEnding,
   becomeDone,
   createEnding,
   type Ending,
   type EndingMessage,
+  endingShapes,
   followMembers,
 } from "./ending.ts";
 import {
@@ -40,6 +42,7 @@ import {
   begin,
   type ExchangeMessage,
   type Exchanges,
+  exchangeShapes,
   retryLate,
   settle,
 } from "./exchange.ts";
@@ -120,6 +123,14 @@ export const adPsgd: Strategy<GossipState, GossipMessage> = {
     isBipartite(topology)
       ? null
       : `ad-psgd runs on topology ${bipartiteNames.join(" or ")}: current value is ${topology}`,
+  shapes: {
+    ...endingShapes,
+    ...exchangeShapes,
+    ...{ ask: { fields: {} }, invite: { fields: {} }, resting: { fields: {} } },
+    copy: {
+      fields: { rows: modelRows, values: orNothing({ type: "values", length: "whole" }) },
+    },
+  },
   init,
   step,
 };

@@ -19,6 +19,7 @@ import {
   createEnding,
   type Ending,
   type EndingMessage,
+  endingShapes,
   followMembers,
 } from "./ending.ts";
 import { refusesReduction } from "./reduction.ts";
@@ -33,6 +34,7 @@ import {
   type RoundMessage,
   type RoundRule,
   type Rounds,
+  roundShapes,
 } from "./rounds.ts";
 import {
   learnEffect,
@@ -69,6 +71,13 @@ export const allreduce: Strategy<ReduceState, ReduceMessage> = {
   refuses: (_, options) =>
     refusesReduction("allreduce", options) ??
     refusesThinning("allreduce", "sums are rounded again at every hop of their way", options),
+  shapes: {
+    ...endingShapes,
+    ...roundShapes(
+      { type: "values", length: "whole", orEmpty: true },
+      { type: "values", length: "whole" },
+    ),
+  },
   init,
   step,
 };

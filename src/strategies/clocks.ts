@@ -127,7 +127,7 @@ export function isWaiting({ waiting, counts, policy }: Clocks, p: number): boole
   return waiting.get(counts[p]! - policy.lower)?.includes(p) ?? false;
 }
 
-/** Clocks as arrays, for a message. */
+/** Clocks as arrays, for a message; a time that is not known is -1. */
 export interface ClockArrays {
   readonly counts: Int32Array;
   readonly present: Uint8Array;
@@ -142,8 +142,8 @@ export function clockArrays(clocks: Clocks): ClockArrays {
     counts: clocks.counts.slice(),
     present: clocks.present.slice(),
     credits: clocks.credits.slice(),
-    lastPush: clocks.lastPush.slice(),
-    pushBefore: clocks.pushBefore.slice(),
+    lastPush: clocks.lastPush.map((time) => (Number.isNaN(time) ? -1 : time)),
+    pushBefore: clocks.pushBefore.map((time) => (Number.isNaN(time) ? -1 : time)),
     waits: Uint8Array.from(clocks.counts, (_, p) => Number(isWaiting(clocks, p))),
   };
 }
@@ -151,8 +151,9 @@ export function clockArrays(clocks: Clocks): ClockArrays {
 /** The clocks that these arrays are. */
 export function readClocks(policy: ClockPolicy, arrays: ClockArrays): Clocks {
   const clocks = createClocks(arrays.counts.length, policy, []);
-  for (const name of ["counts", "present", "credits", "lastPush", "pushBefore"] as const) {
-    clocks[name].set(arrays[name]);
+  for (const name of ["counts", "present", "credits"] as const) clocks[name].set(arrays[name]);
+  for (const name of ["lastPush", "pushBefore"] as const) {
+    clocks[name].set(arrays[name].map((time) => (time < 0 ? Number.NaN : time)));
   }
   let slowest = Number.POSITIVE_INFINITY;
   arrays.counts.forEach((count, p) => {

@@ -21,12 +21,14 @@ import type { Update } from "../math/update.ts";
 import { type MixingRow, mix, mixingRow } from "../topology/mixing.ts";
 import { topologyOf } from "../topology/topology.ts";
 import { memberOf } from "../topology/view.ts";
+import { count, type FieldShape, modelRows } from "../wire/shape.ts";
 import {
   absorbEnding,
   becomeDone,
   createEnding,
   type Ending,
   type EndingMessage,
+  endingShapes,
   followMembers,
 } from "./ending.ts";
 import {
@@ -38,6 +40,7 @@ import {
   formationOf,
   type Standing,
   settle,
+  standingShape,
 } from "./formations.ts";
 import {
   learnEffect,
@@ -100,6 +103,8 @@ interface GossipState {
 
 type Out = Outbox<MixMessage>;
 
+const model: FieldShape = { type: "values", length: "whole" };
+
 /** Decentralised SGD by synchronous averaging with neighbours. */
 export const dPsgd: Strategy<GossipState, MixMessage> = {
   name: "d-psgd",
@@ -109,6 +114,12 @@ export const dPsgd: Strategy<GossipState, MixMessage> = {
   refuses: ({ workers }, options) =>
     topologyOf(options.topology).refuses(workers) ??
     refusesThinning("d-psgd", "rounded models would move the mean of the replicas", options),
+  shapes: {
+    ...endingShapes,
+    share: { fields: { round: count, rows: modelRows, weights: model } },
+    "model-copy": { fields: { view: count, round: count, rows: modelRows, values: model } },
+    standing: standingShape,
+  },
   init,
   step,
 };
@@ -284,6 +295,11 @@ function takePlace(state: GossipState): void {
   state.formation = formation;
   const { members } = formation;
   const place = members.findIndex(({ rank }) => rank === state.rank);
+  // No formation of honest members leaves out one that is in its rounds; of others' it learns by itself.
+  if (place < 0) {
+    state.row = { ranks: [state.rank], weights: [1] };
+    return;
+  }
   const wanted = topologyOf(state.options.topology);
   const topology = wanted.refuses(members.length) === null ? wanted : topologyOf("ring");
   const { ranks, weights } = mixingRow(topology, place, members.length);
@@ -319,8 +335,17 @@ function absorbShare(
   if (!sender || body.round < state.round || shares.has(lifeOf(sender))) {
     return out.push({ kind: "drop", from, reason: "stale share" });
   }
+  // Each waits for its neighbours: nobody is further ahead of a member than the others are many.
+  if (state.round >= 0 && body.round > state.round + roundsAheadMax(state)) {
+    return out.push({ kind: "drop", from, reason: "share far ahead", blame: true });
+  }
   state.inbox.set(body.round, shares.set(lifeOf(sender), body));
   if (state.update) becomeAveraged(state, replica, out);
+}
+
+/** Two formations may be under way at a time. */
+function roundsAheadMax({ formations, formation }: GossipState): number {
+  return 2 * (formations.members.length + (formation?.members.length ?? 0)) + 2;
 }
 
 /** A life as one number; small ones for the first lives, which maps find faster. */

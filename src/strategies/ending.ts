@@ -5,6 +5,7 @@
  *
  * Invariant: nobody ends before every member of the view is done.
  */
+import type { MessageShapes } from "../wire/shape.ts";
 import type { MessageBody, Outbox, ViewMember } from "./strategy.ts";
 
 /** The sender's part is done. */
@@ -18,6 +19,8 @@ interface Over extends MessageBody {
 }
 
 export type EndingMessage = Done | Over;
+
+export const endingShapes: MessageShapes = { done: { fields: {} }, over: { fields: {} } };
 
 /** One member's view of the end. */
 export interface Ending {
@@ -53,7 +56,11 @@ export function absorbEnding(
   { from, body }: { from: number; body: EndingMessage },
   out: Outbox<EndingMessage>,
 ): void {
-  if (body.kind === "over") return out.push({ kind: "finish" });
+  if (body.kind === "over") {
+    // Not everybody can be done while we are not.
+    if (!ending.isDone) return out.push({ kind: "drop", from, reason: "over before its time" });
+    return out.push({ kind: "finish" });
+  }
   ending.done.add(from);
   concludeOver(ending, out);
 }

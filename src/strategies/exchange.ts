@@ -23,6 +23,7 @@ import { halfDifference, type Model, type Replica } from "../math/replica.ts";
 import { type Delta, isDense, toDense, type Update } from "../math/update.ts";
 import { packPart, type Thinning, unpackOwn } from "../wire/carry.ts";
 import { type Unpacked, unpackDelta } from "../wire/packed.ts";
+import { type FieldShape, type MessageShapes, modelRows, ordinal } from "../wire/shape.ts";
 import type { MessageBody, Outbox } from "./strategy.ts";
 import { isThin, wholeUpdates } from "./thinning.ts";
 
@@ -52,6 +53,22 @@ export interface Received extends MessageBody {
 }
 
 export type ExchangeMessage = Offer | Difference | Received;
+
+const vector: FieldShape = {
+  type: "either",
+  of: [
+    { type: "packed", length: "whole" },
+    { type: "values", length: "whole" },
+  ],
+};
+
+export const exchangeShapes: MessageShapes = {
+  offer: { fields: { k: ordinal, rows: modelRows, values: vector } },
+  difference: {
+    fields: { k: ordinal, rows: { type: "rows", of: "model", signed: true }, values: vector },
+  },
+  received: { fields: { k: ordinal } },
+};
 
 /** An exchange that was begun and not yet answered. */
 export interface OpenExchange {
@@ -193,6 +210,11 @@ export function absorbDifference(
   const read = readVector(body.values, replica);
   if ("fault" in read) {
     out.push({ kind: "drop", from, reason: read.fault });
+    return false;
+  }
+  // D.rows is half of what ours were above theirs, and ours have only grown since.
+  if (body.rows > replica.rows) {
+    out.push({ kind: "drop", from, reason: "difference larger than the model", blame: true });
     return false;
   }
   replica.apply({ rows: body.rows, delta: read.delta }, -1);

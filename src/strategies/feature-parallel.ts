@@ -24,6 +24,7 @@ import {
   createEnding,
   type Ending,
   type EndingMessage,
+  endingShapes,
   followMembers,
 } from "./ending.ts";
 import { refusesReduction } from "./reduction.ts";
@@ -38,6 +39,7 @@ import {
   type RoundMessage,
   type RoundRule,
   type Rounds,
+  roundShapes,
 } from "./rounds.ts";
 import {
   type NodeEvent,
@@ -74,6 +76,14 @@ export const featureParallel: Strategy<ColumnState, ColumnMessage> = {
   conserves: () => "sum",
   seats,
   refuses,
+  // Results are margins, of as many rows as a batch has; newcomers get no columns, only T.
+  shapes: {
+    ...endingShapes,
+    ...roundShapes(
+      { type: "values", length: "any" },
+      { type: "values", length: "own", orEmpty: true },
+    ),
+  },
   init,
   step,
 };

@@ -8,6 +8,7 @@
  *
  * Invariant: all members of a view use the same formation in each round they begin in it.
  */
+import { count, type MessageBounds, type MessageShape } from "../wire/shape.ts";
 import type { MessageBody, Outbox, View, ViewMember } from "./strategy.ts";
 
 /** The sender has begun round `round` (-1: it has no model), and knows of these formations. */
@@ -17,6 +18,14 @@ export interface Standing extends MessageBody {
   readonly round: number;
   readonly plan: Uint32Array;
 }
+
+export const standingShape: MessageShape = {
+  fields: {
+    view: count,
+    round: { type: "count", least: -1 },
+    plan: { type: "words", fault: planFault },
+  },
+};
 
 /** The members of a view, from round `from` on. */
 export interface Formation {
@@ -107,6 +116,27 @@ function planWords(list: readonly Formation[]): Uint32Array {
     ...members.flatMap(({ rank, incarnation }) => [rank, incarnation]),
   ]);
   return Uint32Array.from(words);
+}
+
+/** Whether words are formations: ascending by view and round, each of members whose ranks ascend. */
+function planFault(words: Uint32Array, { members }: Pick<MessageBounds, "members">): string | null {
+  let [view, from] = [0, 0];
+  let k = 0;
+  while (k < words.length) {
+    const count = words[k + 2]!;
+    // Of words that are missing no comparison holds.
+    if (!(words[k]! > view && words[k + 1]! >= from && count >= 1))
+      return "has formations out of order";
+    view = words[k]!;
+    from = words[k + 1]!;
+    k += 3;
+    if (!(count <= members && k + 2 * count <= words.length)) return "has more members than words";
+    for (let place = 0, rank = -1; place < count; place++, k += 2) {
+      if (words[k]! <= rank || words[k]! >= members) return "has ranks that nobody has";
+      rank = words[k]!;
+    }
+  }
+  return null;
 }
 
 function readPlan(words: Uint32Array): Formation[] {

@@ -24,7 +24,12 @@ import { keyRange, type Merge } from "../math/update.ts";
 import type { ClockPolicy } from "./clocks.ts";
 import { createPuller, type PullState, stepPuller } from "./puller.ts";
 import { stepServer } from "./server.ts";
-import { createServer, type ServerMessage, type ServerState } from "./server-state.ts";
+import {
+  createServer,
+  type ServerMessage,
+  type ServerState,
+  serverShapes,
+} from "./server-state.ts";
 import {
   addingMerge,
   type SeatingQuestion,
@@ -54,6 +59,7 @@ export function parameterServer(rule: ServerRule): Strategy<State, ServerMessage
     merges: rule.rounds ? ["anticipate", "sum", "mean"] : ["anticipate", "sum"],
     conserves: (options) => (mergeOf(rule, options) === "mean" ? "mean" : "sum"),
     seats,
+    shapes: serverShapes,
     refuses: (question, options) => refuses(rule.name, question, options),
     init: (seat, options) =>
       seat.role === "server"

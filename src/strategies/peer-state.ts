@@ -4,6 +4,16 @@
  */
 import type { Delta } from "../math/update.ts";
 import type { Carry } from "../wire/carry.ts";
+import {
+  count,
+  type FieldShape,
+  flag,
+  type MessageShapes,
+  modelRows,
+  ordinal,
+  orNothing,
+  updateRows,
+} from "../wire/shape.ts";
 import type { Intake } from "./intake.ts";
 import { createIntake } from "./intake.ts";
 import type { Outbox, StrategyOptions, View, ViewMember } from "./strategy.ts";
@@ -90,6 +100,37 @@ export type PeerMessage =
   | Copy
   | PeerBye
   | Quiet;
+
+/** (rank, incarnation, clock) in a row. */
+const triples: FieldShape = { type: "records", each: 3, ranks: "members" };
+const delta: FieldShape = { type: "delta", length: "whole" };
+
+export const peerShapes: MessageShapes = {
+  update: {
+    fields: {
+      ...{ clock: ordinal, rows: updateRows, version: count, seen: orNothing(triples) },
+      delta: { type: "either", of: [{ type: "packed", length: "whole" }, delta] },
+    },
+  },
+  "passed-on": {
+    fields: {
+      ...{ view: count, rank: { type: "count", below: "members" }, incarnation: ordinal },
+      ...{ clock: ordinal, rows: updateRows, delta, number: ordinal },
+    },
+  },
+  settled: { fields: { view: count, count } },
+  subscribe: { fields: {} },
+  welcome: { fields: { first: ordinal, ready: flag } },
+  ask: { fields: { need: triples } },
+  copy: {
+    fields: {
+      ...{ rows: modelRows, values: { type: "values", length: "whole" } },
+      ...{ seen: triples, ahead: triples },
+    },
+  },
+  bye: { fields: { clock: count } },
+  quiet: { fields: { view: count } },
+};
 
 export type PeerOut = Outbox<PeerMessage>;
 

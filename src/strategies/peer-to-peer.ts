@@ -39,6 +39,7 @@ import {
   type PeerOut,
   type PeerState,
   type PeerUpdate,
+  peerShapes,
   presentCount,
   presentPeers,
   seenOf,
@@ -65,6 +66,7 @@ export const peerToPeer: Strategy<PeerState, PeerMessage> = {
   // Updates that are on their way are more than one a worker: anticipating one of each is too little on dense data.
   merges: ["sum", "anticipate"],
   conserves: () => "sum",
+  shapes: peerShapes,
   init,
   step,
 };

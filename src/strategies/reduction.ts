@@ -52,8 +52,15 @@ export interface Round {
   taken: number;
 }
 
+/** What a part must be that a worker takes in a step. */
+export interface DuePart {
+  readonly kind: Part["kind"];
+  readonly length: number;
+}
+
 /** A way to merge: the parts a worker awaits, in the order it takes them, and what it sends when. */
 export interface Moves {
+  due(place: Place, step: number): DuePart;
   /** Steps of the parts that a worker takes in every round, in this order. */
   steps(place: Pick<Place, "rank" | "workers">): readonly number[];
   begin(place: Place, round: Round, out: Outbox<Part>): void;
@@ -69,8 +76,11 @@ export interface Reduction {
   clock: number;
   round: Round | null;
   /** Parts that came before their turn, by view, round and step. */
-  readonly early: Map<string, Part>;
+  readonly early: Map<string, { readonly from: number; readonly body: Part }>;
 }
+
+/** Parts that wait, by worker: of two rounds of each view that is not settled yet there are fewer. */
+const earlyPartsMax = 64;
 
 /** Why a reduction can't run on a topology; null when it can. */
 export function refusesReduction(
@@ -103,8 +113,8 @@ export function reform(
   reduction.steps = stepsOf(reduction.topology, reduction.place);
   reduction.clock = clock;
   reduction.round = null;
-  for (const [key, part] of reduction.early) {
-    if (part.view < formation.view || part.round <= clock) reduction.early.delete(key);
+  for (const [key, { body }] of reduction.early) {
+    if (body.view < formation.view || body.round <= clock) reduction.early.delete(key);
   }
 }
 
@@ -154,21 +164,38 @@ export function absorbPart(
     body.round === round.number &&
     body.step === steps[round.taken];
   if (isNext) {
-    take(reduction, round, body, out);
-    return proceed(reduction, out);
+    return take(reduction, round, { from, body }, out) ? proceed(reduction, out) : null;
   }
   const key = keyOf(body.view, body.round, body.step);
   if (isPast(reduction, body) || early.has(key)) {
     out.push({ kind: "drop", from, reason: "stale part" });
     return null;
   }
-  early.set(key, body);
+  if (early.size > earlyPartsMax * (1 + place.workers)) {
+    out.push({ kind: "drop", from, reason: "too many parts before their turn", blame: true });
+    return null;
+  }
+  early.set(key, { from, body });
   return null;
 }
 
-function take({ topology }: Reduction, round: Round, part: Part, out: Outbox<Part>): void {
+/** Takes a part in its turn; false for one that is none of this step's. */
+function take(
+  { topology }: Reduction,
+  round: Round,
+  { from, body }: { from: number; body: Part },
+  out: Outbox<Part>,
+): boolean {
+  const moves = movesOf(topology);
+  const { kind, length } = moves.due(round.place, body.step);
+  if (body.kind !== kind || body.values.length !== length) {
+    const reason = `part of ${body.values.length} values where ${length} are due`;
+    out.push({ kind: "drop", from, reason, blame: true });
+    return false;
+  }
   round.taken++;
-  movesOf(topology).take(round.place, round, part, out);
+  moves.take(round.place, round, body, out);
+  return true;
 }
 
 function isPast({ clock, round, steps, place }: Reduction, part: Part): boolean {
@@ -187,7 +214,7 @@ function proceed(reduction: Reduction, out: Outbox<Part>): Round | null {
     const part = early.get(key);
     if (part === undefined) return null;
     early.delete(key);
-    take(reduction, round, part, out);
+    if (!take(reduction, round, part, out)) return null;
   }
   reduction.round = null;
   return round;

@@ -14,6 +14,14 @@ import type { Outbox } from "./strategy.ts";
 
 export const ringMoves: Moves = {
   steps: ({ workers }) => Array.from({ length: 2 * (workers - 1) }, (_, step) => step),
+  due(place, step) {
+    const isReduce = step < place.workers - 1;
+    const { from, to } = chunkRange(
+      place,
+      isReduce ? reducedIn(place, step) : gatheredIn(place, step),
+    );
+    return { kind: isReduce ? "reduce" : "gather", length: to - from };
+  },
   begin(place, round, out) {
     sendChunk(place, round, { step: 0, chunk: place.rank, counts: round.ownCounts }, out);
   },
@@ -25,7 +33,7 @@ export const ringMoves: Moves = {
 
 /** Adds the own part to the chunk that came, and passes it on. */
 function reduce(place: Place, round: Round, part: Part, out: Outbox<Part>): void {
-  const chunk = modulo(place.rank - 1 - part.step, place.workers);
+  const chunk = reducedIn(place, part.step);
   const { from } = chunkRange(place, chunk);
   const { values } = round;
   for (let i = 0; i < part.values.length; i++) {
@@ -41,7 +49,7 @@ function reduce(place: Place, round: Round, part: Part, out: Outbox<Part>): void
 /** Stores the finished chunk that came, and passes it on unless the next worker finished it. */
 function gather(place: Place, round: Round, part: Part, out: Outbox<Part>): void {
   const n = place.workers;
-  const chunk = modulo(place.rank - (part.step - (n - 1)), n);
+  const chunk = gatheredIn(place, part.step);
   round.values.set(part.values, chunkRange(place, chunk).from);
   const { rows, squares } = part;
   round.counts = { rows, squares };
@@ -66,6 +74,15 @@ function sendChunk(
     squares: counts.squares,
   };
   out.push({ kind: "send", to: place.ranks[(place.rank + 1) % place.workers]!, body });
+}
+
+/** The chunk that comes in a step. */
+function reducedIn({ rank, workers }: Place, step: number): number {
+  return modulo(rank - 1 - step, workers);
+}
+
+function gatheredIn({ rank, workers }: Place, step: number): number {
+  return modulo(rank - (step - (workers - 1)), workers);
 }
 
 function chunkRange({ workers, width }: Place, chunk: number) {

@@ -17,6 +17,7 @@
 import type { Model, Replica } from "../math/replica.ts";
 import { isDense, type Update } from "../math/update.ts";
 import { workerRanks } from "../topology/view.ts";
+import { count, type FieldShape, type MessageShapes, modelRows } from "../wire/shape.ts";
 import {
   absorbPart,
   beginRound,
@@ -64,6 +65,23 @@ export interface RoundCopy extends MessageBody {
 
 export type RoundMessage = Part | Status | Merged | RoundCopy;
 
+/** What messages of rounds look like whose results are such vectors, and whose newcomers get such a model. */
+export function roundShapes(result: FieldShape, model: FieldShape): MessageShapes {
+  const place = { view: count, round: count };
+  // Of a part the length follows from the ring or tree: reduction.ts looks at it when its turn comes.
+  const values = { type: "values", length: "any" } as const;
+  const squares = { type: "measure" } as const;
+  const part = { fields: { ...place, step: count, values, rows: modelRows, squares } };
+  return {
+    ...{ reduce: part, gather: part },
+    status: { fields: { view: count, completed: { type: "count", least: -1 } } },
+    merged: { fields: { ...place, rows: modelRows, values: result } },
+    "round-copy": {
+      fields: { ...place, rows: modelRows, values: model, lastRows: modelRows, last: result },
+    },
+  };
+}
+
 /** One worker's rounds. */
 export interface Rounds {
   readonly rank: number;
@@ -80,7 +98,7 @@ export interface Rounds {
   /** Others completed a round more: its result, or for a newcomer the model, is on the way. */
   behind: boolean;
   /** It came before all others were heard. */
-  gift: Merged | RoundCopy | null;
+  gift: { readonly from: number; readonly body: Merged | RoundCopy } | null;
   /** Newcomers that are owed a copy of the model. */
   newcomers: readonly number[];
 }
@@ -174,8 +192,8 @@ export function absorbRound(
         out.push({ kind: "drop", from, reason: "stale round" });
         return null;
       }
-      rounds.gift = body;
-      return takeGift(rounds, parts);
+      rounds.gift = { from, body };
+      return takeGift(rounds, parts, out);
     default: {
       const round = absorbPart(rounds.reduction, { from, body }, out);
       return round && complete(rounds, parts.rule.mergedOf(round));
@@ -234,7 +252,7 @@ function settle(rounds: Rounds, parts: RoundParts, out: Out): Update | null {
   rounds.completed = known.get(rank)!;
   rounds.behind = rounds.completed < most;
   reform(rounds.reduction, { view, ranks, own: rank }, most);
-  return rounds.behind ? takeGift(rounds, parts) : beginOwn(rounds, parts.rule, out);
+  return rounds.behind ? takeGift(rounds, parts, out) : beginOwn(rounds, parts.rule, out);
 }
 
 /** Gives the result of the last round to those that lack it; newcomers are owed a copy. */
@@ -262,15 +280,20 @@ function resultOf(last: Update | null): { rows: number; values: Float32Array } {
  * Who is behind takes what the others have: the result of a round they completed with what we had contributed to
  * it; a newcomer the model.
  */
-function takeGift(rounds: Rounds, { replica }: RoundParts): Update | null {
-  const { gift, behind, completed } = rounds;
+function takeGift(rounds: Rounds, { rule, replica }: RoundParts, out: Out): Update | null {
+  const { gift, behind, completed, own } = rounds;
   if (gift === null || !behind) return null;
-  if ((gift.kind === "merged") !== completed >= 0) return null;
+  const { from, body } = gift;
+  if ((body.kind === "merged") !== completed >= 0) return null;
+  if (body.kind === "merged" && own && body.values.length !== rule.vectorOf(own).length) {
+    out.push({ kind: "drop", from, reason: "result of another length", blame: true });
+    return null;
+  }
   rounds.behind = false;
-  if (gift.kind === "merged") return complete(rounds, { rows: gift.rows, delta: gift.values });
-  takeCopy(replica, gift);
-  rounds.completed = gift.round;
-  rounds.last = { rows: gift.lastRows, delta: gift.last };
+  if (body.kind === "merged") return complete(rounds, { rows: body.rows, delta: body.values });
+  takeCopy(replica, body);
+  rounds.completed = body.round;
+  rounds.last = { rows: body.lastRows, delta: body.last };
   rounds.own = null;
   return null;
 }

@@ -32,6 +32,7 @@ export const serial: Strategy<SerialState> = {
   conserves: () => "sum",
   refuses: ({ workers }) =>
     workers === 1 ? null : `serial runs on one worker: current value is ${workers} workers`,
+  shapes: {},
   init: ({ rank, round = 0 }, options) => ({ options, rank, clock: round, leaving: false }),
   step,
 };

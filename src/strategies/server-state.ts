@@ -4,6 +4,16 @@
  */
 import type { Model } from "../math/replica.ts";
 import type { Delta, Merge, Update } from "../math/update.ts";
+import {
+  count,
+  type FieldShape,
+  flag,
+  type MessageShapes,
+  modelRows,
+  ordinal,
+  orNothing,
+  updateRows,
+} from "../wire/shape.ts";
 import { type ClockArrays, type ClockPolicy, type Clocks, createClocks } from "./clocks.ts";
 import { createHolders, type Holders, partOf, type ServerRanks } from "./holders.ts";
 import { type Outbox, type Seat, viewOf } from "./strategy.ts";
@@ -101,6 +111,58 @@ export type ServerMessage =
   | Duplicate
   | Stored
   | Over;
+
+/** Slices of an update, and of the model, at a server. */
+const slice: FieldShape = { type: "delta", length: "own" };
+const part: FieldShape = { type: "values", length: "own" };
+const countEach: FieldShape = { type: "counts", length: "workers" };
+const flagEach: FieldShape = { type: "bytes", length: "workers" };
+const timeEach: FieldShape = { type: "times", length: "workers" };
+
+export const serverShapes: MessageShapes = {
+  push: {
+    from: "worker",
+    to: "server",
+    fields: { clock: ordinal, rows: updateRows, delta: slice },
+  },
+  bye: { from: "worker", to: "server", fields: { clock: count, asks: flag } },
+  enter: { from: "worker", to: "server", fields: {} },
+  model: {
+    ...{ from: "server", to: "worker" },
+    fields: {
+      ...{ view: count, clock: count, rows: modelRows },
+      values: { type: "values", length: "theirs" },
+    },
+  },
+  gone: { from: "server", to: "worker", fields: {} },
+  flush: {
+    ...{ from: "server", to: "server" },
+    fields: {
+      ...{ view: count, slowest: count },
+      lives: { type: "records", each: 3, ranks: "workers" },
+    },
+  },
+  forward: {
+    ...{ from: "server", to: "server" },
+    fields: {
+      ...{ number: ordinal, from: { type: "count", below: "workers" }, at: { type: "measure" } },
+      what: { type: "word", of: ["push", "bye", "latest", "merged"] },
+      ...{ clock: count, rows: updateRows, delta: slice },
+    },
+  },
+  duplicate: {
+    ...{ from: "server", to: "server" },
+    fields: {
+      ...{ number: ordinal, rows: modelRows, values: part, beforeRows: modelRows },
+      ...{ before: orNothing(part), entered: countEach },
+      lives: { type: "records", each: 2, ranks: "workers" },
+      ...{ counts: countEach, present: flagEach, credits: countEach, waits: flagEach },
+      ...{ lastPush: timeEach, pushBefore: timeEach },
+    },
+  },
+  stored: { from: "server", to: "server", fields: { number: count } },
+  over: { from: "server", to: "server", fields: {} },
+};
 
 export type ServerOut = Outbox<ServerMessage>;
 

@@ -75,6 +75,9 @@ function absorb(
     case "stored":
       return releaseDeferred(state, body.number, out);
     case "over":
+      if (state.standing === "holder") {
+        return out.push({ kind: "drop", from, reason: "not for a holder" });
+      }
       state.clocks.members = 0;
       state.standing = "holder";
       state.partner = null;

@@ -72,8 +72,11 @@ function takeForwards(state: ServerState, replica: Replica, to: number, out: Ser
 function replay(state: ServerState, replica: Replica, told: Forward): void {
   const { from, at: now, what, clock, rows, delta } = told;
   const silent: ServerOut = { push: (_effect) => undefined };
+  // Who holds the range counts no worker that is not there.
+  const counted = state.clocks.present[from] === 1;
   switch (what) {
     case "push": {
+      if (!counted) return;
       const body: Push = { kind: "push", clock, rows, delta };
       return absorbPush(state, replica, { from, body, now }, silent);
     }
@@ -83,7 +86,7 @@ function replay(state: ServerState, replica: Replica, told: Forward): void {
       state.latest[from] = { rows, delta };
       return;
     case "merged":
-      state.merged!.updates[from] = { rows, delta };
+      if (state.merged) state.merged.updates[from] = { rows, delta };
       return;
     default:
       what satisfies never;
@@ -112,7 +115,7 @@ export function duplicate(state: ServerState, replica: Replica, out: ServerOut):
     if (update === null) return;
     const { rows, delta } = update;
     const clock = clocks.counts[from]!;
-    tell(state, { from, at: clocks.lastPush[from]!, what, clock, rows, delta }, out);
+    tell(state, { from, at: clocks.lastPush[from] || 0, what, clock, rows, delta }, out);
   };
   latest.forEach(again("latest"));
   merged?.updates.forEach(again("merged"));

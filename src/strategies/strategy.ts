@@ -25,12 +25,14 @@ import type { KeyRange, Merge, Update } from "../math/update.ts";
 import type { TopologyName } from "../topology/topology.ts";
 import { firstView, type Role, type View } from "../topology/view.ts";
 import type { ValueFormat } from "../wire/packed.ts";
+import type { MessageShapes } from "../wire/shape.ts";
 
 // What a strategy of a user's own needs beside the interface comes from "glissade/strategy" too.
 export type { Concurrency } from "../math/anticipation.ts";
 export type { Model, Replica } from "../math/replica.ts";
 export type { Delta, KeyRange, Merge, SparseDelta, Update } from "../math/update.ts";
 export type { Role, View, ViewMember } from "../topology/view.ts";
+export type { FieldShape, MessageShape, MessageShapes } from "../wire/shape.ts";
 
 /** A member's place in a view. Workers have ranks 0..workers-1, servers the ranks after them. */
 export interface Seat {
@@ -133,8 +135,16 @@ export type Effect<Message> =
   | { readonly kind: "wake"; readonly after: number }
   /** Tell whoever watches; has no influence on the run. */
   | { readonly kind: "report"; readonly report: Report }
-  /** A message was not acted upon; counted and reported, never an error. */
-  | { readonly kind: "drop"; readonly from: number; readonly reason: string }
+  /**
+   * A message was not acted upon; counted and reported, never an error. `blame`: nobody who keeps to the strategy
+   * sends it, however it was delayed; an engine whose members are not all its own stops listening to who did.
+   */
+  | {
+      readonly kind: "drop";
+      readonly from: number;
+      readonly reason: string;
+      readonly blame?: true;
+    }
   /** This member's part is over. */
   | { readonly kind: "finish" };
 
@@ -213,6 +223,11 @@ export interface Strategy<State = unknown, Message extends MessageBody = Message
   seats?(question: SeatingQuestion, options: StrategyOptions): readonly SeatPlan[];
   /** Why this strategy can't run so, in words; null when it can. */
   refuses?(question: SeatingQuestion, options: StrategyOptions): string | null;
+  /**
+   * What its messages look like (wire/shape.ts). Over a network each is checked before `step` sees it, and who sent
+   * another is not listened to any more; without shapes, `step` itself must bear whatever comes.
+   */
+  readonly shapes?: MessageShapes;
   /** The member's first state: plain, structured-cloneable data. */
   init(seat: Seat, options: StrategyOptions): State;
   /** With membership beneath: the view a member is in, whose owners of rows hold; null while it joins. */

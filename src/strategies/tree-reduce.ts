@@ -12,6 +12,10 @@ import type { Outbox } from "./strategy.ts";
 
 export const treeMoves: Moves = {
   steps: (place) => (place.rank === 0 ? childrenOf(place) : [...childrenOf(place), parent(place)]),
+  due(place, step) {
+    const isFromParent = place.rank > 0 && step === parent(place);
+    return { kind: isFromParent ? "gather" : "reduce", length: place.width };
+  },
   begin(place, round, out) {
     if (childrenOf(place).length === 0) sendUp(place, round, out);
   },

@@ -1,12 +1,16 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { FrameBody } from "./frame.ts";
-import { implausible } from "./inspect.ts";
 import { packDelta } from "./packed.ts";
+import { anyKind, type MessageBounds, messageFault } from "./shape.ts";
 
 const width = 50;
 const look = (body: object) =>
-  implausible({ kind: "push", ...body } as FrameBody, { width, normMax: 1e6 });
+  messageFault(
+    { [anyKind]: { fields: {}, open: true } },
+    { kind: "push", ...body } as FrameBody,
+    { width, normMax: 1e6 } as MessageBounds,
+  );
 
 const values = fc.array(fc.float({ min: -1000, max: 1000, noNaN: true }), { maxLength: width });
 

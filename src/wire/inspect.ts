@@ -7,7 +7,7 @@
  * squares of 32-bit values can't overflow in double precision.
  */
 import type { SparseDelta } from "../math/update.ts";
-import type { FrameBody, FrameField } from "./frame.ts";
+import type { FrameField } from "./frame.ts";
 import { unpackDelta } from "./packed.ts";
 
 /** What a message may hold. */
@@ -21,23 +21,28 @@ export interface Plausible {
 /** Arrays of no column, such as counts and clocks of members, may be this long. */
 const otherLengthMax = 1 << 16;
 
-/** Why no member sends this message, in words; null when one may. */
-export function implausible(body: FrameBody, plausible: Plausible): string | null {
-  for (const name in body) {
-    const fault = faultIn(body[name]!, plausible);
-    if (fault !== null) return `${body.kind}: ${name} ${fault}`;
-  }
-  return null;
-}
-
-function faultIn(field: FrameField, plausible: Plausible): string | null {
+/** Why no member sends such a field, in words; null when one may: for fields of which nothing else is known. */
+export function implausibleField(field: FrameField, plausible: Plausible): string | null {
   if (typeof field === "number") return numberFault(field);
   if (typeof field !== "object" || field === null) return null;
   if (!ArrayBuffer.isView(field)) return sparseFault(field, plausible);
   if (field instanceof Float32Array || field instanceof Float64Array) {
     return arrayFault(field, plausible);
   }
-  return field instanceof Uint8Array ? packedFault(field, plausible) : null;
+  // Bytes may be anything a strategy packs; those that are a packed delta are looked at as one.
+  if (!(field instanceof Uint8Array) || "fault" in unpackDelta(field, plausible.width)) return null;
+  return deltaFault(field, plausible);
+}
+
+/** Why a field is no sparse or packed delta of that width; null when it is one. */
+export function deltaFault(field: FrameField, plausible: Plausible): string | null {
+  if (typeof field !== "object" || field === null) return "is no delta";
+  if (!ArrayBuffer.isView(field)) return sparseFault(field, plausible);
+  if (!(field instanceof Uint8Array)) return "is no delta";
+  const read = unpackDelta(field, plausible.width);
+  if ("fault" in read) return `is none: ${read.fault}`;
+  const { delta } = read;
+  return ArrayBuffer.isView(delta) ? arrayFault(delta, plausible) : sparseFault(delta, plausible);
 }
 
 function numberFault(value: number): string | null {
@@ -81,12 +86,4 @@ function sumOfSquares(values: Float32Array | Float64Array): number {
   }
   for (let i = whole; i < values.length; i++) a += values[i]! * values[i]!;
   return a + b + c + d;
-}
-
-/** Bytes may be anything a strategy packs; those that are a packed delta are looked at as one. */
-function packedFault(bytes: Uint8Array, plausible: Plausible): string | null {
-  const read = unpackDelta(bytes, plausible.width);
-  if ("fault" in read) return null;
-  const { delta } = read;
-  return ArrayBuffer.isView(delta) ? arrayFault(delta, plausible) : sparseFault(delta, plausible);
 }

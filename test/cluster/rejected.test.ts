@@ -1,11 +1,21 @@
 /** Members that send what no member sends: in the place of a real one, over real links. */
 import { expect, test } from "vitest";
 import type { FramesMessage } from "../../src/engines/cluster/frames.ts";
-import { readPlausible } from "../../src/engines/cluster/hearing.ts";
+import {
+  type EarlyFrame,
+  type Hearing,
+  hear,
+  keepEarly,
+  readPlausible,
+} from "../../src/engines/cluster/hearing.ts";
 import { encodeNote } from "../../src/engines/cluster/job.ts";
 import { type FrameStream, Link } from "../../src/engines/cluster/link.ts";
+import { LimitWatch, limitDefaults } from "../../src/engines/cluster/protection.ts";
 import { readTale } from "../../src/engines/cluster/tales.ts";
-import { createReplica } from "../../src/math/replica.ts";
+import { membered } from "../../src/engines/membered.ts";
+import { createReplica, type Replica } from "../../src/math/replica.ts";
+import { strategyNamed } from "../../src/strategies/all.ts";
+import { strategyOptions } from "../../src/strategies/strategy.ts";
 import { encodeFrame } from "../../src/wire/frame.ts";
 
 interface Told {
@@ -75,11 +85,74 @@ test("acknowledgements of what was never sent, or fewer than before, drop nothin
   expect(back.violations).toEqual([expect.stringMatching(/acknowledges 0 frames after 1/)]);
 });
 
+const watch = new LimitWatch(limitDefaults, () => {});
+const hearing: Hearing = { from: 0, incarnation: 1, watch, job: { epochs: 3 }, updates: 10 };
+
+/** A member whose strategy does not say what its messages look like, or the one of that name. */
+function hostOf(replica: Replica, name?: string): Parameters<typeof readPlausible>[1] {
+  const to = replica.values.length;
+  const seats = [{ role: "worker", range: { from: 0, to } }];
+  const seat = { seats, rank: 0, workers: 1, options: strategyOptions(), initial: null };
+  const strategy = name ? membered(strategyNamed(name)!, membership) : {};
+  return { replica, seat, strategy, width: to } as never;
+}
+
+const membership = { beatSeconds: 1, quorum: "majority" } as const;
+
+test("a message of a strategy that says what its messages look like has its shape, or is refused", () => {
+  const replica = createReplica(4);
+  const host = hostOf(replica, "peer-to-peer");
+  const read = (change: object) => {
+    const delta = { index: Uint32Array.of(1), value: Float32Array.of(1) };
+    const good = { kind: "update", clock: 1, rows: 1, delta, version: 0, seen: null, by: 1, in: 1 };
+    return readPlausible(encodeFrame({ ...good, ...change }), host, hearing);
+  };
+  expect(read({})).toHaveProperty("body");
+  for (const [change, fault] of [
+    [{ clock: 1.5 }, "update: clock is 1.5, which is no whole number"],
+    [{ rows: 1e9 }, "update: rows is 1000000000, not from 0 to 8"],
+    [{ rows: Number.NaN }, /rows is NaN/],
+    [{ version: "3" }, "update: version is no number"],
+    [{ delta: new Float32Array(3) }, /delta/],
+    [{ seen: Uint32Array.of(9, 1, 1) }, "update: seen has rank 9 of 1 members"],
+    // A life of another process than the one that has the seat.
+    [{ by: 5000 }, /by is 5000, not from 1 to 1024/],
+    [{ more: 1 }, "update: more is no field of it"],
+    [{ kind: "x".repeat(9000) }, /^"x{40}": no message of this run is of that kind$/],
+    [{ kind: "constructor" }, /no message of this run/],
+  ] as const) {
+    expect(read(change)).toEqual({
+      fault: typeof fault === "string" ? fault : expect.stringMatching(fault),
+    });
+  }
+});
+
+test("a strategy that throws at a message is at fault itself; the error names message and sender", () => {
+  const host = hostOf(createReplica(1));
+  const step = () => {
+    throw new TypeError("x is undefined");
+  };
+  const bad = { ...host, strategy: { name: "mine", step }, effects: [], port: { now: () => 0 } };
+  expect(() => hear(encodeFrame({ kind: "hello" }), bad as never, hearing)).toThrow(
+    'strategy mine failed at message "hello" of member 0: x is undefined',
+  );
+});
+
+test("frames before the run begins wait, but not without end", () => {
+  const early: EarlyFrame[] = [];
+  const few = { ...limitDefaults, buffered: 100 };
+  const told: string[] = [];
+  const strict = new LimitWatch(few, (event) => told.push(event.kind));
+  const keep = (bytes: number) =>
+    keepEarly(early, new Uint8Array(bytes), { ...hearing, watch: strict });
+  expect([keep(60), keep(40), keep(1)]).toEqual([null, null, expect.stringMatching(/may wait/)]);
+  expect(early).toHaveLength(2);
+  expect(told).toEqual(["limit"]);
+});
+
 test("a message whose values are none, absurd, or beyond the model is refused before a strategy sees it", () => {
   const replica = createReplica(100);
-  const seat = { seats: [{ role: "worker", range: { from: 0, to: 100 } }] };
-  const host = { replica, seat } as unknown as Parameters<typeof readPlausible>[1];
-  const read = (body: object) => readPlausible(encodeFrame(body), host, 1e12);
+  const read = (body: object) => readPlausible(encodeFrame(body), hostOf(replica), hearing);
   const dense = new Float32Array(100);
   expect(read({ kind: "push", delta: dense })).toHaveProperty("body");
   dense[7] = Number.NaN;
@@ -97,10 +170,12 @@ test("a message whose values are none, absurd, or beyond the model is refused be
 
 test("the norm that is allowed is that of weights, whatever the scale of the replica", () => {
   const replica = createReplica(1, () => 1e-20);
-  const seat = { seats: [{ role: "worker", range: { from: 0, to: 1 } }] };
-  const host = { replica, seat } as unknown as Parameters<typeof readPlausible>[1];
   const read = (value: number) =>
-    readPlausible(encodeFrame({ kind: "push", v: Float32Array.of(value) }), host, 1e12);
+    readPlausible(
+      encodeFrame({ kind: "push", v: Float32Array.of(value) }),
+      hostOf(replica),
+      hearing,
+    );
   expect(read(1e31)).toHaveProperty("body");
   expect(read(1e33)).toHaveProperty("fault");
 });

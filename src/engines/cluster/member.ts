@@ -11,7 +11,6 @@ import {
   begin,
   createHost,
   deliver,
-  deliverMessage,
   type MemberHost,
   nextRows,
   ownUpdates,
@@ -24,7 +23,7 @@ import { countDrop } from "../telemetry.ts";
 import { Absence } from "./absence.ts";
 import type { SnapshotRequest } from "./generated/glissade/cluster/v1/cluster_pb.ts";
 import { createMemberGuard, type Guard } from "./guard.ts";
-import { readPlausible } from "./hearing.ts";
+import { type EarlyFrame, hear, keepEarly } from "./hearing.ts";
 import {
   type Begun,
   decodeNote,
@@ -69,7 +68,7 @@ export class ClusterMember {
   #leaving = false;
   readonly #absence = new Absence();
   /** Came before the run began here. */
-  readonly #early: { from: number; body: unknown }[] = [];
+  readonly #early: EarlyFrame[] = [];
   #wait: MemberWait | null = null;
   #longestUpdate = 0;
   #learnSoon = false;
@@ -128,6 +127,7 @@ export class ClusterMember {
     this.#host = createHost({ ...job, rank, incarnation, initial }, strategy, task, {
       now: () => this.#now(),
       send: (to, body) => this.#send(to, encodeFrame(body)),
+      blame: (from, reason) => this.#reject(from, reason),
       wake: (after) => this.#wakeAt(this.#now() + after),
     });
     this.#connect(seated);
@@ -215,17 +215,18 @@ export class ClusterMember {
 
   #frame(from: number, bytes: Uint8Array): void {
     if (from === coordinatorRank) return this.#obey(decodeNote<Order>(bytes));
-    const host = this.#host!;
-    const read = readPlausible(bytes, host, this.#protection.watch.limits.norm);
-    if ("fault" in read) return this.#reject(from, read.fault);
+    const { watch } = this.#protection;
+    const incarnation = this.#links!.incarnationOf(from) ?? 0;
+    const hearing = { from, incarnation, watch, job: this.#seated!.job, updates: this.#updates };
     // Those who began earlier may already speak to a member that was not told to begin.
-    if (!this.#begun) return void this.#early.push({ from, body: read.body });
-    deliverMessage(host, from, read.body);
+    if (!this.#begun) return this.#reject(from, keepEarly(this.#early, bytes, hearing));
+    this.#reject(from, hear(bytes, this.#host!, hearing));
     this.#stepped();
   }
 
   /** A peer sent what no member sends: nothing of it is acted upon, and it is not heard any more. */
-  #reject(from: number, reason: string): void {
+  #reject(from: number, reason: string | null): void {
+    if (reason === null) return;
     if (from === coordinatorRank) return this.#end({ kind: "failed", message: reason });
     countDrop(this.#host!.telemetry, `rejected: ${reason}`);
     this.#tell({ ...{ kind: "reject", reason }, ...this.#links!.forget(from) });
@@ -265,7 +266,7 @@ export class ClusterMember {
     for (const address of addresses) if (address.rank !== own) this.#links!.admit(address);
     this.#begun = true;
     begin(host, updates);
-    for (const { from, body } of this.#early.splice(0)) deliverMessage(host, from, body);
+    for (const { from, bytes } of this.#early.splice(0)) this.#frame(from, bytes);
     this.#stepped();
   }
 

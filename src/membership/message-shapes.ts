@@ -1,0 +1,66 @@
+/** What messages of membership look like (membership.ts), and the words of a view in them. */
+import type { ViewMember } from "../topology/view.ts";
+import {
+  count,
+  flag,
+  type MessageBounds,
+  type MessageShape,
+  type MessageShapes,
+  ordinal,
+} from "../wire/shape.ts";
+import { readView } from "./views.ts";
+
+const by = { type: "life" } as const;
+const ballot = { by, slot: count, ballot: count };
+const view = { type: "words", fault: viewFault } as const;
+const viewOrNone = {
+  type: "words",
+  fault: (words: Uint32Array, bounds: MessageBounds) =>
+    words.length === 0 ? null : viewFault(words, bounds),
+} as const;
+const bare: MessageShape = { fields: { by } };
+
+export const membershipShapes: MessageShapes = {
+  "m/beat": { fields: { by, view: count, over: flag } },
+  "m/join": { fields: { by, role: { type: "role" } } },
+  "m/news": {
+    fields: { by, view: count, ask: flag, own: count, known: { type: "records", each: 1 } },
+  },
+  "m/wish": {
+    fields: {
+      ...{ by, rank: count, incarnation: ordinal },
+      role: { type: "word", of: ["worker", "server"] },
+    },
+    fault: (life, bounds) => lifeFault(life as unknown as ViewMember, bounds),
+  },
+  "m/leave": bare,
+  "m/closed": bare,
+  "m/prepare": { fields: ballot },
+  "m/accepted": { fields: ballot },
+  "m/promise": { fields: { ...ballot, acceptedBallot: count, accepted: viewOrNone } },
+  "m/accept": { fields: { ...ballot, view } },
+  "m/install": { fields: { by, view } },
+};
+
+/** Whether words are a view of this run's members: ranks ascend, and each has the role of its seat. */
+function viewFault(words: Uint32Array, { seats }: MessageBounds): string | null {
+  const read = readView(words);
+  if (read === null || read.id === 0 || read.members.length === 0) return "is no view";
+  for (const life of [...read.members, ...read.left]) {
+    const fault = lifeFault(life, { seats });
+    if (fault !== null) return fault;
+  }
+  const isAscending = read.members.every(
+    ({ rank }, k) => k === 0 || read.members[k - 1]!.rank < rank,
+  );
+  return isAscending ? null : "has members out of order";
+}
+
+/** A seat's role goes with its rank: views in which it does not are nobody's. */
+function lifeFault(
+  { rank, incarnation, role }: ViewMember,
+  { seats }: Pick<MessageBounds, "seats">,
+): string | null {
+  const isSeated = seats[rank]?.role === role && incarnation > 0;
+  return isSeated ? null : `has ${role} ${rank}, life ${incarnation}`;
+}
