@@ -3,7 +3,7 @@
  * with wrong fields is refused, or taken without an exception and without a value that is no number.
  */
 import { expect, test } from "vitest";
-import { runFaults } from "../../src/engines/simulator/fault-runs.ts";
+import { type FaultGiven, runFaults } from "../../src/engines/simulator/fault-runs.ts";
 import { nextBelow, type RandomState, randomStream } from "../../src/math/random.ts";
 import { createReplica, type Replica } from "../../src/math/replica.ts";
 import { messageStrategies } from "../../src/strategies/all.ts";
@@ -28,7 +28,12 @@ function optionsOf({ name }: AnyStrategy, seed: number) {
 }
 
 /** Calls `look` with every message of a run under faults, before the strategy sees it. */
-function watchMessages(strategy: AnyStrategy, seed: number, look: (message: Heard) => void): void {
+function watchMessages(
+  strategy: AnyStrategy,
+  seed: number,
+  look: (message: Heard) => void,
+  given: FaultGiven = {},
+): void {
   const seats: Seat[] = [];
   const plant = (beneath: AnyStrategy): AnyStrategy => ({
     ...beneath,
@@ -45,7 +50,7 @@ function watchMessages(strategy: AnyStrategy, seed: number, look: (message: Hear
       beneath.step(state, replica, event, out);
     },
   });
-  runFaults(strategy, seed, { plant, options: optionsOf(strategy, seed) });
+  runFaults(strategy, seed, { plant, options: optionsOf(strategy, seed), ...given });
 }
 
 interface Heard {
@@ -91,6 +96,19 @@ test.each(parallel)("$name: every message of real runs has its shape", (strategy
   // Every kind that has a shape is sent in some run, so that none is left over.
   const listed = Object.keys(strategy.shapes!);
   expect(listed.filter((kind) => !kinds.has(kind))).toEqual([]);
+});
+
+test("among many members, who pass on what they hear, messages have their shapes too", () => {
+  const kinds = new Set<string>();
+  const strategy = parallel.find(({ name }) => name === "ad-psgd")!;
+  for (let seed = 1; seed <= 8; seed++) {
+    const look = ({ strategy: { shapes }, event, bounds }: Heard) => {
+      kinds.add(event.body.kind);
+      expect(messageFault(shapes!, framed(event.body), bounds)).toBeNull();
+    };
+    watchMessages(strategy, seed, look, { workers: 12 });
+  }
+  expect([...kinds]).toEqual(expect.arrayContaining(["m/news", "m/wish", "m/closed", "m/install"]));
 });
 
 test.each(parallel)("$name: a changed message is refused or does no harm", (strategy) => {
