@@ -36,9 +36,9 @@ import {
   type NodeEvent,
   type Outbox,
   type Seat,
+  type Standing,
   type Strategy,
   type StrategyOptions,
-  type View,
   viewOf,
 } from "../strategies/strategy.ts";
 import { anyKind, count, type MessageShapes } from "../wire/shape.ts";
@@ -92,15 +92,6 @@ export function firstLifeOf(process: number): number {
   return (process - 1) * livesMax + 1;
 }
 
-/** What an engine may know of a member's membership. */
-export interface Standing {
-  /** The view it is in; null while it joins. */
-  readonly view: View | null;
-  readonly incarnation: number;
-  /** It hears of no quorum of its view: others may decide without it, so it must not go on. */
-  readonly alone: boolean;
-}
-
 /** How a `membered` member stands, by its state. */
 export function standingOf(state: unknown): Standing {
   const { view, incarnation, aloneSince } = (state as MemberedState).membership;
@@ -134,7 +125,7 @@ export function membered(
     shapes: memberedShapes(strategy),
     init: (seat, settings) => createMembered(strategy, options, seat, settings),
     step: (state, replica, event, out) => step(strategy, state, { replica, event }, out),
-    viewOf: ({ membership }) => membership.view,
+    standing: standingOf,
   };
 }
 

@@ -200,6 +200,15 @@ export interface SeatingQuestion {
   readonly columnLoads?: Uint32Array;
 }
 
+/** How a member stands among the others. */
+export interface Standing {
+  /** The view it is in, whose owners of rows hold; null while it joins. */
+  readonly view: View | null;
+  readonly incarnation: number;
+  /** It hears of no quorum of its view: others may decide without it, so it must not go on. */
+  readonly alone: boolean;
+}
+
 /** One way for workers to agree. */
 export interface Strategy<State = unknown, Message extends MessageBody = MessageBody> {
   readonly name: string;
@@ -230,8 +239,8 @@ export interface Strategy<State = unknown, Message extends MessageBody = Message
   readonly shapes?: MessageShapes;
   /** The member's first state: plain, structured-cloneable data. */
   init(seat: Seat, options: StrategyOptions): State;
-  /** With membership beneath: the view a member is in, whose owners of rows hold; null while it joins. */
-  viewOf?(state: State): View | null;
+  /** With membership beneath: how a member stands, which its engine goes by. */
+  standing?(state: State): Standing;
   step(state: State, replica: Replica, event: NodeEvent<Message>, out: Outbox<Message>): void;
 }
 

@@ -64,6 +64,30 @@ describe("kill -9 at any moment, then --resume", () => {
     testMs,
   );
 
+  test.each(["asp", "ssp", "dssp", "peer-to-peer", "ad-psgd"])(
+    "%s: goes on from the model judged last, and reaches the loss of an unbroken run, within a hundredth",
+    async (strategy) => {
+      const [whole, cut] = [temporaryFolder(), temporaryFolder()];
+      // Two unbroken runs end alike on a busy machine too: short updates, and a problem that is solved in 40 epochs.
+      const way = ["--strategy", strategy, "--workers", "3", "--rows-per-update", "20"];
+      const args = ["train", data, ...way, "--l2", "1e-3", "--epochs", "40", ...everyEvaluation];
+      const unbroken = await glissade([...args, "--json"], { cwd: whole });
+      expectDone(unbroken);
+      expect((await killed(args, cut, 2)).signal).toBe("SIGKILL");
+      const resumed = await glissade(["train", "--resume", "latest", "--json"], { cwd: cut });
+      expectDone(resumed);
+      const [before, after] = [unbroken, resumed].map(({ stdout }) => lastObject(stdout));
+      expect(after!.epochs).toBeGreaterThanOrEqual(40);
+      for (const measure of ["objective", "loss"] as const) {
+        const [then, now] = [before!.train[measure], after!.train[measure]];
+        expect(now / then, `${measure} ${then}, ${now}`).toBeLessThan(1.01);
+      }
+      // Not from the start: the rows of the epochs before the kill are not learned again.
+      expect(after!.updates.sent).toBeLessThan(before!.updates.sent);
+    },
+    testMs,
+  );
+
   test("killed before the first checkpoint the run begins anew, and comes to the same model", async () => {
     const [whole, cut] = [temporaryFolder(), temporaryFolder()];
     const args = ["train", data, "--l2", "1e-5", "--epochs", "5"];

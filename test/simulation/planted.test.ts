@@ -3,7 +3,10 @@ import { expect, test } from "vitest";
 import { checkFaults, type FaultViolation } from "../../src/engines/simulator/fault-laws.ts";
 import type { FaultGiven } from "../../src/engines/simulator/fault-runs.ts";
 import type { Replica } from "../../src/math/replica.ts";
+import { adPsgd } from "../../src/strategies/ad-psgd.ts";
 import { allreduce } from "../../src/strategies/allreduce.ts";
+import { dPsgd } from "../../src/strategies/d-psgd.ts";
+import { featureParallel } from "../../src/strategies/feature-parallel.ts";
 import { asp } from "../../src/strategies/parameter-server.ts";
 import { peerToPeer } from "../../src/strategies/peer-to-peer.ts";
 import type { AnyStrategy, Effect, NodeEvent } from "../../src/strategies/strategy.ts";
@@ -123,9 +126,47 @@ test("a member that keeps its own count of rounds at a change of view", { timeou
 test("a member whose rows stay as they are when the view changes", { timeout }, () => {
   const plant = (beneath: AnyStrategy): AnyStrategy => ({
     ...beneath,
-    viewOf: (state) => (state.seat.rank === 1 ? null : beneath.viewOf!(state)),
+    standing: (state) =>
+      state.seat.rank === 1
+        ? { view: null, incarnation: 1, alone: false }
+        : beneath.standing!(state),
   });
   const found = firstViolation(peerToPeer, { plant });
   expect(found?.law).toBe("every segment of rows has exactly one owner in every view");
   expect(found!.faults.length).toBe(1);
+});
+
+test("weights of d-psgd that sum to less than one once members have gone", { timeout }, () => {
+  const leaking = tampered(dPsgd, {
+    before({ state }) {
+      const { ranks, weights } = state.row;
+      if (state.formations.view < 2 || ranks.length < 2 || state.leaks) return;
+      state.leaks = true;
+      state.row = { ranks, weights: weights.map((weight: number) => 0.9 * weight) };
+    },
+  });
+  const found = firstViolation(leaking);
+  expect(found?.law).toMatch(/^averaging leaves the mean of the replicas unchanged/);
+});
+
+test("an offer that comes again is answered anew", { timeout }, () => {
+  const forgetful = tampered(adPsgd, {
+    taken(body, { state, from }) {
+      if (body.kind === "offer") state.exchanges.answered.delete(from);
+      return body;
+    },
+  });
+  const found = firstViolation(forgetful);
+  expect(found?.law).toMatch(/^an exchange happens exactly once on both/);
+});
+
+test("the part of a column owner is lost when its round is begun again", { timeout }, () => {
+  const losing = tampered(featureParallel, {
+    sent: (body) =>
+      body.kind === "reduce" && body.step === 0 && (body.view as number) > 1
+        ? { ...body, values: (body.values as Float32Array).map(() => 0) }
+        : body,
+  });
+  const found = firstViolation(losing, { options: { topology: "ring" } });
+  expect(found?.law).toMatch(/^every survivor's contribution is in each round exactly once/);
 });

@@ -113,7 +113,7 @@ function distanceAfter(strategy: AnyStrategy, moves: boolean): number {
   const faults = [{ at: 0.05, kind: "crash", rank: 3 } as const];
   const under = underFaults({ faults: { faults, beatSeconds: 0.02 } }, plan);
   const beneath = under.strategy!;
-  const still = { ...beneath, viewOf: () => null };
+  const still = { ...beneath, standing: () => ({ view: null, incarnation: 1, alone: false }) };
   const { model, deadlock } = runSimulation({
     ...plan,
     ...under,

@@ -72,8 +72,9 @@ const stories: readonly Story[] = [
     file: "partition-and-heal.txt",
     about:
       "peer-to-peer of three. Worker 2 is cut off for 8 seconds. The other two are a majority and go on in view 2\n" +
-      "without it; alone, worker 2 learns on, but no quorum follows its proposals. When the cut heals, it hears of a\n" +
-      "view that it is not in: it begins its second life, what it was learning is lost, and it joins by a snapshot.\n" +
+      "without it; worker 2, which hears of no quorum, ends what it was learning and then waits, as nobody follows its\n" +
+      "proposals. When the cut heals, it hears of a view that it is not in: it begins its second life, what it learned\n" +
+      "alone is lost, and it joins by a snapshot.\n" +
       "Messages of its first life are fenced.",
     strategy: "peer-to-peer",
     workers: 3,

@@ -45,6 +45,26 @@ export const faultLaws: readonly FaultLaw[] = [
     holds: livingCount,
   },
   {
+    name: "of a worker that lives every update counts exactly once",
+    of: ["d-psgd", "ad-psgd", "feature-parallel"],
+    holds: ownCount,
+  },
+  {
+    name: "averaging leaves the mean of the replicas unchanged, rows and columns of the weights sum to one in every view",
+    of: ["d-psgd"],
+    holds: ({ lossFault }) => lossFault,
+  },
+  {
+    name: "an exchange happens exactly once on both, so the sum of the live replicas changes only by learning",
+    of: ["ad-psgd"],
+    holds: ({ lossFault }) => lossFault,
+  },
+  {
+    name: "every survivor's contribution is in each round exactly once",
+    of: ["feature-parallel"],
+    holds: ({ lossFault }) => lossFault,
+  },
+  {
     name: "of a life that ends no more is lost than was open, of one that leaves nothing",
     of: ["allreduce", ...serverStrategies],
     holds: departedCount,
@@ -122,6 +142,17 @@ function livingCount(run: FaultRun): string | null {
     if (model[rank] !== updates) {
       return `member ${rank} made ${updates} updates, the model holds ${model[rank]}`;
     }
+  }
+  return null;
+}
+
+/** Where every member applies its own updates: all that it made, each once. */
+function ownCount({ result, survivors, lives, situation, hasQuorum }: FaultRun): string | null {
+  if (!hasQuorum) return null;
+  for (const rank of survivors) {
+    if (rank >= situation.workers || lives[rank]!.size > 1) continue;
+    const { updates, applied } = result.telemetry.members[rank]!;
+    if (applied !== updates) return `member ${rank} made ${updates} updates and applied ${applied}`;
   }
   return null;
 }

@@ -19,6 +19,7 @@ import {
 } from "../../strategies/strategy.ts";
 import { workerRanks } from "../../topology/view.ts";
 import { membered } from "../membered.ts";
+import { watchConservation } from "./conservation.ts";
 import { costs } from "./costs.ts";
 import { drawFaults } from "./fault-schedules.ts";
 import type { Fault } from "./faults.ts";
@@ -49,6 +50,8 @@ export interface FaultRun {
   readonly viewFault: string | null;
   /** How segments of rows had no owner or two in a view, in words; null when each had one. */
   readonly rowsFault: string | null;
+  /** What merging did not conserve, in words (conservation.ts); null when it conserved all. */
+  readonly lossFault: string | null;
   /** What a watcher of the run found, in words. */
   readonly watched: string | null;
 }
@@ -112,7 +115,8 @@ export function faultsOf(
   const hasServers = seats.some(({ role }) => role === "server");
   const { standby } = options;
   const servers = hasServers ? { servers: options.servers, standby } : {};
-  return drawFaults({ seed, workers, seconds: 0.4, count: 1 + (seed % 6), ...servers });
+  const about = { seed, workers, seconds: 0.4, count: 1 + (seed % 6), storm: seed % 5 === 4 };
+  return drawFaults({ ...about, ...servers });
 }
 
 /** Runs a strategy under the faults of a seed. */
@@ -125,7 +129,8 @@ export function runFaults(strategy: AnyStrategy, seed: number, given: FaultGiven
   const views = watchViews(states);
   const rows = watchRows(workers);
   const rule = { beatSeconds: 0.02, quorum: "majority", ...given.membership } as const;
-  const sound = membered(strategy, rule);
+  const conservation = watchConservation(strategy);
+  const sound = membered(conservation.strategy, rule);
   const beneath = given.plant ? given.plant(sound) : sound;
   let watched: string | null = null;
   const columns = strategy.owns === "columns";
@@ -172,7 +177,10 @@ export function runFaults(strategy: AnyStrategy, seed: number, given: FaultGiven
   const hasQuorum = isQuorum({ ...last, left: [] }, new Set(survivors)) || closed;
   const viewFault = views.fault();
   const rowsFault = rows.fault();
-  const about = { strategy, situation, faults, result, states, lives, rowsFault };
+  const lossFault = conservation.fault(
+    (rank) => survivors.includes(rank) && lives[rank]!.size === 1,
+  );
+  const about = { strategy, situation, faults, result, states, lives, rowsFault, lossFault };
   return { ...about, survivors, hasQuorum, viewFault, watched };
 }
 

@@ -81,6 +81,8 @@ export interface FaultQuestion {
   /** Faults happen before this time. */
   readonly seconds: number;
   readonly count: number;
+  /** First of all many members come late, leave or die at about the same time. */
+  readonly storm?: boolean;
 }
 
 /**
@@ -99,6 +101,14 @@ export function drawFaults(question: FaultQuestion): Fault[] {
     const other = rank < workers + servers ? rank + servers : rank - servers;
     return standby && !touched.has(other);
   };
+  if (question.storm) {
+    const ranks = Array.from({ length: workers }, (_, rank) => rank).filter((rank) => {
+      const goes = mayGo(rank);
+      if (goes) touched.add(rank);
+      return goes;
+    });
+    faults.push(...drawStorm(stream, ranks, seconds));
+  }
   for (let k = 0; k < count; k++) {
     const at = seconds * nextUniform(stream);
     const rank = nextBelow(stream, members);
@@ -115,6 +125,15 @@ export function drawFaults(question: FaultQuestion): Fault[] {
     else faults.push({ at, kind: "slow-link", rank, factor: 1 + 4 * nextUniform(stream) });
   }
   return faults.sort((a, b) => a.at - b.at);
+}
+
+/** These members come late, leave, or die, within a twentieth of the time; rank 0 begins with the others. */
+function drawStorm(stream: RandomState, ranks: readonly number[], seconds: number): Fault[] {
+  const kind = (["join", "leave", "crash"] as const)[nextBelow(stream, 3)]!;
+  const begins = seconds * nextUniform(stream);
+  return ranks
+    .filter((rank) => kind !== "join" || rank > 0)
+    .map((rank) => ({ at: begins + (seconds / 20) * nextUniform(stream), kind, rank }));
 }
 
 /** One member, or a group of them, is cut off from the others. */

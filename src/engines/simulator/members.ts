@@ -2,11 +2,18 @@
 import { type Cursor, createCursor, type RowSpan, updatesPerEpoch } from "../../learner/cursor.ts";
 import type { ColumnLearner, Learner } from "../../learner/learner.ts";
 import type { Replica } from "../../math/replica.ts";
-import type { Seat, SeatPlan, View } from "../../strategies/strategy.ts";
+import type { Effect, Seat, SeatPlan, View } from "../../strategies/strategy.ts";
 import { firstView, firstViewOf } from "../../topology/view.ts";
 import { absentRanks } from "./faults.ts";
 import { ownedIn } from "./moves.ts";
 import type { SimulationPlan } from "./simulator.ts";
+
+/** A request for rows, and what it came of. */
+export interface HeldRequest {
+  readonly effect: Effect<unknown>;
+  readonly from: number;
+  readonly sentAt: number;
+}
 
 /** A simulated member. */
 export interface Member {
@@ -28,6 +35,9 @@ export interface Member {
   /** The view whose rows it has, and the segments they are. */
   view: View | null;
   owned: string;
+  /** It hears of no quorum; and what it asked for then, which waits. */
+  alone: boolean;
+  held: HeldRequest | null;
   learnFactor: number;
   learning: boolean;
   finished: boolean;
@@ -70,7 +80,9 @@ export function createMembers(plan: SimulationPlan, seats: readonly SeatPlan[]):
       span: null,
       cursor: owner && createCursor({ rows: owner.rows, rowsPerUpdate, ...lockstep }),
       view: null,
-      owned: strategy.viewOf && learner ? ownedIn(null, rank, workers).join() : "",
+      owned: strategy.standing && learner ? ownedIn(null, rank, workers).join() : "",
+      alone: false,
+      held: null,
       learnFactor: plan.costs.slowMembers[rank] ?? 1,
       learning: false,
       finished: false,
@@ -100,5 +112,7 @@ export function beginLife(plan: SimulationPlan, member: Member): void {
   member.begun = true;
   member.alive = true;
   member.learning = false;
+  member.alone = false;
+  member.held = null;
   Object.assign(member, stateOf(plan, { ...member.place, incarnation: member.life }));
 }

@@ -1,6 +1,7 @@
 /**
  * Rows follow views in a simulation: a member that is in another view than before owns the segments which that view
- * gives it, and learns from them from its next request on. Every member reckons them for itself, as on a cluster.
+ * gives it, and learns from them from its next request on. Every member reckons them for itself, as on a cluster; and
+ * as there, one that hears of no quorum learns nothing.
  */
 import { movedCursor } from "../../learner/cursor.ts";
 import { segmentsPerWorker } from "../../learner/segments.ts";
@@ -22,9 +23,10 @@ export function ownedIn(view: View | null, rank: number, workers: number): numbe
   return segmentsOf(latest.owners, rank);
 }
 
-/** Takes over what the member's view gives it. */
+/** Takes over what the member's view gives it, and whether it hears of a quorum. */
 export function followView(plan: SimulationPlan, member: Member): void {
-  const view = plan.strategy.viewOf!(member.state);
+  const { view, alone } = plan.strategy.standing!(member.state);
+  member.alone = alone;
   if (view === null || view === member.view) return;
   member.view = view;
   const { learner, cursor, rank } = member;

@@ -26,7 +26,7 @@ import {
   happen,
   isKept,
 } from "./faults.ts";
-import { beginLife, createMembers, type Member } from "./members.ts";
+import { beginLife, createMembers, type HeldRequest, type Member } from "./members.ts";
 import { followView } from "./moves.ts";
 import { createQueue, type EventQueue, insert, removeEarliest } from "./queue.ts";
 import {
@@ -191,13 +191,14 @@ function deliverNext(simulation: Simulation): void {
   const event = eventOf(simulation, member, { kind, from, content });
   const { effects, plan } = simulation;
   plan.strategy.step(member.state, member.replica, event, effects as Outbox<unknown>);
-  if (plan.strategy.viewOf) followView(plan, member);
+  if (plan.strategy.standing) followView(plan, member);
   simulation.trace?.(simulation.now, member.rank, event, effects);
   plan.watch?.(simulation.now, member.rank, event, effects);
   for (let i = 0; i < effects.length; i++) {
     carryOut(simulation, member, effects[i]!, { from, sentAt });
   }
   effects.length = 0;
+  if (member.held && !member.alone) release(simulation, member, member.held);
   if (kind === slotKind.learned && simulation.rowsLearned >= simulation.nextObservation) {
     observe(simulation);
   }
@@ -274,9 +275,13 @@ function carryOut(
 ): void {
   switch (effect.kind) {
     case "learn":
-      return learn(simulation, member, effect, cause);
+      if (member.alone) member.held = { effect, ...cause };
+      else learn(simulation, member, effect, cause);
+      return;
     case "predict":
-      return predict(simulation, member, effect.round);
+      if (member.alone) member.held = { effect, ...cause };
+      else predict(simulation, member, effect.round);
+      return;
     case "adjust":
       return adjust(simulation, member, effect.margins);
     case "send":
@@ -295,6 +300,12 @@ function carryOut(
     default:
       effect satisfies never;
   }
+}
+
+/** A member that was alone hears of others again: what it asked for meanwhile is done. */
+function release(simulation: Simulation, member: Member, { effect, ...cause }: HeldRequest): void {
+  member.held = null;
+  carryOut(simulation, member, effect, cause);
 }
 
 function learn(
