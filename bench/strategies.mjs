@@ -176,47 +176,37 @@ function runTo({ name, options, model, stops }) {
 
 async function threads(file) {
   const { loadDataset } = await import("../dist/run/load.js");
-  const { compareStrategies } = await import("../dist/run/compare.js");
   const dataset = await loadDataset(file);
-  const settings = { l2: 1e-4, stop: "epochs:20", step: "optimal:t0=10000", validation: 0 };
   console.log("\n## Threads, 2 workers, 16 rounds an epoch, against the kernel\n");
   console.log(
     "| strategy | rows per update | million rows/s | of two threads' kernels |\n|---|---|---|---|",
   );
-  const kernel = await kernelRate(dataset, settings);
+  // Two threads that learn their rows and exchange one update an epoch: what learning alone takes.
+  const kernel = await medianRate(
+    { dataset, strategy: "d-psgd", rowsPerUpdate: dataset.rows, merge: "mean" },
+    (rows, { members }) => (2 * rows) / members.learnedSeconds,
+  );
   const share = (rate) => `${((100 * rate) / kernel).toFixed(0)} %`;
   console.log(`| kernel alone, 2 threads | - | ${(kernel / 1e6).toFixed(2)} | 100 % |`);
   const rowsPerUpdate = Math.ceil(dataset.rows / 32);
-  const question = { engine: "threads", workers: [2], repeat: 3, evaluateEpochs: 20 };
-  for (const name of ["bsp", "asp", "ssp", "dssp", "allreduce", "d-psgd"]) {
-    const rates = [];
-    for await (const row of compareStrategies(dataset, {
-      ...question,
-      strategies: [name],
-      settings: { ...settings, rowsPerUpdate, merge: name === "bsp" ? "mean" : "auto" },
-    })) {
-      if (row.error) console.log(`| ${name} | failed: ${row.error} | | |`);
-      else rates.push(row.rowsPerSecond);
-    }
-    const rate = rates.sort((a, b) => a - b)[rates.length >> 1];
-    if (rate)
-      console.log(`| ${name} | ${rowsPerUpdate} | ${(rate / 1e6).toFixed(2)} | ${share(rate)} |`);
+  for (const strategy of ["bsp", "asp", "ssp", "dssp", "allreduce", "d-psgd"]) {
+    const merge = strategy === "bsp" ? "mean" : "auto";
+    const asked = { dataset, strategy, rowsPerUpdate, merge };
+    const rate = await medianRate(asked, (rows, { seconds }) => rows / seconds.train);
+    console.log(`| ${strategy} | ${rowsPerUpdate} | ${(rate / 1e6).toFixed(2)} | ${share(rate)} |`);
   }
 }
 
-/** Rows a second of two threads that learn their rows and exchange nothing: ad hoc, one update an epoch each. */
-async function kernelRate(dataset, settings) {
-  const { compareStrategies } = await import("../dist/run/compare.js");
+/** The median of three runs of 20 epochs; a run that fails ends the benchmark with its reason. */
+async function medianRate({ dataset, strategy, rowsPerUpdate, merge }, rateOf) {
+  const { runContest } = await import("../dist/run/contest.js");
+  const steps = { l2: 1e-4, stop: "epochs:20", step: "optimal:t0=10000", validation: 0 };
+  const options = { ...steps, rowsPerUpdate, merge, evaluateEvery: "20epochs" };
+  const contest = { strategies: [strategy], workers: [2], repeat: 3, targetLoss: null, options };
   const rates = [];
-  for await (const row of compareStrategies(dataset, {
-    engine: "threads",
-    strategies: ["d-psgd"],
-    workers: [2],
-    repeat: 3,
-    evaluateEpochs: 20,
-    settings: { ...settings, rowsPerUpdate: dataset.rows, merge: "mean" },
-  })) {
-    rates.push(row.rowsPerSecond / row.learned);
+  for await (const { result, error } of runContest(dataset, contest)) {
+    if (error !== null) throw new Error(`${strategy}: ${error}`);
+    rates.push(rateOf(result.epochs * dataset.rows, result));
   }
   return rates.sort((a, b) => a - b)[1];
 }

@@ -1,4 +1,4 @@
-/** compare and simulate as functions: rows on real data, on threads and in virtual time. */
+/** simulate as a function: rows on real data in virtual time. */
 import { beforeAll, expect, test } from "vitest";
 import {
   type ComparisonQuestion,
@@ -17,7 +17,7 @@ beforeAll(async () => {
 async function rowsOf(question: Partial<ComparisonQuestion>): Promise<ComparisonRow[]> {
   const rows: ComparisonRow[] = [];
   const settings = { l2: 1e-4, stop: "epochs:3", ...question.settings };
-  const whole = { strategies: ["bsp"], workers: [4], engine: "simulator", ...question, settings };
+  const whole = { strategies: ["bsp"], workers: [4], ...question, settings };
   for await (const row of compareStrategies(subset, whole as ComparisonQuestion)) rows.push(row);
   return rows;
 }
@@ -50,11 +50,10 @@ test("the same question has the same rows in virtual time", async () => {
   expect(rows[0]!.loss).not.toBe(rows[1]!.loss);
 });
 
-test("threads give rows too, and a run that fails is a row that says so", async () => {
+test("a run that fails is a row that says so", async () => {
   const rows = await rowsOf({
     strategies: ["bsp", "d-psgd", "./nowhere.mjs"],
     workers: [3],
-    engine: "threads",
     settings: { topology: "hypercube" },
   });
   expect(rows.map(({ status }) => status)).toEqual(["done", "failed", "failed"]);
@@ -62,6 +61,23 @@ test("threads give rows too, and a run that fails is a row that says so", async 
   expect(rows[1]!.error).toMatch(/power of two/);
   const [, failed] = summarise(rows);
   expect(failed).toMatchObject({ strategy: "d-psgd", runs: 1, failed: 1, loss: null });
+});
+
+test("a run that its faults end early says so, what they were, and counts no beats as its messages", async () => {
+  const crash = { at: 1e-3, kind: "crash", rank: 4 } as const;
+  const faults = { faults: [crash], beatSeconds: null };
+  const [cut, calm] = await rowsOf({ strategies: ["asp", "allreduce"], faults });
+  expect(cut!.cutShort).toMatch(/^ended after 0\.\d\d of 3 epochs: server 4 gone$/);
+  expect(cut!.faults).toEqual(["at 1 ms: crash of server 4"]);
+  expect(calm!.status).toBe("failed");
+  const quiet = {
+    faults: [{ at: 1e-3, kind: "slow", rank: 1, factor: 2 } as const],
+    beatSeconds: null,
+  };
+  const [slow] = await rowsOf({ strategies: ["asp"], faults: quiet });
+  const [none] = await rowsOf({ strategies: ["asp"] });
+  expect(slow!.cutShort).toBeNull();
+  expect(slow!.messages / slow!.updates).toBeCloseTo(none!.messages / none!.updates, 1);
 });
 
 test("1,000 members on real data", async () => {

@@ -188,7 +188,6 @@ describe("what the study found, with the rule and the steps that --merge auto ta
     const dataset = await loadDataset(sharedData(file));
     const rowsPerUpdate = Math.ceil(dataset.rows / (workers * rounds));
     const question = {
-      engine: "simulator" as const,
       ...{ strategies: ["bsp"], workers: [workers], evaluateEpochs: 5 },
       settings: { l2: 1e-4, validation: 0, stop: "epochs:5", rowsPerUpdate, ...settings },
     };

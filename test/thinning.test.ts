@@ -11,7 +11,7 @@ test("peer-to-peer with 16 workers keeps serial accuracy, within 0.3 points, at 
   const dataset = await loadDataset(sharedData("rcv1v2-subset/rcv1v2_ccat_train.svm.gz"));
   const row = async (strategy: string, settings: TrainOptions): Promise<ComparisonRow> => {
     const question = {
-      ...{ strategies: [strategy], workers: [16], engine: "simulator" as const },
+      ...{ strategies: [strategy], workers: [16] },
       settings: { l2: 1e-4, stop: "epochs:5", validation: 0.2, merge: "sum", ...settings } as const,
     };
     for await (const one of compareStrategies(dataset, question)) return one;

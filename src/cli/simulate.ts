@@ -42,7 +42,7 @@ async function simulate(context: CommandContext): Promise<number> {
   }
   const rows: ComparisonRow[] = [];
   const question = {
-    ...{ strategies, repeat, engine: "simulator" as const, workers: workersOf(settings) },
+    ...{ strategies, repeat, workers: workersOf(settings) },
     settings: runOptionsOf(settings),
     costs: await costsOf(settings),
     ...(slow === null ? {} : { slow }),
@@ -53,9 +53,11 @@ async function simulate(context: CommandContext): Promise<number> {
   };
   for await (const row of compareStrategies(dataset, question)) {
     rows.push(row);
-    const { strategy, workers, seed, error } = row;
+    const { strategy, workers, seed, error, cutShort } = row;
     const said = error === null ? `${row.seconds.toPrecision(3)} virtual s` : `failed: ${error}`;
-    output.note(`${strategy}, ${workers} workers, seed ${seed}: ${said}`);
+    const ended = cutShort === null ? "" : `, ${cutShort}`;
+    output.note(`${strategy}, ${workers} workers, seed ${seed}: ${said}${ended}`);
+    if (output.verbose) for (const fault of row.faults) output.note(`  ${fault}`);
   }
   const status = rows.some((row) => row.status === "done") ? "done" : "failed";
   if (output.json) {

@@ -288,7 +288,8 @@ function absorb(context: Context, { from, body }: { from: number; body: Message 
   deliver(context, { from, body: body as Sent });
 }
 
-function isMembership(body: Message): body is MembershipMessage {
+/** Whether a message is membership's own, and not the strategy's. */
+export function isMembership(body: MessageBody): body is MembershipMessage {
   return body.kind.startsWith("m/");
 }
 

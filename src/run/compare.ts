@@ -1,15 +1,19 @@
 /**
- * Strategies side by side: same data, split, kernels and rules; one row for every strategy, number of workers and
- * seed. On threads the times are this machine's; in the simulator they are virtual, from a model of costs. A run that
- * fails is a row that says so, and nothing is left out.
+ * Strategies side by side in the simulator: same data, split, kernels and rules; one row for every strategy, number of
+ * workers and seed. Times are virtual, from a model of costs; contest.ts does the same on threads. A run that fails is
+ * a row that says so, and nothing is left out.
  */
-import type { EngineResult } from "../engines/engine.ts";
 import { type Costs, costs, drawSlow } from "../engines/simulator/costs.ts";
 import { type FaultsAsked, underFaults } from "../engines/simulator/fault-plan.ts";
-import { type Moment, runSimulation } from "../engines/simulator/simulator.ts";
+import { faultWords } from "../engines/simulator/fault-schedules.ts";
+import type { Fault } from "../engines/simulator/faults.ts";
+import {
+  type Moment,
+  runSimulation,
+  type SimulationResult,
+} from "../engines/simulator/simulator.ts";
 import { loadStrategy, type StrategySource, strategySource } from "../engines/strategy-source.ts";
 import { communicatedSeconds, meanStaleness, type Telemetry } from "../engines/telemetry.ts";
-import { runThreads } from "../engines/threads/threads.ts";
 import {
   createKernelTask,
   describeKernelTask,
@@ -39,24 +43,22 @@ export interface ComparisonQuestion {
   readonly targetLoss?: number;
   /** Settings of every run, as `train` takes them; strategy and workers are the question's. */
   readonly settings?: TrainOptions;
-  readonly engine: "threads" | "simulator";
-  /** The simulator's costs; what is not given is a small cluster. */
+  /** Costs of learning and of the network; what is not given is a small cluster. */
   readonly costs?: Partial<Costs>;
   /** `{ count: 1, factor: 10 }`: that many members learn that much more slowly, drawn from the seed. */
   readonly slow?: { readonly count: number; readonly factor: number };
   /** The same for links. */
   readonly slowLinks?: { readonly count: number; readonly factor: number };
-  /** The simulator: what happens to members and links; or the seed that faults are drawn from. */
+  /** What happens to members and links; or the seed that faults are drawn from. */
   readonly faults?: NonNullable<FaultsAsked["faults"]>;
   readonly faultSeed?: number;
-  /** How often the loss is looked at; in lockstep runs a snapshot is judged that often. */
+  /** How often the loss is looked at. */
   readonly evaluateEpochs?: number;
 }
 
 /** One run. */
 export interface ComparisonRow {
   readonly strategy: string;
-  readonly engine: "threads" | "simulator";
   readonly workers: number;
   readonly seed: number;
   readonly status: "done" | "failed";
@@ -67,6 +69,10 @@ export interface ComparisonRow {
   readonly secondsToTarget: number | null;
   readonly seconds: number;
   readonly epochs: number;
+  /** Why it ended before its epochs were learned, in words; null where it did not. */
+  readonly cutShort: string | null;
+  /** What happened to members and links, in words. */
+  readonly faults: readonly string[];
   readonly loss: number;
   readonly accuracy: number;
   readonly objective: number;
@@ -114,7 +120,7 @@ export async function* compareStrategies(
         const seeded = { ...run, seed: settings.seed + k };
         try {
           chosen ??= await choose(run);
-          yield await runOne({ ...seeded, ...chosen });
+          yield runOne({ ...seeded, ...chosen });
         } catch (error) {
           yield failedRow(seeded, error instanceof Error ? error.message : String(error));
         }
@@ -169,15 +175,11 @@ async function choose(run: Contender): Promise<Chosen> {
   return { strategy, options, spec };
 }
 
-async function runOne(run: OneRun): Promise<ComparisonRow> {
-  const { question, options, strategy } = run;
+function runOne(run: OneRun): ComparisonRow {
   const judge = createKernelTask(run.spec);
-  const target = createTarget(judge, question.targetLoss);
-  const result =
-    question.engine === "threads"
-      ? await onThreads(run, options, target)
-      : await inSimulator(run, { options, strategy, judge }, target);
-  return doneRow(run, { options, result, judge, target });
+  const target = createTarget(judge, run.question.targetLoss);
+  const { result, faults } = simulateOne(run, judge, target);
+  return doneRow(run, { result, faults, judge, target });
 }
 
 /** Remembers when the target was first seen; true then, and the run ends. */
@@ -197,28 +199,11 @@ function createTarget(judge: EngineTask, loss = Number.NEGATIVE_INFINITY): Targe
   };
 }
 
-function onThreads(run: OneRun, options: StrategyOptions, target: Target): Promise<EngineResult> {
-  const { task, spec, source, workers, seed, question } = run;
-  return runThreads({
-    ...{ strategy: source, options, workers, seed, task: { kind: "rows", spec } },
-    epochs: epochsOf(task.settings),
-    observe: {
-      everyEpochs: question.evaluateEpochs ?? 0.5,
-      at: ({ model, seconds }) => target.reached(model, seconds),
-    },
-  });
-}
-
-async function inSimulator(
-  run: OneRun,
-  {
-    options,
-    strategy,
-    judge,
-  }: { options: StrategyOptions; strategy: AnyStrategy; judge: EngineTask },
+function simulateOne(
+  { task, workers, seed, question, options, strategy }: OneRun,
+  judge: EngineTask,
   target: Target,
-): Promise<EngineResult> {
-  const { task, workers, seed, question } = run;
+): { result: SimulationResult; faults: readonly Fault[] } {
   const members = { workers, seed };
   const priced = costs({
     ...(question.slow ? { slowMembers: drawSlow(question.slow, members) } : {}),
@@ -226,9 +211,10 @@ async function inSimulator(
     ...question.costs,
   });
   const epochs = epochsOf(task.settings);
+  const plan = { strategy, options, task: judge, workers, epochs, costs: priced };
+  const under = underFaults(question, plan);
   const result = runSimulation({
-    ...{ strategy, options, task: judge, workers, seed, epochs, costs: priced },
-    ...underFaults(question, { strategy, options, task: judge, workers, epochs, costs: priced }),
+    ...{ ...plan, seed, ...under },
     observe: {
       everyRows: Math.max(1, Math.round((question.evaluateEpochs ?? 0.5) * task.trainRows)),
       at: (moment: Moment) =>
@@ -236,26 +222,34 @@ async function inSimulator(
     },
   });
   if (result.deadlock) throw new Error(result.deadlock);
-  return result;
+  return { result, faults: under.faults ?? [] };
 }
 
 function doneRow(
   run: OneRun,
-  done: { options: StrategyOptions; result: EngineResult; judge: EngineTask; target: Target },
+  done: {
+    readonly result: SimulationResult;
+    readonly faults: readonly Fault[];
+    readonly judge: EngineTask;
+    readonly target: Target;
+  },
 ): ComparisonRow {
-  const { options, result, judge, target } = done;
+  const { result, judge, target, faults } = done;
+  const { options } = run;
   const { telemetry, seconds, model } = result;
   const { loss, accuracy, objective } = judge.evaluate(model);
   if (!Number.isFinite(objective)) throw new RangeError(`diverged: the objective is ${objective}`);
   const rows = sumOf(telemetry, ({ rows: own }) => own);
   return {
-    ...{ strategy: run.name, engine: run.question.engine, workers: run.workers, seed: run.seed },
+    ...{ strategy: run.name, workers: run.workers, seed: run.seed },
     ...{ status: "done", error: null },
     rowsPerUpdate: options.rowsPerUpdate,
     merge: options.merge,
     secondsToTarget: target.seconds,
     seconds,
     epochs: rows / run.task.trainRows,
+    cutShort: target.seconds === null ? whyCutShort(run, result, rows) : null,
+    faults: faults.map((fault) => faultWords(fault, result.seats)),
     ...{ loss, accuracy, objective },
     rowsPerSecond: rows / seconds,
     updates: sumOf(telemetry, (member) => member.updates),
@@ -268,11 +262,37 @@ function doneRow(
   };
 }
 
+/** A run learns less than it was asked to where those that are left can't go on. */
+function whyCutShort(
+  { task }: OneRun,
+  { alive, seats }: SimulationResult,
+  rows: number,
+): string | null {
+  const asked = epochsOf(task.settings);
+  const epochs = rows / task.trainRows;
+  if (epochs > 0.99 * asked) return null;
+  const gone = alive.flatMap((lives, rank) => (lives ? [] : [`${seats[rank]!.role} ${rank}`]));
+  const why =
+    gone.length === 0
+      ? "those that were left had nothing to go on with"
+      : `${gone.join(", ")} gone`;
+  return `ended after ${epochs.toFixed(2)} of ${asked} epochs: ${why}`;
+}
+
 function failedRow(run: SeededRun, error: string): ComparisonRow {
   return {
-    ...{ strategy: run.name, engine: run.question.engine, workers: run.workers, seed: run.seed },
+    ...{ strategy: run.name, workers: run.workers, seed: run.seed },
     ...{ status: "failed", error, rowsPerUpdate: null, merge: null, secondsToTarget: null },
-    ...{ seconds: NaN, epochs: 0, loss: NaN, accuracy: NaN, objective: NaN, rowsPerSecond: 0 },
+    ...{
+      seconds: NaN,
+      epochs: 0,
+      cutShort: null,
+      faults: [],
+      loss: NaN,
+      accuracy: NaN,
+      objective: NaN,
+      rowsPerSecond: 0,
+    },
     ...{ updates: 0, messages: 0, bytes: 0, staleness: 0, stalenessHistogram: [] },
     ...{ learned: 0, waited: 0, communicated: 0, members: [] },
   };

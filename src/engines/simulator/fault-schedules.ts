@@ -3,6 +3,7 @@
  * that still break something.
  */
 import { nextBelow, nextUniform, type RandomState, randomStream } from "../../math/random.ts";
+import type { Role } from "../../strategies/strategy.ts";
 import type { Fault } from "./faults.ts";
 
 /** A schedule as text, one fault a line. */
@@ -21,6 +22,24 @@ export function faultLines(faults: readonly Fault[]): string[] {
         return `${head} ${fault.rank}`;
     }
   });
+}
+
+/** A fault as a person reads it. */
+export function faultWords(fault: Fault, seats: readonly { readonly role: Role }[]): string {
+  const nameOf = (rank: number) => `${seats[rank]?.role ?? "member"} ${rank}`;
+  const durationOf = (seconds: number) => `for ${Number((1e3 * seconds).toPrecision(3))} ms`;
+  const head = `at ${Number((1e3 * fault.at).toPrecision(4))} ms: ${fault.kind} of`;
+  switch (fault.kind) {
+    case "cut":
+      return `${head} ${fault.ranks.map(nameOf).join(", ")} ${durationOf(fault.seconds)}`;
+    case "pause":
+      return `${head} ${nameOf(fault.rank)} ${durationOf(fault.seconds)}`;
+    case "slow":
+    case "slow-link":
+      return `${head} ${nameOf(fault.rank)} by ${Number(fault.factor.toPrecision(2))} times`;
+    default:
+      return `${head} ${nameOf(fault.rank)}`;
+  }
 }
 
 /**

@@ -11,9 +11,10 @@ import { type Cursor, nextSpan } from "../../learner/cursor.ts";
 import { type RandomState, randomStream } from "../../math/random.ts";
 import type { Model } from "../../math/replica.ts";
 import type { Update } from "../../math/update.ts";
-import type { Effect, NodeEvent, Outbox } from "../../strategies/strategy.ts";
+import type { Effect, MessageBody, NodeEvent, Outbox } from "../../strategies/strategy.ts";
 import { frameBytes } from "../../wire/frame.ts";
 import { type EngineResult, type RunPlan, refusalOf, seatsOf } from "../engine.ts";
+import { isMembership } from "../membered.ts";
 import { distanceApart, resultModel } from "../result.ts";
 import { countDrop, countWait, createTelemetry, foldReport, type Telemetry } from "../telemetry.ts";
 import { adjust, predict, predictedEvent } from "./columns.ts";
@@ -361,11 +362,14 @@ export function isExhausted(simulation: Simulation, cursor: Cursor): boolean {
 function send(simulation: Simulation, { rank, life }: Member, to: number, body: unknown): void {
   const { now, telemetry, network, plan } = simulation;
   const bytes = frameBytes(body as object);
-  const counts = telemetry.members[rank]!;
-  counts.messagesSent++;
-  counts.bytesSent += bytes;
-  simulation.messages++;
-  simulation.bytes += bytes;
+  // What membership says travels too, and is not what the strategy costs.
+  if (!simulation.faults || !isMembership(body as MessageBody)) {
+    const counts = telemetry.members[rank]!;
+    counts.messagesSent++;
+    counts.bytesSent += bytes;
+    simulation.messages++;
+    simulation.bytes += bytes;
+  }
   const copies = plan.duplicates && isDuplicate(simulation) ? 2 : 1;
   for (let copy = 0; copy < copies; copy++) {
     const after = arrivalOf(network, { now, from: rank, to, bytes }) - now;

@@ -3,8 +3,7 @@
 // learned depends on the rows, the seed and the number of workers only. Invariant: one replica learns as serial does.
 
 import { HINGE, LOG, lossSlope, classOf, SQUARED, SQUARED_HINGE } from "./losses";
-import { addCountedRow } from "./anticipate";
-import { addScaledRow, blockAt, dotRow, labelOf, rowAt } from "./rows";
+import { addCountedRow, addScaledRow, blockAt, dotRow, labelOf, rowAt } from "./rows";
 import {
   coefficientAt,
   jobBase,

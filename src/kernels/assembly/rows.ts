@@ -126,3 +126,16 @@ export function addScaledRow(factor: f32, block: usize, row: usize, v: usize): v
     store<f32>(at, load<f32>(at) + factor * load<f32>(value + k));
   }
 }
+
+/** v_j += (factor * x_j) * sigma_j over the row's non-zeros. */
+// @ts-ignore: decorator
+@inline
+export function addCountedRow(factor: f32, block: usize, row: usize, sigma: usize, v: usize): void {
+  const index = indexOf(block);
+  const value = valueOf(block);
+  const end = endOf(block, row);
+  for (let k = startOf(block, row); k < end; k += 4) {
+    const j = <usize>load<u32>(index + k) << 2;
+    store<f32>(v + j, load<f32>(v + j) + factor * load<f32>(value + k) * load<f32>(sigma + j));
+  }
+}

@@ -4,11 +4,12 @@
 // read a frozen vector they add up one mini-batch gradient (learn gradient).
 
 import { anyClass, anySlope, classOf, HINGE, LOG, lossSlope, SQUARED, SQUARED_HINGE } from "./losses";
-import { addScaledRow, blockAt, dotRow, endOf, indexOf, labelOf, rowAt, startOf, valueOf } from "./rows";
+import { addCountedRow, addScaledRow, blockAt, dotRow, endOf, indexOf, labelOf, rowAt, startOf, valueOf } from "./rows";
 
+/** `sigma` 0: every step counts once; else how often, by coordinate (anticipate.ts). Callers' constants choose the code. */
 // @ts-ignore: decorator
 @inline
-function sgdRows(
+export function sgdRows(
   loss: i32,
   rows: usize,
   count: u32,
@@ -17,6 +18,7 @@ function sgdRows(
   scale: usize,
   coefficient: usize,
   threshold: f32,
+  sigma: usize,
 ): void {
   for (let k: u32 = 0; k < count; k++) {
     const block = blockAt(rows, k);
@@ -26,25 +28,26 @@ function sgdRows(
     const slope = lossSlope(loss, p, y);
     if (slope != 0.0) {
       const factor = <f32>(-slope * load<f64>(coefficient + (<usize>k << 3)));
-      addScaledRow(factor, block, row, write);
+      if (sigma == 0) addScaledRow(factor, block, row, write);
+      else addCountedRow(factor, block, row, sigma, write);
     }
   }
 }
 
 export function sgdHinge(rows: usize, count: u32, read: usize, write: usize, scale: usize, coefficient: usize, threshold: f32): void {
-  sgdRows(HINGE, rows, count, read, write, scale, coefficient, threshold);
+  sgdRows(HINGE, rows, count, read, write, scale, coefficient, threshold, 0);
 }
 
 export function sgdSquaredHinge(rows: usize, count: u32, read: usize, write: usize, scale: usize, coefficient: usize, threshold: f32): void {
-  sgdRows(SQUARED_HINGE, rows, count, read, write, scale, coefficient, threshold);
+  sgdRows(SQUARED_HINGE, rows, count, read, write, scale, coefficient, threshold, 0);
 }
 
 export function sgdLog(rows: usize, count: u32, read: usize, write: usize, scale: usize, coefficient: usize, threshold: f32): void {
-  sgdRows(LOG, rows, count, read, write, scale, coefficient, threshold);
+  sgdRows(LOG, rows, count, read, write, scale, coefficient, threshold, 0);
 }
 
 export function sgdSquared(rows: usize, count: u32, read: usize, write: usize, scale: usize, coefficient: usize, threshold: f32): void {
-  sgdRows(SQUARED, rows, count, read, write, scale, coefficient, threshold);
+  sgdRows(SQUARED, rows, count, read, write, scale, coefficient, threshold, 0);
 }
 
 /**
