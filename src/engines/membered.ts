@@ -152,7 +152,7 @@ function createMembered(
   return {
     seat,
     options,
-    membership: createMembership({ rank, incarnation, role, ranks, view }, rule),
+    membership: createMembership({ rank, incarnation, role, ranks, view, around: first }, rule),
     inner: view ? { state: strategy.init(seat, options) } : null,
     innerFinished: false,
     learning: false,

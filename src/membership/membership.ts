@@ -70,6 +70,8 @@ export interface Membership {
   incarnation: number;
   /** The view installed last; null before the first. */
   view: View | null;
+  /** Whom a member that is in no view knows of: those of this one. */
+  around: View | null;
   readonly heard: Map<number, Heard>;
   readonly joining: Map<number, ViewMember>;
   /** Ranks whose present life asks to be counted out, and those whose process is known to have ended. */
@@ -109,11 +111,14 @@ const overBeats = 8;
 
 /** A member that is in `view`, or with null one that wants to join. */
 export function createMembership(
-  life: { rank: number; incarnation: number; role: Role; ranks: number; view: View | null },
+  life: Pick<Membership, "rank" | "incarnation" | "role" | "ranks" | "view"> & {
+    around?: View | null;
+  },
   options: MembershipOptions,
 ): Membership {
   return {
     options,
+    around: null,
     ...life,
     heard: new Map(),
     joining: new Map(),
@@ -462,6 +467,7 @@ function forgetSettled({ leaving, dead, view: before }: Membership, view: View):
 
 /** Begins the next life of a member that was expelled. */
 export function becomeNewLife(state: Membership): Membership {
-  const { rank, role, ranks, incarnation, options } = state;
-  return createMembership({ rank, role, ranks, incarnation: incarnation + 1, view: null }, options);
+  const { rank, role, ranks, incarnation, options, view: around } = state;
+  const life = { rank, role, ranks, incarnation: incarnation + 1, view: null, around };
+  return createMembership(life, options);
 }

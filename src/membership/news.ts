@@ -119,14 +119,13 @@ function hear(
   if (word & leavingFlag) state.leaving.add(rank);
 }
 
-/** Whom a newcomer asks: everybody who may be there, or of many some, others at each beat. */
-export function askedToJoin(state: Membership): number[] {
-  const { ranks, rank: own, waited } = state;
-  const all = Array.from({ length: ranks }, (_, rank) => rank);
-  const most = isSparse(state, ranks) ? Math.ceil(Math.log2(ranks)) : ranks;
-  const start = most === ranks ? 0 : own + 1 + (waited - 1) * most;
-  return all
-    .slice(0, most)
-    .map((k) => (start + k) % ranks)
-    .filter((rank) => rank !== own);
+/** Whom a newcomer asks: everybody who may be there, or of many some, others at each beat; first those it knows of. */
+export function askedToJoin({ rank: own, ranks, around, waited, options }: Membership): number[] {
+  const all = Array.from({ length: ranks }, (_, rank) => rank).filter((rank) => rank !== own);
+  if (!isSparse({ options }, ranks)) return all;
+  const known = around?.members.map(({ rank }) => rank).filter((rank) => rank !== own) ?? [];
+  const asked = known.length > 0 && waited % 2 === 1 ? known : all;
+  const most = Math.ceil(Math.log2(ranks));
+  const start = own + Math.floor(waited / 2) * most;
+  return asked.slice(0, most).map((_, k) => asked[(start + k) % asked.length]!);
 }

@@ -38,7 +38,7 @@ export function hasLostLease({ aloneSince, options, waited }: Membership, now: n
 }
 
 /** Whether these are so many that beats go along some pairs only (news.ts). */
-export function isSparse({ options }: Membership, members: number): boolean {
+export function isSparse({ options }: Pick<Membership, "options">, members: number): boolean {
   return members > (options.allPairsMax ?? allPairsMaxUsual);
 }
 

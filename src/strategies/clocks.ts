@@ -47,28 +47,28 @@ export interface Clocks {
   granted: number;
 }
 
-/** Clocks at the start: nothing pushed, or by all `count` updates; everybody present, or those ranks only. */
+/** Clocks at the start, by the ranks of members: nothing pushed, or by all `count` updates; everybody present, or those ranks only. */
 export function createClocks(
-  workers: number,
+  members: number,
   policy: ClockPolicy,
-  ranks: Iterable<number> = Array(workers).keys(),
+  ranks: Iterable<number> = Array(members).keys(),
   count = 0,
 ): Clocks {
-  const present = new Uint8Array(workers);
+  const present = new Uint8Array(members);
   for (const rank of ranks) present[rank] = 1;
-  const members = present.reduce((sum, one) => sum + one, 0);
+  const workers = present.reduce((sum, one) => sum + one, 0);
   return {
     policy,
-    counts: new Int32Array(workers).fill(count),
+    counts: new Int32Array(members).fill(count),
     present,
-    credits: new Int32Array(workers),
-    lastPush: new Float64Array(workers).fill(Number.NaN),
-    pushBefore: new Float64Array(workers).fill(Number.NaN),
-    atCount: new Map(members > 0 ? [[count, members]] : []),
+    credits: new Int32Array(members),
+    lastPush: new Float64Array(members).fill(Number.NaN),
+    pushBefore: new Float64Array(members).fill(Number.NaN),
+    atCount: new Map(workers > 0 ? [[count, workers]] : []),
     waiting: new Map(),
     slowest: count,
     fastest: count,
-    members,
+    members: workers,
     granted: 0,
   };
 }

@@ -7,7 +7,7 @@
  */
 import type { View, ViewMember } from "./strategy.ts";
 
-/** Ranks of servers: workers first, then one seat a range, then the standbys' seats. */
+/** Ranks of servers: workers first, then one seat a range, then the standbys' seats; then workers that came later. */
 export interface ServerRanks {
   readonly workers: number;
   readonly servers: number;
@@ -36,7 +36,7 @@ export function seatsOf(
   part: number,
 ): ViewMember[] {
   const ranks = [workers + part, workers + servers + part];
-  return members.filter(({ rank }) => ranks.includes(rank));
+  return members.filter(({ rank, role }) => role === "server" && ranks.includes(rank));
 }
 
 /** Takes over a view; returns whether any holder is another now. */

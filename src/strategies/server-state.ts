@@ -242,7 +242,7 @@ interface ServerSetting {
 
 /** A server before the first push. */
 export function createServer(seat: Seat, setting: ServerSetting): ServerState {
-  const { workers, rank } = seat;
+  const { workers, members, rank } = seat;
   const { rounds, merge, policy, servers } = setting;
   const ranks = { workers, servers };
   const view = viewOf(seat);
@@ -260,20 +260,20 @@ export function createServer(seat: Seat, setting: ServerSetting): ServerState {
     rounds,
     merge,
     clocks: createClocks(
-      workers,
+      members,
       policy,
       counted.map((life) => life.rank),
       seat.round,
     ),
     lives: new Map(counted.map((life) => [life.rank, life.incarnation])),
-    entered: new Int32Array(workers),
-    inbox: rounds ? new Array<Update | null>(workers).fill(null) : [],
+    entered: new Int32Array(members),
+    inbox: rounds ? new Array<Update | null>(members).fill(null) : [],
     merged: null,
-    latest: new Array<Update | null>(workers).fill(null),
+    latest: new Array<Update | null>(members).fill(null),
     answered: null,
     version: 0,
-    answeredAt: new Float64Array(workers),
-    waitsSince: new Float64Array(workers).fill(Number.NaN),
+    answeredAt: new Float64Array(members),
+    waitsSince: new Float64Array(members).fill(Number.NaN),
     standing: holds ? "holder" : holder === "unknown" ? "apart" : "standby",
     view: view.id,
     holders,

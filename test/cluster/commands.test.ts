@@ -1,42 +1,9 @@
 /** The commands around a run of a cluster, as a stranger types them. */
-import { type ChildProcess, spawn } from "node:child_process";
 import { createServer } from "node:net";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { startTcpProxy } from "../../scripts/support/tcp-proxy.mjs";
-import { cli, glissade, lastObject, smallNews, temporaryFolder } from "../e2e/support.ts";
-
-const env = { GLISSADE_TOKEN: "in-common" };
-
-interface Coordinator {
-  readonly address: string;
-  readonly child: ChildProcess;
-  readonly ended: Promise<{ code: number | null; stdout: string }>;
-}
-
-/** A coordinator that waits for members, once it says where it listens. */
-async function startCoordinator(args: readonly string[] = [], more = {}): Promise<Coordinator> {
-  const cwd = temporaryFolder();
-  const all = [cli, "coordinator", smallNews, "--listen", "127.0.0.1:0", "--json", ...args];
-  const child = spawn(process.execPath, all, { cwd, env: { ...process.env, ...env, ...more } });
-  onTestFinished(() => void child.kill("SIGKILL"));
-  let stderr = "";
-  let stdout = "";
-  child.stdout.setEncoding("utf8").on("data", (text) => {
-    stdout += text;
-  });
-  const ended = new Promise<{ code: number | null; stdout: string }>((resolve) => {
-    child.on("close", (code) => resolve({ code, stdout }));
-  });
-  const address = await new Promise<string>((resolve, reject) => {
-    child.stderr.setEncoding("utf8").on("data", (text) => {
-      stderr += text;
-      const found = /worker --join (\S+:\d+)/.exec(stderr);
-      if (found) resolve(found[1]!);
-    });
-    child.on("close", () => reject(new Error(stderr)));
-  });
-  return { address, child, ended };
-}
+import { glissade, lastObject, smallNews, temporaryFolder } from "../e2e/support.ts";
+import { env, startCoordinator } from "./support-commands.ts";
 
 /** The address of a port that takes no connections. */
 let dead: string;
@@ -151,7 +118,7 @@ test("status tells members and waits while a run waits and while it goes; stop e
 
 test("scale has workers leave and starts others for free seats, and says why there can't be more", async () => {
   const many = ["--workers", "2", "--epochs", "1000000", "--strategy", "allreduce"];
-  const { address, ended } = await startCoordinator(many);
+  const { address, ended } = await startCoordinator([...many, "--limits", "members=3"]);
   const members = [1, 2].map(() => glissade(["worker", "--join", address], { env }));
   const ask = (...args: string[]) =>
     glissade([...args, "--join", address, "--json"], { env, cwd: temporaryFolder() });
@@ -166,10 +133,13 @@ test("scale has workers leave and starts others for free seats, and says why the
   const more = await ask("scale", "2");
   expect(more.code, more.stderr).toBe(0);
   expect(lastObject(more.stdout)).toMatchObject({ before: 1, workers: 2, left: [] });
-  const tooMany = await ask("scale", "3");
+  const beyond = await ask("scale", "3");
+  expect(beyond.code, beyond.stderr).toBe(0);
+  expect(lastObject(beyond.stdout)).toMatchObject({ before: 2, workers: 3, left: [] });
+  const tooMany = await ask("scale", "4");
   expect([tooMany.code, tooMany.stderr]).toEqual([
     1,
-    expect.stringContaining("seats of this run are taken"),
+    expect.stringContaining("all 3 seats of this run are taken: 2 as planned and 1 more"),
   ]);
   const wrong = await glissade(["scale", "none", "--join", address], { env });
   expect([wrong.code, wrong.stderr]).toEqual([2, expect.stringContaining('found "none"')]);

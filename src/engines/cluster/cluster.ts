@@ -25,6 +25,7 @@ import { endSecondsMax, gatherSecondsMax, launchSecondsMax } from "./limits.ts";
 import { type Limits, limitDefaults } from "./protection.ts";
 import { rowParts } from "./row-parts.ts";
 import type { StateStore } from "./saved-run.ts";
+import { seatsWithSpares } from "./spare-seats.ts";
 import { type Inheritance, inheritance } from "./take-up.ts";
 import { waitFor } from "./wait.ts";
 
@@ -75,7 +76,10 @@ export async function runCluster(plan: ClusterPlan): Promise<EngineResult> {
   if (refused) throw new RangeError(`Cannot run ${strategy.name} on a cluster: ${refused.reason}`);
   const { cluster } = plan;
   const inherited = await inheritanceOf(plan);
-  await using coordinator = new Coordinator(optionsOf(plan, full, inherited), seatsOf(full));
+  const seats = seatsWithSpares(full, plan.cluster.limits ?? limitDefaults);
+  await using coordinator = new Coordinator(optionsOf(plan, full, inherited), {
+    ...{ seats, planned: seatsOf(full).length },
+  });
   const port = await coordinator.listen();
   const stop = () => coordinator.stop();
   plan.signal?.addEventListener("abort", stop);
@@ -200,7 +204,7 @@ function jobFor(
     ...{ workers, strategy, options, seed, epochs, begun },
     // A newcomer gets round and model of the others.
     round: begun === null ? (resume?.round ?? 0) : 0,
-    seats: seatsOf(full),
+    seats: seatsWithSpares(full, plan.cluster.limits ?? limitDefaults),
     task: remoteTask(plan, full, rank),
     snapshotEpochs: observe?.everyEpochs ?? 0,
     access: digestsOf(plan.cluster.credentials.tokens),

@@ -8,15 +8,17 @@ import { waitsNow } from "./wait.ts";
 /** Members, what each does, and every wait with whom, since when and until when. */
 export function coordinatorStatus(
   identity: RunIdentity,
-  { seats, entries, view }: Roster,
+  { seats, planned, entries, view }: Roster,
   { state, seconds, gatherSeconds }: { state: string; seconds: number; gatherSeconds: number },
 ): MessageInitShape<typeof StatusReplySchema> {
   const known = [...entries.values()].toSorted((a, b) => a.rank - b.rank);
-  const waits = seats.flatMap((_, rank) =>
-    entries.has(rank)
-      ? []
-      : [{ whom: `${nameOf(rank, seats)} to join`, since: 0, until: gatherSeconds }],
-  );
+  const waits = seats
+    .slice(0, planned)
+    .flatMap((_, rank) =>
+      entries.has(rank)
+        ? []
+        : [{ whom: `${nameOf(rank, seats)} to join`, since: 0, until: gatherSeconds }],
+    );
   return {
     handshake: ownHandshake(identity),
     ...{ role: "coordinator", state, view: view.id, seconds },

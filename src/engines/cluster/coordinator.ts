@@ -40,6 +40,7 @@ import {
   refuseUnseated,
   restoreRoster,
   rowsLearned,
+  type Seating,
   savedRoster,
   seatedBefore,
   tooSilent,
@@ -69,9 +70,9 @@ export class Coordinator {
   readonly #rowsBefore: number;
   readonly #secondsBefore: number;
 
-  constructor(options: CoordinatorOptions, seats: Roster["seats"]) {
+  constructor(options: CoordinatorOptions, seating: Seating) {
     this.#options = options;
-    this.#roster = createRoster(seats);
+    this.#roster = createRoster(seating);
     this.#finished = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
@@ -106,7 +107,7 @@ export class Coordinator {
         connected: (rank) => this.#patience.found(rank),
         broken: (rank, reason) => this.#suspect(rank, reason),
         overrun: (rank) => {
-          this.#guard.watch.reached("buffered", nameOf(rank, seats));
+          this.#guard.watch.reached("buffered", nameOf(rank, seating.seats));
           this.#links.drop(rank);
         },
         violated: (rank, reason) => this.#turnAway(rank, reason),
@@ -144,7 +145,7 @@ export class Coordinator {
     if (this.#options.saved) this.#takeUp(this.#options.saved);
     const host = listen.slice(0, listen.lastIndexOf(":"));
     const address = `${host}:${this.#server.port}`;
-    const members = this.#roster.seats.length;
+    const members = this.#roster.planned;
     const takenUp = this.#phase === "running";
     this.#say({ kind: "listening", address, members, takenUp });
     return this.#server.port;
@@ -278,9 +279,6 @@ export class Coordinator {
 
   #seatFor({ rankHint, host, process }: JoinRequest, address: string): RosterEntry {
     const rank = freeSeat(this.#roster, rankHint);
-    if (rank < 0) {
-      throw new Refusal(`all ${this.#roster.seats.length} seats of this run are taken`);
-    }
     const before = this.#roster.entries.get(rank);
     if (before) this.#becomeGone(before, "dead", "another process has its seat");
     return giveSeat(this.#roster, rank, { address, host, process, now: this.#now() });

@@ -24,6 +24,9 @@ export const keepaliveTimeoutMs = 3_000;
 
 /** Members of one run. */
 export const membersMax = 4096;
+/** Workers that may join beyond those a run was planned with: so many, or so many times the plan's if that is more. */
+export const spareSeatsMin = 16;
+export const spareSeatsPerWorker = 3;
 /** A call that needs no work on the other side is answered within this time. */
 export const callSecondsMax = 5;
 /** Asking for a seat takes a call back, which may take as long as any call: an answer comes within this time. */

@@ -124,7 +124,9 @@ export class ClusterMember {
     const strategy = membered(await loadStrategy(job.strategy), rule);
     this.#rows = new MemberRows(this.#client, this.#options, seated);
     const task = await this.#rows.createTask();
-    this.#host = createHost({ ...job, rank, incarnation, initial }, strategy, task, {
+    // A newcomer is in no view, whatever ranks the first one has.
+    const around = job.begun ? { view: job.begun.view } : {};
+    this.#host = createHost({ ...job, rank, incarnation, initial, ...around }, strategy, task, {
       now: () => this.#now(),
       send: (to, body) => this.#send(to, encodeFrame(body)),
       blame: (from, reason) => this.#reject(from, reason),

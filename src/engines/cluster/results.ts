@@ -35,10 +35,16 @@ export function resultOf(
   facts: Pick<EngineResult, "seconds" | "rowsBefore">,
 ): EngineResult {
   const { plan, roster, held } = of;
-  const { seats } = roster;
-  const telemetry = createTelemetry(seats.map(({ role }) => role));
+  const telemetry = createTelemetry(roster.seats.map(({ role }) => role));
   for (const { telemetry: json } of held) addTelemetry(telemetry, json);
   countGone(telemetry, roster);
+  // Seats for more workers than planned that nobody ever took are nobody's.
+  const used = Math.max(
+    roster.planned,
+    1 + roster.incarnations.findLastIndex((lives) => lives > 0),
+  );
+  telemetry.members.length = used;
+  const seats = roster.seats.slice(0, used);
   const replicas = replicasOf(plan.task.createReplica(0), held);
   const model = resultModel(replicas, plan.task.width);
   const apart = distanceApart(replicas, model);

@@ -41,9 +41,15 @@ export interface RosterEntry {
   leaving: boolean;
 }
 
-/** The book. */
-export interface Roster {
+/** The seats of a run. */
+export interface Seating {
   readonly seats: readonly SeatPlan[];
+  /** The first so many must be taken before the run begins; the others may be, once it goes. */
+  readonly planned: number;
+}
+
+/** The book. */
+export interface Roster extends Seating {
   /** The present process of each seat. */
   readonly entries: Map<number, RosterEntry>;
   /** Processes that had a seat before another took it. */
@@ -55,9 +61,9 @@ export interface Roster {
 }
 
 /** No member yet. */
-export function createRoster(seats: readonly SeatPlan[]): Roster {
+export function createRoster({ seats, planned }: Seating): Roster {
   return {
-    seats,
+    ...{ seats, planned },
     entries: new Map(),
     past: [],
     incarnations: seats.map(() => 0),
@@ -66,7 +72,7 @@ export function createRoster(seats: readonly SeatPlan[]): Roster {
 }
 
 /** The book as it is written down. */
-export interface SavedRoster extends Omit<Roster, "seats" | "entries"> {
+export interface SavedRoster extends Omit<Roster, keyof Seating | "entries"> {
   readonly entries: readonly RosterEntry[];
 }
 
@@ -82,14 +88,28 @@ export function restoreRoster(roster: Roster, saved: SavedRoster, heardAt: numbe
   for (const entry of saved.entries) roster.entries.set(entry.rank, { ...entry, heardAt });
 }
 
-/** A seat nobody has, the one asked for if it is free; else that of a member that is silent; -1 without any. */
-export function freeSeat({ seats, entries }: Roster, hint: number): number {
-  const ranks = seats.map((_, rank) => rank);
+/**
+ * A seat nobody has, the one asked for if it is free; else that of a member that is silent.
+ * @throws Refusal when there is none.
+ */
+export function freeSeat(roster: Roster, hint: number): number {
+  const { seats, planned, entries, view } = roster;
+  const ranks = [...seats.keys()].slice(0, view.id === 0 ? planned : seats.length);
   const stateOf = (rank: number) => entries.get(rank)?.state;
   const free = ranks.filter((rank) => [undefined, "dead", "left"].includes(stateOf(rank)));
   const silent = ranks.filter((rank) => stateOf(rank) === "silent");
   for (const seatsOf of [free, silent]) if (seatsOf.includes(hint)) return hint;
-  return free[0] ?? silent[0] ?? -1;
+  const rank = free[0] ?? silent[0];
+  if (rank === undefined) throw new Refusal(fullWords(roster));
+  return rank;
+}
+
+/** Why nobody else can join. */
+function fullWords({ seats, planned, view }: Roster): string {
+  const spares = seats.length - planned;
+  if (view.id === 0) return `all ${planned} seats of this run are taken until it begins`;
+  const more = spares > 0 ? `: ${planned} as planned and ${spares} more` : "";
+  return `all ${seats.length} seats of this run are taken${more}`;
 }
 
 /** The seat of a process that asks again, because it did not get the first answer; undefined for another. */
@@ -131,8 +151,8 @@ export function giveSeat(
 }
 
 /** The ranks whose seats nobody has. */
-export function missingRanks({ seats, entries }: Roster): number[] {
-  const ranks = seats.map((_, rank) => rank);
+export function missingRanks({ seats, planned, entries }: Roster): number[] {
+  const ranks = [...seats.keys()].slice(0, planned);
   return ranks.filter((rank) => [undefined, "dead"].includes(entries.get(rank)?.state));
 }
 
