@@ -59,6 +59,7 @@ async function linkTime(bytes, frames) {
   const ignore = () => {};
   const events = (frame, room = ignore) => ({
     ...{ frame, room, connected: ignore, broken: ignore, overrun: ignore, fenced: ignore },
+    needs: () => true,
   });
   const identity = (rank) => ({ run: "bench", credentials: noCredentials, rank, incarnation: 1 });
   const target = new Links(

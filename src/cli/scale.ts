@@ -46,7 +46,7 @@ async function scale(context: CommandContext): Promise<number> {
   for (let k = before.length; k < wanted; k++) started.push(await startWorker(context, target, k));
   for (const one of started)
     output.note(`started process ${one.process}; what it says: ${one.log}`);
-  const workers = await settle(target, wanted, started);
+  const workers = await settle(target, { wanted, stay: before.length - leaving.length, started });
   const left = leaving.map(({ rank }) => rank);
   const found = { before: before.length, workers, wanted, started, left };
   if (output.json) output.result(JSON.stringify({ glissade: "1", command: "scale", ...found }));
@@ -123,14 +123,15 @@ async function startWorker(
 /** Looks until there are as many as wanted, nobody is left who could come, or the time is over. */
 async function settle(
   target: Target,
-  wanted: number,
-  started: readonly Started[],
+  { wanted, stay, started }: { wanted: number; stay: number; started: readonly Started[] },
 ): Promise<number> {
   const until = Date.now() + 1000 * scaleSecondsMax;
   for (;;) {
     const isOver = Date.now() > until;
-    const isHopeless = started.length > 0 && started.every(({ code }) => code !== null);
     const { length } = await workersOf(target);
+    // All that did not end are there, or nobody is left who could come.
+    const alive = started.filter(({ code }) => code === null).length;
+    const isHopeless = alive < started.length && (alive === 0 || length >= stay + alive);
     if (length === wanted || isOver || isHopeless) return length;
     await delay(lookAgainMs);
   }

@@ -3,6 +3,9 @@ import type { MemberStatus, StatusReply, Wait } from "../engines/cluster/public.
 import { formatTable } from "./table.ts";
 import { wrapLine } from "./wrap.ts";
 
+/** Shorter waits are part of every exchange, once a run goes. */
+const waitShownSeconds = 1;
+
 /** What is computed from what members tell. */
 interface MemberFigures {
   readonly rowsPerSecond: number;
@@ -16,12 +19,15 @@ export function statusLines(status: StatusReply, columns: number): string[] {
   const figures = figuresOf(status);
   const total = figures.reduce((sum, { rowsPerSecond }) => sum + rowsPerSecond, 0);
   const head = `${role}: ${state}, view ${view}, ${members.length} members, ${Math.round(total)} rows/s, ${seconds.toFixed(1)} s`;
-  const cells = members.map((member, k) => cellsOf(member, figures[k]!));
+  const cells = members.map((member, k) => cellsOf(member, figures[k]!, seconds));
   const table = formatTable(cells);
   const rows = table.every((line) => line.length <= columns)
     ? table
     : cells.flatMap((cell) => wrapLine(cell.filter((text) => text !== "").join(", "), columns));
-  const own = waits.flatMap((wait) => wrapLine(`waits for ${describeWait(wait)}`, columns));
+  const long = waits.filter(
+    (wait) => state !== "running" || seconds - wait.since >= waitShownSeconds,
+  );
+  const own = long.flatMap((wait) => wrapLine(describeWait(wait, seconds), columns));
   return [...wrapLine(head, columns), ...rows, ...own];
 }
 
@@ -41,19 +47,25 @@ function figuresOf({ members, seconds }: StatusReply): MemberFigures[] {
   }));
 }
 
-function cellsOf(member: MemberStatus, { rowsPerSecond, behind }: MemberFigures): string[] {
+function cellsOf(
+  member: MemberStatus,
+  { rowsPerSecond, behind }: MemberFigures,
+  seconds: number,
+): string[] {
   const { role, rank, incarnation, state, updates, rows, address, wait } = member;
   const life = incarnation > 1 ? `, life ${incarnation}` : "";
   return [
     `${role} ${rank}${life}`,
     ...[state, `${updates} updates`, behind === null ? "" : `${behind} behind`],
     ...[`${rows} rows`, `${Math.round(rowsPerSecond)} rows/s`, address],
-    wait ? `waits for ${describeWait(wait)}` : "",
+    wait && seconds - wait.since >= waitShownSeconds ? describeWait(wait, seconds) : "",
   ];
 }
 
-function describeWait({ whom, since, until }: Wait): string {
-  return `${whom}, since ${since.toFixed(1)} s, until ${until.toFixed(1)} s at most`;
+/** `seconds`: the time of the run now. */
+function describeWait({ whom, since, until }: Wait, seconds: number): string {
+  const left = Math.max(0, until - seconds);
+  return `waits ${(seconds - since).toFixed(1)} s for ${whom}, ${left.toFixed(1)} s more at most`;
 }
 
 function plainNumbers(key: string, value: unknown): unknown {

@@ -61,6 +61,8 @@ interface MemberedState {
   /** The strategy's own state; null before its life begins. */
   inner: { state: unknown } | null;
   innerFinished: boolean;
+  /** Of the first view, or has learned in this life: it is where the others are. */
+  entered: boolean;
   /** A learn is under way; of an earlier life if `stale`, and whether the present one waits to learn. */
   learning: boolean;
   stale: boolean;
@@ -96,6 +98,11 @@ export function firstLifeOf(process: number): number {
 export function standingOf(state: unknown): Standing {
   const { view, incarnation, aloneSince } = (state as MemberedState).membership;
   return { view, incarnation, alone: aloneSince < Number.POSITIVE_INFINITY };
+}
+
+/** Whether it is as far as the others: no newcomer that still waits for their model. */
+export function hasEntered(state: unknown): boolean {
+  return (state as MemberedState).entered;
 }
 
 /** Ranks of its view whose beat is late, in words. */
@@ -155,6 +162,7 @@ function createMembered(
     membership: createMembership({ rank, incarnation, role, ranks, view, around: first }, rule),
     inner: view ? { state: strategy.init(seat, options) } : null,
     innerFinished: false,
+    entered: view !== null,
     learning: false,
     stale: false,
     pending: [],
@@ -267,7 +275,10 @@ function absorbLearned(
 ): void {
   const { state, out } = context;
   state.learning = false;
-  if (!state.stale) return stepInner(context, event);
+  if (!state.stale) {
+    state.entered = true;
+    return stepInner(context, event);
+  }
   state.stale = false;
   if (event.kind === "learned") {
     out.push({ kind: "report", report: { kind: "lost", from: state.seat.rank, updates: 1 } });
@@ -349,6 +360,7 @@ function becomeExpelled(state: MemberedState): void {
   state.membership = becomeNewLife(state.membership);
   state.inner = null;
   state.innerFinished = false;
+  state.entered = false;
   state.stale = state.learning || state.stale;
   state.pending = [];
   state.innerWakes = [];

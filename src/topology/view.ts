@@ -30,6 +30,11 @@ export function memberOf(members: readonly ViewMember[], rank: number): ViewMemb
   return there?.rank === rank ? there : members.find((member) => member.rank === rank);
 }
 
+/** Whether that rank has a place in the view; before there is one, everybody may. */
+export function isMemberOf(view: View | null, rank: number): boolean {
+  return view === null || memberOf(view.members, rank) !== undefined;
+}
+
 let latest: View | null = null;
 
 /** Everybody's first view: workers have the ranks before the servers'. Alike for all, so it is made once. */

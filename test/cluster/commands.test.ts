@@ -95,7 +95,9 @@ test("status tells members and waits while a run waits and while it goes; stop e
     "asp",
   ]);
   const before = await glissade(["status", "--join", address], { env });
-  expect(before.stdout).toMatch(/^coordinator: gathering, .*\nwaits for worker 0 to join, since /);
+  expect(before.stdout).toMatch(
+    /^coordinator: gathering, .*\nwaits [0-9.]+ s for worker 0 to join, /,
+  );
   const members = [1, 2].map(() => glissade(["worker", "--join", address], { env }));
   let running = "";
   for (const end = Date.now() + 30_000; Date.now() < end && !/worker 0 +running/.test(running); ) {

@@ -93,7 +93,7 @@ const known: readonly KnownWait[] = [
     file: "member-rows.ts",
     line: "this.#timer = setTimeout(",
     whom: "rows that are asked for again",
-    bound: "rowsAgainMs",
+    bound: "rowsSecondsMax",
   },
   {
     file: "member.ts",
@@ -118,7 +118,7 @@ const known: readonly KnownWait[] = [
     file: "snapshot-shelf.ts",
     line: "return new Promise((resolve) => {",
     whom: "an update of its own",
-    bound: "laterSecondsMax",
+    bound: "snapshotSecondsMax",
   },
   { file: "member-process.ts", line: "timers/promises", whom: "(import)", bound: "endSecondsMax" },
   {
@@ -187,6 +187,37 @@ test("every wait of the table is there, and its bound is a limit that exists", (
     const own = sources.some(({ text }) => new RegExp(`^const ${bound}\\b`, "m").test(text));
     expect(named || own, `${place}: bound ${bound}`).toBe(true);
   }
+});
+
+/** Bodies of loops that wait between two attempts, or ask again and again. */
+function waitingLoops(of = sources): { file: string; line: string; body: string }[] {
+  return of.flatMap(({ path, text }) => {
+    const lines = text.split("\n");
+    return lines.flatMap((line, start) => {
+      const indent = /^( *)(?:for|while) \(|^( *)do \{/.exec(line);
+      if (!indent) return [];
+      const end = lines.findIndex(
+        (one, k) => k >= start && one.startsWith(`${indent[1] ?? indent[2]}}`),
+      );
+      const body = lines.slice(start, end < 0 ? start + 1 : end + 1).join("\n");
+      const waits = /\bawait (?:pause|delay|waitFor)\(|\b(?:await )?callUnary\(/.test(body);
+      return waits ? [{ file: path.split("/").at(-1)!, line: line.trim(), body }] : [];
+    });
+  });
+}
+
+/** A loop ends when a time is over, or goes through what is given. */
+const endsByItself =
+  /(?:now|Date\.now\(\)|performance\.now\(\)) [<>] \w+|^for \((?:const|let) .+ of /;
+
+test("every loop that waits between attempts has a time at which it gives up", () => {
+  const loops = waitingLoops();
+  expect(loops.length).toBeGreaterThanOrEqual(4);
+  const endless = loops.filter(({ body }) => !endsByItself.test(body.trim()));
+  expect(endless.map(({ file, line }) => `${file}: ${line}`)).toEqual([]);
+  const planted = 'async () => {\n  while (running()) {\n    await pause({ whom: "x" });\n  }\n}';
+  const found = waitingLoops([{ path: "src/planted.ts", text: planted }] as typeof sources);
+  expect(found.map(({ body }) => endsByItself.test(body.trim()))).toEqual([false]);
 });
 
 test("the scan finds a wait that is new", () => {

@@ -113,6 +113,7 @@ export class Coordinator {
         violated: (rank, reason) => this.#turnAway(rank, reason),
         fenced: () => {},
         renewed: () => {},
+        needs: () => false,
         welcomes: ({ rank, incarnation }) =>
           this.#roster.entries.get(rank)?.incarnation === incarnation,
       },
@@ -298,7 +299,8 @@ export class Coordinator {
     const { task, epochs } = this.#options.plan;
     const rows = this.#rowsBefore + rowsLearned(this.#roster);
     const learned = Math.min(1, rows / (task.rows * epochs));
-    return { view, addresses: addressesOf(this.#roster), updates: this.#updates, learned };
+    const [addresses, updates] = [addressesOf(this.#roster), this.#updates];
+    return { view, addresses, updates, learned, seconds: this.#now() };
   }
 
   #rows(request: RowsRequest, rowsFor: CoordinatorOptions["rowsFor"]) {

@@ -50,6 +50,8 @@ export interface Begun {
   readonly view: View;
   readonly addresses: readonly PeerAddress[];
   readonly updates: number;
+  /** Since it began. */
+  readonly seconds: number;
   /** Share of the run's rows that are learned already: no newcomer's affair. */
   readonly learned: number;
 }

@@ -1,8 +1,9 @@
 /** Fetches snapshots of a run and has them judged, one after the other, off the members' path. */
 import type { RunPlan } from "../engine.ts";
+import { ClusterError } from "./cluster-error.ts";
 import type { Credentials } from "./credentials.ts";
 import type { ClusterSnapshot } from "./events.ts";
-import { reconnectMsMax } from "./limits.ts";
+import { reconnectMsMax, snapshotFailedSecondsMax } from "./limits.ts";
 import { fetchModels } from "./member-calls.ts";
 import { advanceGrants, type Grants } from "./paces.ts";
 import { type HeldModel, snapshotModel } from "./results.ts";
@@ -76,10 +77,21 @@ export class Judge {
   /** Models after a round; who dies meanwhile is left out at the next try. Null when the run is over. */
   async #round(after: number): Promise<readonly HeldModel[] | null> {
     const { credentials } = this.#case;
+    let until = Number.POSITIVE_INFINITY;
+    let reason = "no member has come that far";
     while (this.#port.running()) {
       try {
-        return await fetchModels(this.#members(), { after, credentials });
-      } catch {
+        const held = await fetchModels(this.#members(), { after, credentials });
+        if (held.length > 0) return held;
+      } catch (error) {
+        reason = error instanceof Error ? error.message : String(error);
+      }
+      const now = performance.now();
+      until = Math.min(until, now + 1000 * snapshotFailedSecondsMax);
+      if (now > until) {
+        const words = `No models after update ${after} for ${snapshotFailedSecondsMax} s: ${reason}`;
+        this.#port.fail(new ClusterError(words));
+      } else {
         await pause({ whom: "members with that snapshot", secondsMax: reconnectMsMax / 1000 });
       }
     }

@@ -51,6 +51,12 @@ export const silencePerUpdate = 4;
 export const coordinatorSecondsMax = 60;
 /** After this time without a coordinator a member learns on by itself, as far as the plan allows. */
 export const aloneAfterSeconds = 5;
+/** A snapshot of a later round may take as long as the round does, but no longer than this. */
+export const snapshotSecondsMax = 86_400;
+/** So long a call for one fails at one member or another, one after the other, before the run is ended. */
+export const snapshotFailedSecondsMax = 300;
+/** A member that waits for its own next update looks that often whether it still takes part. */
+export const snapshotLookSeconds = 1;
 /** Members send each other a beat that often; four missing ones make a member suspect. */
 export const beatSeconds = 0.5;
 /** A member that hears of no quorum, or a newcomer that nobody takes in, gives up after this time. */
@@ -63,11 +69,14 @@ export const crossingMsMax = 1_000;
 export const stateSecondsMin = 1;
 /** Members find a coordinator that was started again within this time, or count as silent. */
 export const returnSeconds = 10;
-/** Rows that could not be fetched are asked for again after this time. */
+/** Rows that could not be fetched are asked for again after this time, and in all for so long. */
 export const rowsAgainMs = 1_000;
+export const rowsSecondsMax = 300;
 /** Waiting times between two attempts to reconnect. */
 export const reconnectMsMin = 20;
 export const reconnectMsMax = 1_000;
+/** A member that left, or is out of the view, is dialled that often, should it have last words. */
+export const uselessAttemptsMax = 3;
 /** A member whose connection broke has this long to come back. */
 export const reconnectSecondsMax = 2;
 /** Last words of a coordinator that goes reach its members within this time, or not at all. */

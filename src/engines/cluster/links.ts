@@ -17,6 +17,7 @@ import {
   reconnectMsMax,
   reconnectMsMin,
   settleMsMax,
+  uselessAttemptsMax,
 } from "./limits.ts";
 import { type FrameStream, Link } from "./link.ts";
 import { Refusal } from "./refusal.ts";
@@ -59,6 +60,8 @@ export interface LinksEvents {
   renewed(rank: number): void;
   /** Whether a process that is not known here may have a link. */
   welcomes(peer: PeerAddress): boolean;
+  /** Whether this process has to do with that rank still: another is not dialled for ever. */
+  needs(rank: number): boolean;
 }
 
 interface Peer {
@@ -74,6 +77,8 @@ interface Peer {
   dialled: boolean;
   dialledAt: number;
   attempts: number;
+  /** Why it broke last, since it was connected: the same again is told once. */
+  brokenBy: string;
   retry: NodeJS.Timeout | undefined;
 }
 
@@ -140,7 +145,14 @@ export class Links {
       return;
     }
     if (known) this.remove(rank);
-    const fresh = { session: randomUUID(), theirs: "", client: null, dialled: false, dialledAt: 0 };
+    const fresh = {
+      session: randomUUID(),
+      theirs: "",
+      client: null,
+      dialled: false,
+      dialledAt: 0,
+      brokenBy: "",
+    };
     const link = this.#createLink(rank);
     this.#peers.set(rank, { ...address, ...fresh, link, attempts: 0, retry: undefined });
   }
@@ -228,6 +240,7 @@ export class Links {
     peer.retry = undefined;
     peer.dialled = false;
     peer.attempts = 0;
+    peer.brokenBy = "";
     const own = new Metadata();
     own.set("glissade-session", peer.session);
     call.sendMetadata(own);
@@ -286,8 +299,13 @@ export class Links {
   #broken(rank: number, reason: string): void {
     const peer = this.#peers.get(rank);
     if (!peer) return;
-    this.#events.broken(rank, reason);
-    this.#dialSoon(peer);
+    // Both sides dialled at once, and the other keeps its stream: nothing is broken.
+    if (!/\bALREADY_EXISTS\b/.test(reason) && reason !== peer.brokenBy) {
+      peer.brokenBy = reason;
+      this.#events.broken(rank, reason);
+    }
+    if (peer.attempts < uselessAttemptsMax || this.#events.needs(rank)) this.#dialSoon(peer);
+    else this.drop(rank);
   }
 
   #renewAndDial(peer: Peer): void {
@@ -338,6 +356,7 @@ export class Links {
     });
     call.once("data", () => {
       peer.attempts = 0;
+      peer.brokenBy = "";
       this.#events.connected(peer.rank);
     });
     call.on("status", ({ code, details }) => {

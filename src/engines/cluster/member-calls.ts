@@ -1,15 +1,12 @@
 /** What the coordinator asks of members by calls of their own. */
 import type { Credentials } from "./credentials.ts";
 import { Cluster } from "./generated/glissade/cluster/v1/cluster_pb.ts";
-import { callSecondsMax } from "./limits.ts";
+import { callSecondsMax, snapshotSecondsMax } from "./limits.ts";
 import { modelIn } from "./models.ts";
 import { Refusal } from "./refusal.ts";
 import type { HeldModel } from "./results.ts";
 import { liveEntries, type Roster, type RosterEntry } from "./roster.ts";
 import { callUnary, createClient } from "./rpc.ts";
-
-/** A later round's snapshot is there when members have come that far, however long that takes. */
-const laterSecondsMax = 86_400;
 
 /**
  * A member that others can't reach is refused at once, not found out later.
@@ -39,27 +36,28 @@ export function reachable(advertise: string, peer: string): string {
   return peer.slice(0, peer.lastIndexOf(":")) + advertise;
 }
 
-/** The models of members, after that many updates of theirs, or as they are now for 0. */
-export function fetchModels(
+/** The models of members, after that many updates of theirs, or as they are now for 0; some may have none yet. */
+export async function fetchModels(
   members: readonly RosterEntry[],
   how: { after: number; credentials: Credentials; withTelemetry?: boolean },
 ): Promise<(HeldModel & { telemetry: string })[]> {
   const { after, credentials, withTelemetry = false } = how;
-  return Promise.all(
+  const answers = await Promise.all(
     members.map(async ({ rank, seat, address }) => {
       const client = createClient(address, credentials);
       try {
         const reply = await callUnary(client, {
           method: Cluster.method.snapshot,
           request: { afterUpdates: BigInt(after), withTelemetry },
-          secondsMax: after === 0 ? callSecondsMax : laterSecondsMax,
+          secondsMax: after === 0 ? callSecondsMax : snapshotSecondsMax,
         });
-        return { rank, seat, model: modelIn(reply.model)!, telemetry: reply.telemetry };
+        return { rank, seat, model: modelIn(reply.model), telemetry: reply.telemetry };
       } finally {
         client.close();
       }
     }),
   );
+  return answers.flatMap(({ model, ...about }) => (model ? [{ ...about, model }] : []));
 }
 
 /** The models and counts of the members that have finished. */

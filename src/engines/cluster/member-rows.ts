@@ -8,7 +8,7 @@ import type { View } from "../../strategies/strategy.ts";
 import { giveLearner, type MemberHost } from "../member-host.ts";
 import { createTask } from "../task-spec.ts";
 import type { RowsPart } from "./generated/glissade/cluster/v1/cluster_pb.ts";
-import { rowsAgainMs } from "./limits.ts";
+import { rowsAgainMs, rowsSecondsMax } from "./limits.ts";
 import { createRemoteRows, type RemoteRows } from "./remote-rows.ts";
 import type { MemberClient } from "./rpc.ts";
 import { fetchRows, type MemberOptions, type Seated } from "./seat.ts";
@@ -70,7 +70,11 @@ export class MemberRows {
   }
 
   /** Fetches what is missing until it is here, or another view gives something else. */
-  #complete(owned: ReadonlySet<number>, host: MemberHost): void {
+  #complete(
+    owned: ReadonlySet<number>,
+    host: MemberHost,
+    until = performance.now() + 1000 * rowsSecondsMax,
+  ): void {
     const name = this.#owned;
     const missing = [...owned].filter((segment) => !this.#rows!.segments.has(segment));
     if (missing.length === 0) return;
@@ -82,8 +86,14 @@ export class MemberRows {
       },
       (error: Error) => {
         if (this.#over || name !== this.#owned) return;
-        this.#options.log(`could not take over rows yet, goes on with its own: ${error.message}`);
-        this.#timer = setTimeout(() => this.#complete(owned, host), rowsAgainMs);
+        const { message } = error;
+        const isLast = performance.now() > until;
+        const then = isLast
+          ? `asked for ${rowsSecondsMax} s in vain: they wait for the next view`
+          : "goes on with its own";
+        this.#options.log(`could not take over ${missing.length} segments, ${then}: ${message}`);
+        if (isLast) return;
+        this.#timer = setTimeout(() => this.#complete(owned, host, until), rowsAgainMs);
       },
     );
   }

@@ -4,6 +4,7 @@
  * else comes with the seat. Who takes part the members agree on among themselves; rows and links follow the views.
  */
 import type { View } from "../../strategies/strategy.ts";
+import { isMemberOf } from "../../topology/view.ts";
 import { encodeFrame } from "../../wire/frame.ts";
 import {
   answerExhausted,
@@ -17,7 +18,14 @@ import {
   seatIn,
   snapshotUpdates,
 } from "../member-host.ts";
-import { becomeBereaved, membered, missingOf, processOf, standingOf } from "../membered.ts";
+import {
+  becomeBereaved,
+  hasEntered,
+  membered,
+  missingOf,
+  processOf,
+  standingOf,
+} from "../membered.ts";
 import { loadStrategy } from "../strategy-source.ts";
 import { countDrop } from "../telemetry.ts";
 import { Absence } from "./absence.ts";
@@ -118,6 +126,7 @@ export class ClusterMember {
     });
     const seated = await askForSeat(this.#client, this.#options, this.#server.port);
     this.#seated = seated;
+    const seatedAt = performance.now();
     if (seated.job.access) this.#protection.gate.ask(seated.job.access);
     const { rank, incarnation, job, initial } = seated;
     const rule = { beatSeconds, quorum: "majority", leaseSeconds } as const;
@@ -137,7 +146,7 @@ export class ClusterMember {
     this.#become("ready");
     this.#tell({ kind: "ready", updates: ownUpdates(this.#host) });
     this.#silence = setInterval(() => this.#progress(), progressMsMax);
-    if (job.begun) this.#begin(job.begun);
+    if (job.begun) this.#begin(job.begun, seatedAt);
   }
 
   /** Leaves in good order: no further rows, what was learned is handed out. */
@@ -193,6 +202,7 @@ export class ClusterMember {
         fenced: (_from, message) => this.#end({ kind: "failed", message }),
         renewed: (from) => from === coordinatorRank && this.#tellAll(),
         welcomes: (peer) => job.seats[peer.rank] !== undefined,
+        needs: (peer) => peer === coordinatorRank || isMemberOf(this.#view, peer),
       },
     );
     links.admit({ rank: coordinatorRank, incarnation: 1, address: join });
@@ -258,9 +268,11 @@ export class ClusterMember {
     }
   }
 
-  #begin({ addresses, updates, learned }: Begun): void {
+  #begin({ addresses, updates, learned, seconds }: Begun, toldAt = performance.now()): void {
     const host = this.#host!;
-    [this.#origin, this.#updates, this.#learned] = [performance.now(), updates, learned];
+    // One clock for all members: whoever says since when it waits is understood.
+    this.#origin = toldAt - 1000 * seconds;
+    [this.#updates, this.#learned] = [updates, learned];
     const every = snapshotUpdates(this.#seated!.job.snapshotEpochs, updates);
     this.#shelf = new SnapshotShelf(host.strategy.pace === "lockstep" ? every : 0);
     this.#become("running");
@@ -475,8 +487,10 @@ export class ClusterMember {
     const host = this.#host;
     if (!host || !this.#shelf) throw new Refusal("this process has no model yet", "unavailable");
     const at = Number(afterUpdates);
-    const laid = at === 0 || host.finished ? null : await this.#shelf.take(at);
-    return snapshotReply(host, laid ?? host.replica.snapshot(), withTelemetry);
+    const takesPart = () => host.finished || hasEntered(host.state);
+    const laid = at === 0 || host.finished ? null : await this.#shelf.await(at, takesPart);
+    const model = laid === "outside" ? null : (laid ?? host.replica.snapshot());
+    return snapshotReply(host, model, withTelemetry);
   }
 
   #status() {

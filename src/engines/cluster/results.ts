@@ -102,15 +102,15 @@ function countGone({ members }: Telemetry, { entries, past }: Roster): void {
   }
 }
 
-/** A member's answer when it is asked for its model. */
+/** A member's answer when it is asked for its model; null: it has none that counts. */
 export function snapshotReply(
   { counts, telemetry }: { readonly counts: MemberTelemetry; readonly telemetry: Telemetry },
-  model: Model,
+  model: Model | null,
   withTelemetry: boolean,
 ) {
   return {
     updates: BigInt(counts.updates),
-    model: encodeFrame({ kind: "model", ...model }),
+    model: model ? encodeFrame({ kind: "model", ...model }) : new Uint8Array(),
     telemetry: withTelemetry ? telemetryJson(telemetry) : "",
   };
 }

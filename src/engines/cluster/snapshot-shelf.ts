@@ -1,5 +1,8 @@
 /** Models a member lays aside after every so many updates, until the coordinator fetches them. */
 import type { Model } from "../../math/replica.ts";
+import { ClusterError } from "./cluster-error.ts";
+import { snapshotLookSeconds, snapshotSecondsMax } from "./limits.ts";
+import { waitFor } from "./wait.ts";
 
 /** In lockstep nobody learns more than this many snapshots ahead of the last verdict. */
 export const snapshotsAhead = 2;
@@ -21,18 +24,35 @@ export class SnapshotShelf {
     if (this.#every === 0 || updates <= this.#offered || updates % this.#every !== 0) return;
     this.#offered = updates;
     const model = snapshot();
-    let wanted = false;
     for (const [number, waiting] of this.#waiting) {
       if (number > updates) continue;
       this.#waiting.delete(number);
-      wanted ||= number === updates;
       for (const resolve of waiting) resolve(model);
     }
-    if (!wanted) this.#models.set(updates, model);
-    // Members whose models nobody wants keep the last ones only.
+    this.#models.set(updates, model);
+    // Only the last ones are kept, fetched or not: a call that broke asks again.
     for (const kept of this.#models.keys()) {
       if (kept <= updates - (snapshotsAhead + 1) * this.#every) this.#models.delete(kept);
     }
+  }
+
+  /**
+   * The same for a caller that waits; `outside` as soon as the member takes no part: the others wait for the verdict
+   * on their models, and it, as a newcomer, for them.
+   * @throws ClusterError when it has not come within the time limit.
+   */
+  async await(updates: number, takesPart: () => boolean): Promise<Model | null | "outside"> {
+    const laid = this.take(updates);
+    const until = performance.now() + 1000 * snapshotSecondsMax;
+    const bound = { whom: "an update of its own", secondsMax: snapshotLookSeconds };
+    while (takesPart()) {
+      const found = await waitFor(bound, laid).catch(() => "later" as const);
+      if (found !== "later") return found;
+      if (performance.now() > until) {
+        throw new ClusterError(`Update ${updates} did not come within ${snapshotSecondsMax} s`);
+      }
+    }
+    return "outside";
   }
 
   /** There will be no further ones: who still waits gets the last. */
@@ -44,10 +64,7 @@ export class SnapshotShelf {
   /** The model after that many updates, or after more where it came later; null when it is past and gone. */
   async take(updates: number): Promise<Model | null> {
     const model = this.#models.get(updates);
-    if (model) {
-      this.#models.delete(updates);
-      return model;
-    }
+    if (model) return model;
     if (updates <= this.#offered) return null;
     return new Promise((resolve) => {
       this.#waiting.set(updates, [...(this.#waiting.get(updates) ?? []), resolve]);
