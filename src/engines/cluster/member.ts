@@ -47,11 +47,10 @@ import { allowRest, asksForRows, createMemberPace, obeyPace } from "./member-pac
 import { MemberRows } from "./member-rows.ts";
 import { answerWait, memberCounts, memberStatus } from "./member-status.ts";
 import { Refusal } from "./refusal.ts";
-import { snapshotReply } from "./results.ts";
 import { createClient, type MemberClient } from "./rpc.ts";
 import { askForSeat, type MemberEnd, type MemberOptions, type Seated } from "./seat.ts";
 import { ClusterServer } from "./server.ts";
-import { SnapshotShelf } from "./snapshot-shelf.ts";
+import { answerSnapshot, SnapshotShelf } from "./snapshot-shelf.ts";
 
 /** Owns the server, the links and the timers of a member, until it is disposed. */
 export class ClusterMember {
@@ -112,7 +111,7 @@ export class ClusterMember {
         join: async () => this.#refuseJoin(),
         rows: () => this.#refuseJoin(),
         status: () => this.#status(),
-        snapshot: (request) => this.#snapshot(request),
+        snapshot: async (request) => this.#snapshot(request),
         stop: async ({ reason }) => {
           this.#options.log(`asked to leave: ${reason}`);
           this.leave();
@@ -483,14 +482,10 @@ export class ClusterMember {
     return timer;
   }
 
-  async #snapshot({ afterUpdates, withTelemetry }: SnapshotRequest) {
-    const host = this.#host;
-    if (!host || !this.#shelf) throw new Refusal("this process has no model yet", "unavailable");
-    const at = Number(afterUpdates);
-    const takesPart = () => host.finished || hasEntered(host.state);
-    const laid = at === 0 || host.finished ? null : await this.#shelf.await(at, takesPart);
-    const model = laid === "outside" ? null : (laid ?? host.replica.snapshot());
-    return snapshotReply(host, model, withTelemetry);
+  #snapshot(request: SnapshotRequest) {
+    const [host, shelf] = [this.#host, this.#shelf];
+    if (!host || !shelf) throw new Refusal("this process has no model yet", "unavailable");
+    return answerSnapshot(host, shelf, request);
   }
 
   #status() {

@@ -1,7 +1,11 @@
 /** Models a member lays aside after every so many updates, until the coordinator fetches them. */
 import type { Model } from "../../math/replica.ts";
+import type { MemberHost } from "../member-host.ts";
+import { hasEntered } from "../membered.ts";
 import { ClusterError } from "./cluster-error.ts";
+import type { SnapshotRequest } from "./generated/glissade/cluster/v1/cluster_pb.ts";
 import { snapshotLookSeconds, snapshotSecondsMax } from "./limits.ts";
+import { snapshotReply } from "./results.ts";
 import { waitFor } from "./wait.ts";
 
 /** In lockstep nobody learns more than this many snapshots ahead of the last verdict. */
@@ -70,4 +74,17 @@ export class SnapshotShelf {
       this.#waiting.set(updates, [...(this.#waiting.get(updates) ?? []), resolve]);
     });
   }
+}
+
+/** The member's model after that many updates, or as it is now for 0; none while it takes no part. */
+export async function answerSnapshot(
+  host: MemberHost,
+  shelf: SnapshotShelf,
+  { afterUpdates, withTelemetry }: SnapshotRequest,
+) {
+  const at = Number(afterUpdates);
+  const takesPart = () => host.finished || hasEntered(host.state);
+  const laid = at === 0 || host.finished ? null : await shelf.await(at, takesPart);
+  const model = laid === "outside" ? null : (laid ?? host.replica.snapshot());
+  return snapshotReply(host, model, withTelemetry);
 }
