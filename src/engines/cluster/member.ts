@@ -20,7 +20,6 @@ import {
 } from "../member-host.ts";
 import {
   becomeBereaved,
-  hasEntered,
   membered,
   missingOf,
   processOf,
