@@ -57,7 +57,7 @@ export async function workFor(
   ]);
   const log = (line: string) => output.note(`${new Date().toISOString()} ${line}`);
   const options: MemberOptions = {
-    ...{ credentials, limits, portRange, log },
+    ...{ credentials: { ...credentials, messageMax: limits.message }, limits, portRange, log },
     ...placeFor(settings, 0, isLoopback(join) ? "127.0.0.1" : "0.0.0.0"),
     join: await findRun({ join, credentials, log }),
     rankHint: settings.rank ?? rankFromOutside(process.env),

@@ -103,5 +103,5 @@ export function scalar(input: Input): string | number {
 
 /** Whether data were given in place of text. */
 export function isRecord(input: Input): input is Readonly<Record<string, unknown>> {
-  return typeof input === "object" && !Array.isArray(input);
+  return typeof input === "object" && input !== null && !Array.isArray(input);
 }

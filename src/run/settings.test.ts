@@ -90,6 +90,14 @@ describe("grammars", () => {
     );
   });
 
+  test("nothing in place of a rule, as an empty place of a list in YAML, is answered in words", () => {
+    expect(() => parseTrainSettings({ stop: [null as never] })).toThrow("stop");
+    expect(() => parseTrainSettings({ stop: [null as never] })).not.toThrow(TypeError);
+    for (const name of ["limits", "evaluateEvery", "step"]) {
+      expect(() => parseTrainSettings({ [name]: null })).not.toThrow(TypeError);
+    }
+  });
+
   test("a stop rule without a value is answered with an example", () => {
     expect(() => readStop("epochs")).toThrow("expected epochs:VALUE as in epochs:20");
     expect(() => readStop("target-accuracy:94")).toThrow("at most 1");

@@ -192,6 +192,32 @@ test("calls without a token, with too large headers or a message beyond the limi
   expect(await call(`${service}/Join`, own, Buffer.from([0, 0, 0, 0, 2, 0xff, 0xff]))).toBe("13");
   session.destroy();
   await expectGoesOn();
+  for (const limit of ["headers is 16384", "message is 268435456"]) {
+    expect(output).toMatch(new RegExp(`limit ${limit}`));
+  }
+});
+
+test("more calls at a time than one connection may have are refused, each limit reached an event", async () => {
+  const session = connectHttp2(`http://${address}`);
+  session.on("error", () => {});
+  const codes: string[] = [];
+  // Calls that send nothing stay open; the server takes some more than the limit, to see who goes beyond it.
+  const requests = Array.from({ length: 140 }, () => {
+    const request = session.request({
+      ...{ ":method": "POST", "content-type": "application/grpc", te: "trailers" },
+      ...{ ":path": "/glissade.cluster.v1.Cluster/Status", "glissade-token": words.work },
+    });
+    request.on("error", () => {});
+    request.on("response", (found) => codes.push(String(found["grpc-status"])));
+    request.resume();
+    return request;
+  });
+  await until(() => (codes.length >= 12 ? true : undefined));
+  expect(codes).toEqual(codes.map(() => "8"));
+  await until(() => (/limit streams is 128/.test(output) ? true : undefined));
+  for (const request of requests) request.close();
+  await expectGoesOn();
+  session.destroy();
 });
 
 test("a peer that asks for much and never reads is held back: memory stays bounded", async () => {

@@ -152,6 +152,7 @@ function optionsOf(
   inherited: Inheritance | null,
 ): CoordinatorOptions {
   const { cluster, task, workers, observe, resume = null } = plan;
+  const limits = cluster.limits ?? limitDefaults;
   const saved = inherited?.alive ? inherited.saved : null;
   const rows = task.kind === "rows" ? task.spec : null;
   const segments = rows ? segmentsPerWorker * workers : 0;
@@ -161,7 +162,8 @@ function optionsOf(
     listen: inherited ? atPort(cluster.listen, inherited.saved.port) : cluster.listen,
     portRange: inherited ? null : (cluster.portRange ?? null),
     ...{ saved, resume, state: cluster.state ?? null },
-    ...{ credentials: cluster.credentials, limits: cluster.limits ?? limitDefaults },
+    credentials: { ...cluster.credentials, messageMax: limits.message },
+    limits,
     gatherSeconds: gatherSecondsOf(cluster),
     jobFor: (rank, begun) => jobFor(plan, full, { rank, begun }),
     rowsFor: ({ segments: wanted }) =>
@@ -243,12 +245,16 @@ function encoded({ buffer, byteOffset, byteLength }: Float32Array): string {
 }
 
 /** Why a run is larger than the limits of this process allow; null when it is not. */
-function limitRefused(full: RunPlan, { members, model }: Limits): string | null {
+function limitRefused(full: RunPlan, { members, model, message }: Limits): string | null {
   const seats = seatsOf(full).length;
   if (seats > members) {
     return `Cannot run ${seats} members as limit members is ${members}: --limits members=N changes it`;
   }
   const bytes = 4 * full.task.width;
-  if (bytes <= model) return null;
+  if (bytes <= model) {
+    return bytes <= message
+      ? null
+      : `Cannot train a model of ${bytes} bytes as limit message is ${message} bytes, and models travel in one: --limits message=N changes it, here and at every worker`;
+  }
   return `Cannot train a model of ${bytes} bytes as limit model is ${model} bytes: --limits model=N changes it`;
 }

@@ -5,7 +5,6 @@
  * tells them.
  */
 import type { View } from "../../strategies/strategy.ts";
-import { encodeFrame } from "../../wire/frame.ts";
 import type { EngineResult } from "../engine.ts";
 import { ClusterError } from "./cluster-error.ts";
 import type { CoordinatorOptions } from "./coordinator-options.ts";
@@ -13,13 +12,14 @@ import { coordinatorStatus } from "./coordinator-status.ts";
 import { type ClusterEvent, tellWait } from "./events.ts";
 import type { JoinRequest, RowsRequest } from "./generated/glissade/cluster/v1/cluster_pb.ts";
 import { countJoin, createGuard, type Guard } from "./guard.ts";
-import { ownHandshake, refuseHandshake } from "./handshake.ts";
 import { type Begun, encodeNote, type Order, type Tale } from "./job.ts";
+import { joinReply, refuseJoin } from "./joining.ts";
 import { Judge } from "./judge.ts";
 import { reconnectSecondsMax, returnSeconds } from "./limits.ts";
 import { coordinatorRank, Links } from "./links.ts";
 import { dialBack, fetchFinished, reachable } from "./member-calls.ts";
 import { Pacer } from "./pacer.ts";
+import { type Proof, proofOfCoordinator } from "./passes.ts";
 import { Patience } from "./patience.ts";
 import { Refusal } from "./refusal.ts";
 import { resultOf } from "./results.ts";
@@ -61,6 +61,7 @@ export class Coordinator {
   #server: ClusterServer | null = null;
   #phase: "gathering" | "running" | "ending" = "gathering";
   readonly #pacer: Pacer;
+  readonly #proof: Proof | null;
   #updates = 0;
   #stopping = false;
   #began = performance.now();
@@ -83,6 +84,9 @@ export class Coordinator {
     // Of a run that is taken up what the checkpoint has is not told once more.
     this.#secondsBefore = saved && resume ? saved.seconds : 0;
     this.#keeper = state ? new StateKeeper(state) : null;
+    this.#proof = proofOfCoordinator(credentials.tokens, {
+      ...{ run: identity.run, rank: coordinatorRank, incarnation: 1 },
+    });
     this.#guard = createGuard(credentials, options.limits, (event) => this.#say(event));
     const judge = observe
       ? new Judge(
@@ -100,7 +104,10 @@ export class Coordinator {
       stop: () => this.stop(),
     });
     this.#links = new Links(
-      { run: identity.run, credentials, rank: coordinatorRank, incarnation: 1, address: "" },
+      {
+        ...{ run: identity.run, credentials, proof: this.#proof },
+        ...{ rank: coordinatorRank, incarnation: 1, address: "" },
+      },
       {
         frame: (rank, bytes) => this.#frame(rank, bytes),
         room: () => {},
@@ -249,11 +256,8 @@ export class Coordinator {
   }
 
   async #join(request: JoinRequest, peer: string) {
-    const { identity, plan, jobFor, resume } = this.#options;
     countJoin(this.#guard, peer);
-    const who = `${request.host}, process ${request.process}`;
-    const refused = refuseHandshake(request.handshake, identity, who);
-    if (refused !== null) throw new Refusal(refused);
+    refuseJoin(this.#options.identity, request);
     if (this.#phase === "ending" || this.#stopping) {
       throw new Refusal("the run is ending and takes no new members");
     }
@@ -265,24 +269,19 @@ export class Coordinator {
       entry.state = "dead";
       throw error;
     }
-    const { rank, incarnation } = entry;
+    const { rank } = entry;
     this.#introduce(entry);
     this.#keep(true);
     this.#say({ kind: "joined", rank, name: nameOf(rank, this.#roster.seats), address });
-    const model = resume ? (resume.models[rank] ?? resume.models[0]) : plan.initial;
-    return {
-      handshake: ownHandshake(identity),
-      ...{ rank, incarnation, address },
-      job: JSON.stringify(jobFor(rank, this.#phase === "running" ? this.#begun() : null)),
-      initial: model ? encodeFrame({ kind: "model", ...model }) : new Uint8Array(),
-    };
+    const begun = this.#phase === "running" ? this.#begun() : null;
+    return joinReply(this.#options, entry, { begun, proof: this.#proof });
   }
 
-  #seatFor({ rankHint, host, process }: JoinRequest, address: string): RosterEntry {
+  #seatFor({ rankHint, host, process, key }: JoinRequest, address: string): RosterEntry {
     const rank = freeSeat(this.#roster, rankHint);
     const before = this.#roster.entries.get(rank);
     if (before) this.#becomeGone(before, "dead", "another process has its seat");
-    return giveSeat(this.#roster, rank, { address, host, process, now: this.#now() });
+    return giveSeat(this.#roster, rank, { address, host, process, key, now: this.#now() });
   }
 
   /** Those who are there hear where the newcomer is before it speaks to them. */

@@ -19,6 +19,8 @@ export interface Credentials {
   readonly certificates: WatchedCertificates | null;
   /** Said by the user: other addresses than this machine's need neither. */
   readonly insecure: boolean;
+  /** Bytes of an answer that it takes of those it calls: the limit `message`, where it is not the usual one. */
+  readonly messageMax?: number;
 }
 
 /** Where credentials lie. */

@@ -3,8 +3,10 @@ import {
   type Metadata,
   ResponderBuilder,
   ServerInterceptingCall,
+  type ServerInterceptingCallInterface,
   type ServerInterceptor,
   ServerListenerBuilder,
+  status,
 } from "@grpc/grpc-js";
 import type { Credentials } from "./credentials.ts";
 import type { Entrance } from "./entrance.ts";
@@ -50,25 +52,66 @@ export function countJoin({ watch }: Guard, peer: string): void {
  * ends here, whatever it carries.
  */
 export function admission(guard: Guard, entrance: () => Entrance | null): ServerInterceptor {
-  return (method, call) =>
-    new ServerInterceptingCall(
+  const open: OpenCalls = new Map();
+  return (method, call) => {
+    tellOversized(guard, call);
+    return new ServerInterceptingCall(
       call,
       new ResponderBuilder()
         .withStart((next) => {
-          const listener = new ServerListenerBuilder().withOnReceiveMetadata((metadata, pass) => {
-            const peer = call.getPeer();
-            try {
-              admit(guard, { path: method.path, metadata, peer });
-            } catch (error) {
-              return call.sendStatus(statusOf(error));
-            }
-            if (roleNeeded(method.path) !== "open") entrance()?.introduce(peer);
-            pass(metadata);
-          });
+          const peer = call.getPeer();
+          open.set(peer, (open.get(peer) ?? 0) + 1);
+          const listener = new ServerListenerBuilder()
+            .withOnReceiveMetadata((metadata, pass) => {
+              try {
+                countStreams(guard, peer, open);
+                admit(guard, { path: method.path, metadata, peer });
+              } catch (error) {
+                return call.sendStatus(statusOf(error));
+              }
+              if (roleNeeded(method.path) !== "open") entrance()?.introduce(peer);
+              pass(metadata);
+            })
+            .withOnCancel(() => endCall(open, peer));
           next(listener.build());
         })
         .build(),
     );
+  };
+}
+
+/** Calls at present, by the connection they came over. */
+type OpenCalls = Map<string, number>;
+
+/** HTTP/2 itself lets a connection have that many calls more, so that who goes beyond the limit is seen. */
+export const streamsMargin = 16;
+
+function countStreams({ watch }: Guard, peer: string, open: OpenCalls): void {
+  const { streams } = watch.limits;
+  if (open.get(peer)! <= streams) return;
+  watch.reached("streams", peer);
+  throw new Refusal(`more than ${streams} calls at a time over one connection`, "exhausted");
+}
+
+/** gRPC tells every call's end this way, in good order or not. */
+function endCall(open: OpenCalls, peer: string): void {
+  const count = open.get(peer)! - 1;
+  if (count > 0) open.set(peer, count);
+  else open.delete(peer);
+}
+
+/** gRPC ends a call itself when a message is too large, before any interceptor sees it: by this method of the call. */
+function tellOversized({ watch }: Guard, call: ServerInterceptingCallInterface): void {
+  const send = call.sendStatus.bind(call);
+  call.sendStatus = (result) => {
+    if (isOversized(result)) watch.reached("message", call.getPeer());
+    send(result);
+  };
+}
+
+/** Whether a call ended since a message was larger than the limit. */
+export function isOversized({ code, details }: { code?: number; details?: string }): boolean {
+  return code === status.RESOURCE_EXHAUSTED && /^Received message /.test(details ?? "");
 }
 
 function admit(

@@ -11,6 +11,7 @@ import { Metadata, type ServerDuplexStream, status } from "@grpc/grpc-js";
 import type { Credentials } from "./credentials.ts";
 import { type FramesMessage, readFrames, writeFrames } from "./frames.ts";
 import { Cluster } from "./generated/glissade/cluster/v1/cluster_pb.ts";
+import { isOversized } from "./guard.ts";
 import {
   acknowledgeMsMax,
   crossingMsMax,
@@ -20,6 +21,7 @@ import {
   uselessAttemptsMax,
 } from "./limits.ts";
 import { type FrameStream, Link } from "./link.ts";
+import { type Proof, proofFault, proofOf, type StreamFacts } from "./passes.ts";
 import { Refusal } from "./refusal.ts";
 import { createClient, type MemberClient, methodOf } from "./rpc.ts";
 import { pause } from "./wait.ts";
@@ -35,6 +37,8 @@ export interface Identity {
   readonly incarnation: number;
   /** HOST:PORT at which others reach it; empty for one that is never dialled. */
   readonly address: string;
+  /** How it proves its seat, and asks others for theirs; null: nobody asks. */
+  readonly proof: Proof | null;
 }
 
 /** One process of another rank. */
@@ -223,6 +227,7 @@ export class Links {
   accept(call: ServerDuplexStream<FramesMessage, FramesMessage>): void {
     const caller = this.#callerOf(call.metadata);
     const { rank, session } = caller;
+    this.#refuseUnproved(caller);
     // Whoever slept finds streams that were given up meanwhile; nothing would tell so again.
     if (call.cancelled) throw new Refusal(`member ${rank} has given this stream up`, "unavailable");
     const peer = this.#peerOf(caller);
@@ -243,6 +248,8 @@ export class Links {
     peer.brokenBy = "";
     const own = new Metadata();
     own.set("glissade-session", peer.session);
+    const { proof } = this.#identity;
+    if (proof) own.set("glissade-proof", proofOf(proof, this.#answerFrom(peer.session, caller)));
     call.sendMetadata(own);
     peer.link.attach(serverStream(call));
     this.#events.connected(rank);
@@ -274,6 +281,46 @@ export class Links {
     for (const rank of this.ranks) this.remove(rank);
   }
 
+  /** Who can't prove its seat changes nothing for the one that has it. */
+  #refuseUnproved(caller: Caller): void {
+    const { proof } = this.#identity;
+    const fault = proof && proofFault(caller.proof, this.#callOf(caller), proof.seal);
+    if (fault !== null) throw new Refusal(fault, "forbidden");
+  }
+
+  /** What a caller signs. */
+  #callOf({ rank, incarnation, session, knows, address }: Caller): StreamFacts {
+    const { run, rank: own, incarnation: life } = this.#identity;
+    return {
+      from: { run, rank, incarnation },
+      to: { rank: own, incarnation: life },
+      words: ["opens", session, knows, address],
+    };
+  }
+
+  /** What this process signs when it takes a caller's stream. */
+  #answerFrom(session: string, caller: Omit<PeerAddress, "address"> & { session: string }) {
+    const { run, rank, incarnation } = this.#identity;
+    return {
+      from: { run, rank, incarnation },
+      to: { rank: caller.rank, incarnation: caller.incarnation },
+      words: ["takes", session, caller.session],
+    };
+  }
+
+  /** Why who took a stream to a peer is not that peer; null when it is. */
+  #answerFault({ rank, incarnation, session }: Peer, answer: Metadata): string | null {
+    const { proof, run, rank: own, incarnation: life } = this.#identity;
+    if (!proof) return null;
+    const theirs = String(answer.get("glissade-session")[0] ?? "");
+    const facts: StreamFacts = {
+      from: { run, rank, incarnation },
+      to: { rank: own, incarnation: life },
+      words: ["takes", theirs, session],
+    };
+    return proofFault(String(answer.get("glissade-proof")[0] ?? ""), facts, proof.seal);
+  }
+
   #callerOf(metadata: Metadata): Caller {
     const read = (name: string) => String(metadata.get(name)[0] ?? "");
     const { run, rank: own, incarnation: life } = this.#identity;
@@ -293,6 +340,7 @@ export class Links {
       address: read("glissade-address"),
       session: read("glissade-session"),
       knows: read("glissade-knows"),
+      proof: read("glissade-proof"),
     };
   }
 
@@ -326,8 +374,13 @@ export class Links {
 
   #dial(peer: Peer, address: string): void {
     peer.client ??= createClient(address, this.#identity.credentials);
-    const { run, rank, incarnation, address: own } = this.#identity;
+    const { run, rank, incarnation, address: own, proof } = this.#identity;
     const { session } = peer;
+    const facts: StreamFacts = {
+      from: { run, rank, incarnation },
+      to: { rank: peer.rank, incarnation: peer.incarnation },
+      words: ["opens", session, peer.theirs, own],
+    };
     const metadata = peer.client.metadataOf(Cluster.method.exchange, {
       "glissade-run": run,
       "glissade-rank": rank,
@@ -337,6 +390,7 @@ export class Links {
       "glissade-address": own,
       "glissade-session": session,
       "glissade-knows": peer.theirs,
+      "glissade-proof": proof ? proofOf(proof, facts) : "",
     });
     const { path } = methodOf(Cluster.method.exchange);
     const call = peer.client.makeBidiStreamRequest<FramesMessage, FramesMessage>(
@@ -351,7 +405,9 @@ export class Links {
     const current = () => this.#peers.get(peer.rank) === peer && peer.session === session;
     call.on("metadata", (answer: Metadata) => {
       const theirs = String(answer.get("glissade-session")[0] ?? "");
-      if (current() && (peer.theirs === "" || peer.theirs === theirs)) peer.theirs = theirs;
+      const fault = current() ? this.#answerFault(peer, answer) : null;
+      if (fault !== null) call.emit("error", new Error(`${address}: ${fault}`));
+      else if (current() && (peer.theirs === "" || peer.theirs === theirs)) peer.theirs = theirs;
       else if (current()) this.#renewAndDial(peer);
     });
     call.once("data", () => {
@@ -361,6 +417,7 @@ export class Links {
     });
     call.on("status", ({ code, details }) => {
       if (!current()) return;
+      if (isOversized({ code, details })) this.#events.violated(peer.rank, details);
       if (code === status.ABORTED) this.#events.fenced(peer.rank, details);
       if (code === status.DATA_LOSS) this.#renewAndDial(peer);
       // The other side keeps the stream it has: it will be accepted here, or was.
@@ -378,6 +435,7 @@ interface Caller {
   readonly session: string;
   /** The word of this side's that the caller knows. */
   readonly knows: string;
+  readonly proof: string;
 }
 
 function serverStream(call: ServerDuplexStream<FramesMessage, FramesMessage>): FrameStream {

@@ -184,10 +184,10 @@ export class ClusterMember {
     );
   }
 
-  #connect({ rank, incarnation, identity, address, job }: Seated): void {
+  #connect({ rank, incarnation, identity, address, job, proof }: Seated): void {
     const { credentials, join } = this.#options;
     const links = new Links(
-      { run: identity.run, credentials, rank, incarnation, address },
+      { run: identity.run, credentials, rank, incarnation, address, proof },
       {
         frame: (from, bytes) => this.#guard(() => this.#frame(from, bytes)),
         room: () => this.#guard(() => this.#learnNext()),

@@ -21,6 +21,8 @@ export interface RosterEntry {
   readonly address: string;
   readonly host: string;
   readonly process: number;
+  /** By which it proves its seat. */
+  readonly key: string;
   state: MemberState;
   /** Seconds of the run at which it was heard of last. */
   heardAt: number;
@@ -116,10 +118,11 @@ function fullWords({ seats, planned, view }: Roster): string {
 export function seatedBefore(
   { entries }: Roster,
   address: string,
-  { host, process }: { host: string; process: number },
+  { host, process, key }: Pick<RosterEntry, "host" | "process" | "key">,
 ): RosterEntry | undefined {
   for (const entry of entries.values()) {
-    const same = entry.address === address && entry.host === host && entry.process === process;
+    const isThere = entry.address === address && entry.host === host;
+    const same = isThere && entry.process === process && entry.key === key;
     if (same && entry.state === "seated") return entry;
   }
   return undefined;
@@ -129,7 +132,7 @@ export function seatedBefore(
 export function giveSeat(
   roster: Roster,
   rank: number,
-  about: { address: string; host: string; process: number; now: number },
+  about: Pick<RosterEntry, "address" | "host" | "process" | "key"> & { now: number },
 ): RosterEntry {
   const { now, ...place } = about;
   const before = roster.entries.get(rank);

@@ -31,6 +31,7 @@ import {
   reconnectMsMin,
 } from "./limits.ts";
 import { refuseOpen } from "./open-address.ts";
+import { limitDefaults } from "./protection.ts";
 import { roleNeeded } from "./roles.ts";
 import { waitFor } from "./wait.ts";
 
@@ -40,7 +41,6 @@ export const channelOptions: ChannelOptions = {
   "grpc.keepalive_time_ms": keepaliveMs,
   "grpc.keepalive_timeout_ms": keepaliveTimeoutMs,
   "grpc.keepalive_permit_without_calls": 1,
-  "grpc.max_receive_message_length": messageBytesMax,
   "grpc.max_send_message_length": messageBytesMax,
   "grpc-node.flow_control_window": flowControlBytes,
   "grpc.initial_reconnect_backoff_ms": reconnectMsMin,
@@ -93,7 +93,9 @@ export class MemberClient extends Client {
 
   constructor(address: string, credentials: Credentials) {
     const channel = channelCredentials(credentials.certificates, address);
-    super(address, channel.credentials, { ...channelOptions, ...channel.options });
+    const most = credentials.messageMax ?? limitDefaults.message;
+    const received = { "grpc.max_receive_message_length": most };
+    super(address, channel.credentials, { ...channelOptions, ...received, ...channel.options });
     this.#credentials = credentials;
   }
 
@@ -112,7 +114,8 @@ export class MemberClient extends Client {
 }
 
 /**
- * A client of the process at HOST:PORT; nothing is dialled before the first call.
+ * A client of the process at HOST:PORT; nothing is dialled before the first call. Answers are no larger than
+ * messages to a server may be.
  * @throws ClusterError when calling there would show a token, or rows, to others.
  */
 export function createClient(address: string, credentials: Credentials): MemberClient {

@@ -11,6 +11,7 @@ import { ownHandshake, type RunIdentity, refuseHandshake, unknownRun } from "./h
 import type { ClusterJob } from "./job.ts";
 import { joinSecondsMax, reconnectMsMax, reconnectMsMin, seatSecondsMax } from "./limits.ts";
 import { modelIn } from "./models.ts";
+import { createKeys, type KeyPair, type Proof } from "./passes.ts";
 import type { Limits } from "./protection.ts";
 import { Refusal } from "./refusal.ts";
 import { CallError, callUnary, type MemberClient, methodOf } from "./rpc.ts";
@@ -47,6 +48,7 @@ export interface Seated {
   readonly identity: RunIdentity;
   readonly job: ClusterJob;
   readonly initial: Model | null;
+  readonly proof: Proof | null;
 }
 
 /**
@@ -61,6 +63,7 @@ export async function askForSeat(
   const { advertise, rankHint, expects } = options;
   const address = advertise === null ? `:${port}` : withPort(advertise, port);
   const until = Date.now() + 1000 * joinSecondsMax;
+  const own = createKeys();
   for (let wait = reconnectMsMin; ; wait = Math.min(reconnectMsMax, 2 * wait)) {
     try {
       const reply = await callUnary(client, {
@@ -68,10 +71,11 @@ export async function askForSeat(
         request: {
           handshake: ownHandshake({ ...unknownRun, ...expects }),
           ...{ advertise: address, rankHint, host: hostname(), process: process.pid },
+          key: own.key,
         },
         secondsMax: seatSecondsMax,
       });
-      return seatOf(reply, options);
+      return seatOf(reply, options, own);
     } catch (error) {
       const silent = error instanceof CallError && error.code === "unreachable";
       if (!silent || Date.now() > until) throw error;
@@ -80,7 +84,7 @@ export async function askForSeat(
   }
 }
 
-function seatOf(reply: JoinReply, { expects }: MemberOptions): Seated {
+function seatOf(reply: JoinReply, { expects }: MemberOptions, own: KeyPair): Seated {
   const refused = refuseHandshake(
     reply.handshake,
     { ...unknownRun, ...expects },
@@ -91,7 +95,9 @@ function seatOf(reply: JoinReply, { expects }: MemberOptions): Seated {
   const { rank, incarnation, address } = reply;
   const identity = { run, settings, data, split };
   const job = JSON.parse(reply.job) as ClusterJob;
-  return { rank, incarnation, address, identity, job, initial: modelIn(reply.initial) };
+  const { pass, seal } = reply;
+  const proof = seal === "" ? null : { own, pass, seal };
+  return { rank, incarnation, address, identity, job, initial: modelIn(reply.initial), proof };
 }
 
 /** Fetches the rows of segments. */

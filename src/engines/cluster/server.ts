@@ -29,7 +29,7 @@ import {
   type StopReplySchema,
   type StopRequest,
 } from "./generated/glissade/cluster/v1/cluster_pb.ts";
-import { admission, type Guard } from "./guard.ts";
+import { admission, type Guard, streamsMargin } from "./guard.ts";
 import { addHealth, type HealthState } from "./health.ts";
 import { joinSecondsMax } from "./limits.ts";
 import { refuseOpen } from "./open-address.ts";
@@ -87,7 +87,7 @@ export class ClusterServer {
     let entrance: Entrance | null = null;
     const server = new Server({
       ...channelOptions,
-      "grpc.max_concurrent_streams": streams,
+      "grpc.max_concurrent_streams": streams + streamsMargin,
       "grpc.max_receive_message_length": message,
       interceptors: [admission(guard, () => entrance)],
     });

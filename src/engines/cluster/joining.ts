@@ -1,0 +1,36 @@
+/** What the coordinator asks of a process that wants a seat, and what it gives it with one. */
+import { encodeFrame } from "../../wire/frame.ts";
+import type { CoordinatorOptions } from "./coordinator-options.ts";
+import type { JoinRequest } from "./generated/glissade/cluster/v1/cluster_pb.ts";
+import { ownHandshake, type RunIdentity, refuseHandshake } from "./handshake.ts";
+import type { Begun } from "./job.ts";
+import { type Proof, signPass } from "./passes.ts";
+import { Refusal } from "./refusal.ts";
+import type { RosterEntry } from "./roster.ts";
+
+/** An Ed25519 key in base64url. */
+const keyPattern = /^[\w-]{43}$/;
+
+/** @throws Refusal for a process that can't work in this run, whatever seat is free. */
+export function refuseJoin(identity: RunIdentity, request: JoinRequest): void {
+  const who = `${request.host}, process ${request.process}`;
+  const refused = refuseHandshake(request.handshake, identity, who);
+  if (refused !== null) throw new Refusal(refused);
+  if (!keyPattern.test(request.key)) throw new Refusal(`${who} sent no key to prove its seat by`);
+}
+
+/** The seat, the job, the model to begin with, and a pass for the key that the process asked with. */
+export function joinReply(
+  { identity, plan, jobFor, resume }: CoordinatorOptions,
+  { rank, incarnation, address, key }: RosterEntry,
+  { begun, proof }: { readonly begun: Begun | null; readonly proof: Proof | null },
+) {
+  const model = resume ? (resume.models[rank] ?? resume.models[0]) : plan.initial;
+  const pass = proof && signPass(proof.own, { run: identity.run, rank, incarnation }, key);
+  return {
+    handshake: ownHandshake(identity),
+    ...{ rank, incarnation, address, pass: pass ?? "", seal: proof?.seal ?? "" },
+    job: JSON.stringify(jobFor(rank, begun)),
+    initial: model ? encodeFrame({ kind: "model", ...model }) : new Uint8Array(),
+  };
+}
