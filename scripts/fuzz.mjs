@@ -3,6 +3,7 @@
  * Fuzzes every decoder. Prints its seed; `--seed S --input N` makes input N of that seed again, alone.
  *
  *   npm run fuzz -- --inputs 1e8 --seed 7       some hours
+ *   npm run fuzz -- --inputs 1e8 --seed 7 --from 3e6    the same from input 3e6 on, where it was interrupted
  *   npm run fuzz -- --seed 7 --input 123456     one input again, with its error
  */
 import { parseArgs } from "node:util";
@@ -13,6 +14,7 @@ const { values } = parseArgs({
   options: {
     inputs: { type: "string", default: "1e6" },
     seed: { type: "string", default: String(Date.now() % 1_000_000) },
+    from: { type: "string", default: "0" },
     input: { type: "string" },
     only: { type: "string" },
     plant: { type: "boolean", default: false },
@@ -20,6 +22,7 @@ const { values } = parseArgs({
 });
 const seed = Number(values.seed);
 const inputs = Number(values.inputs);
+const from = Number(values.from);
 /** An input that takes longer is a finding: decoders must not be led into long work by short bytes. */
 const inputMsMax = 5_000;
 /** What all inputs together may leave behind. */
@@ -73,7 +76,7 @@ else await runAll();
 async function runAll() {
   const began = performance.now();
   let last = began;
-  for (let number = 0; number < inputs && found < 20; number++) {
+  for (let number = from; number < inputs && found < 20; number++) {
     const running = runInput(number);
     if (number % 256 === 0) {
       await running;
@@ -86,7 +89,7 @@ async function runAll() {
       }
       last = now;
     }
-    if (number % 1e6 === 0 && number > 0) console.log(`${number} inputs, ${memoryMiB()} MiB`);
+    if (number % 1e6 === 0 && number > from) console.log(`${number} inputs, ${memoryMiB()} MiB`);
   }
   const seconds = (performance.now() - began) / 1000;
   const { user, system } = process.cpuUsage();
