@@ -5,14 +5,15 @@
  * the departed that somebody may lack, and then says how many. From then on nothing is taken from the
  * departed itself. So the departed's updates that count are those that at least one member of the view had.
  * A member that has heard all others has them all. Until then it goes on learning - updates commute - but
- * neither finishes nor hands out snapshots. If the view changes again, the flush begins again.
+ * neither finishes nor hands out snapshots. If the view changes again, the flush begins again; what was passed on in
+ * the view before is waited for too, as its giver has forgotten it by then: counts go through all views.
  *
  * What everybody has need not be kept: now and then an update tells what its sender has (`seen`).
  *
  * Invariant: no update of a departed member is applied by some members of the view and not by others.
  */
 import type { Replica } from "../math/replica.ts";
-import { createIntake, takeClock } from "./intake.ts";
+import { takeClock } from "./intake.ts";
 import { reconsider } from "./peer-join.ts";
 import {
   createFlush,
@@ -69,32 +70,29 @@ function admit(state: PeerState, member: ViewMember): void {
 function passOn(state: PeerState, out: PeerOut): void {
   const others = presentPeers(state);
   const { view } = state.flush;
-  let count = 0;
   for (const { rank, incarnation, standing, log } of state.lives.values()) {
     if (standing !== "gone") continue;
     for (const [clock, { rows, delta }] of log) {
       const origin = { rank, incarnation, clock, rows, delta };
-      const body: PassedOn = { kind: "passed-on", view, ...origin, number: ++count };
-      for (const { rank: to } of others) out.push({ kind: "send", to, body });
+      for (const other of others) {
+        const body: PassedOn = { kind: "passed-on", view, ...origin, number: ++other.given };
+        out.push({ kind: "send", to: other.rank, body });
+      }
     }
   }
-  const body: Settled = { kind: "settled", view, count };
-  for (const { rank: to } of others) out.push({ kind: "send", to, body });
+  for (const { rank: to, given: count } of others) {
+    out.push({ kind: "send", to, body: { kind: "settled", view, count } });
+  }
 }
 
 /** Takes an update of a departed member from one that has it. */
 export function absorbPassedOn(
   state: PeerState,
   replica: Replica,
-  { from, body }: { from: number; body: PassedOn },
+  { from, body }: { from: Peer; body: PassedOn },
   out: PeerOut,
 ): void {
-  const { flush } = state;
-  if (body.view === flush.view) {
-    const taken = flush.taken.get(from) ?? createIntake();
-    takeClock(taken, body.number);
-    flush.taken.set(from, taken);
-  }
+  takeClock(from.received, body.number);
   absorbOf(state, replica, { peer: originOf(state, body), version: state.version, body }, out);
   concludeFlush(state);
 }
@@ -138,10 +136,10 @@ export function absorbSettled(state: PeerState, from: number, { view, count }: S
 }
 
 /** Once all have said what they passed on and all of it came, the departed are settled. */
-function concludeFlush({ flush, lives }: PeerState): void {
+function concludeFlush({ flush, lives, peers }: PeerState): void {
   for (const rank of flush.waiting) {
     const count = flush.count.get(rank);
-    const { below } = flush.taken.get(rank) ?? createIntake();
+    const { below } = peers.get(rank)!.received;
     if (count !== undefined && below >= count) flush.waiting.delete(rank);
   }
   if (flush.waiting.size > 0) return;

@@ -40,11 +40,11 @@ export interface PassedOn {
   readonly clock: number;
   readonly rows: number;
   readonly delta: Delta;
-  /** Counts what the sender passes on in this view, from 1. */
+  /** Counts what the sender passed on to the receiver in all views of both, from 1. */
   readonly number: number;
 }
 
-/** The sender has passed on everything it has of members that are gone: `count` updates. */
+/** The sender has passed on everything it has of members that are gone: `count` updates in all views so far. */
 export interface Settled {
   readonly kind: "settled";
   readonly view: number;
@@ -149,6 +149,9 @@ export interface Peer {
   readonly has: Map<string, number>;
   /** Whether it gets our updates: a newcomer does once it has subscribed. */
   subscribed: boolean;
+  /** How many updates of the departed we passed on to it, and which of those that it passed on came. */
+  given: number;
+  readonly received: Intake;
 }
 
 /** What remains to be heard in this view of members that are gone. */
@@ -156,9 +159,8 @@ export interface Flush {
   readonly view: number;
   /** Members whose word that they have passed on everything is missing. */
   readonly waiting: Set<number>;
-  /** By member: how many it says it passed on, and which of them came. */
+  /** By member: how many it says it passed on. */
   readonly count: Map<number, number>;
-  readonly taken: Map<number, Intake>;
 }
 
 /** An update that waits for a snapshot. */
@@ -219,6 +221,8 @@ export function createPeer({ rank, incarnation }: ViewMember, subscribed: boolea
     last: Number.POSITIVE_INFINITY,
     has: new Map(),
     subscribed,
+    given: 0,
+    received: createIntake(),
   };
 }
 
@@ -238,7 +242,7 @@ export function presentCount(state: PeerState): number {
 export function createFlush(view: View, rank: number): Flush {
   const others = view.members.filter((member) => member.rank !== rank);
   const waiting = new Set(view.id === 1 ? [] : others.map((member) => member.rank));
-  return { view: view.id, waiting, count: new Map(), taken: new Map() };
+  return { view: view.id, waiting, count: new Map() };
 }
 
 /** What we have of every member, as (rank, incarnation, clock) in a row; the own updates included. */

@@ -244,7 +244,7 @@ function absorbUpdate(
   out: PeerOut,
 ): void {
   if (body.kind === "passed-on") {
-    return absorbPassedOn(state, replica, { from: peer.rank, body }, out);
+    return absorbPassedOn(state, replica, { from: peer, body }, out);
   }
   const { clock, rows, delta: sent, version } = body;
   const read = sent instanceof Uint8Array ? unpackDelta(sent, replica.values.length) : null;

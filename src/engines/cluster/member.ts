@@ -18,13 +18,7 @@ import {
   seatIn,
   snapshotUpdates,
 } from "../member-host.ts";
-import {
-  becomeBereaved,
-  membered,
-  missingOf,
-  processOf,
-  standingOf,
-} from "../membered.ts";
+import { becomeBereaved, membered, missingOf, processOf, standingOf } from "../membered.ts";
 import { loadStrategy } from "../strategy-source.ts";
 import { countDrop } from "../telemetry.ts";
 import { Absence } from "./absence.ts";
