@@ -104,7 +104,7 @@ test("rows per update and merging follow the stated rule", () => {
     expect(chosen({ ...plain, given: fixed(1000) }).merge).toBe("mean");
   }
   expect(chosen({ merges: ["mean"] })).toEqual({ rowsPerUpdate: 313, merge: "mean" });
-  // peer-to-peer may anticipate, and does not by itself.
+  // Where the sum comes first anticipating is there for the asking.
   expect(chosen({ merges: ["sum", "anticipate"] }).merge).toBe("sum");
   const sums = { merges: ["sum"], critical: () => 20 } as const;
   expect(chosen(sums)).toEqual({ rowsPerUpdate: 5, merge: "sum" });

@@ -11,6 +11,9 @@
  * what is not anticipated is taken to be at rest, its decay as well as its steps. The 200 was chosen by docs/merging.md's
  * study, which also has what did worse.
  *
+ * Where nobody waits for anybody, more than one update of each worker may be under way: n is their number then, so many
+ * times the workers (peer-to-peer: twice).
+ *
  * Source: algorithms.md, sections 0 and 12 (there by the rows of one's own update, c/(c + 3)); CoCoA+'s safe
  * summing of local steps (Ma et al. 2015, arXiv 1502.03508) is sigma = n everywhere.
  * Invariant: sigma is 1 for one worker, and from 1 to n for n.

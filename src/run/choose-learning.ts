@@ -95,11 +95,13 @@ function sharesOf({ train, width }: Task, { arena }: LearnContext): Float32Array
 function throughMerge(
   task: Task,
   context: LearnContext,
-  { workers }: LearningQuestion,
+  question: LearningQuestion,
   { merge: choice, shares }: { merge: MergeChoice; shares: Float32Array | null },
 ): { learn?: LearnSample; merged?: string; rowsPerUpdate: number } {
   const { rowsPerUpdate, merge } = choice;
-  if (workers === 1) return { rowsPerUpdate };
+  if (question.workers === 1) return { rowsPerUpdate };
+  const overlap = merge === "anticipate" ? (question.strategy.overlap ?? 1) : 1;
+  const workers = overlap * question.workers;
   const room = createUpdateRoom(context, task.width);
   const counted = shares
     ? createStepsCounted(context.arena, () => shares)({ workers, rowsPerUpdate })
@@ -107,7 +109,7 @@ function throughMerge(
   const rounds = { workers, rowsPerUpdate, merge, mode: task.settings.learn, counted };
   return {
     rowsPerUpdate,
-    merged: `${workers} workers merged by ${merge}`,
+    merged: `${question.workers} workers merged by ${merge}`,
     learn: (schedule, replica, rows) =>
       learnByRounds(context, schedule, room, replica, rows, rounds),
   };

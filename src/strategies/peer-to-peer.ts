@@ -57,6 +57,8 @@ import { isThin, wholeUpdates } from "./thinning.ts";
 
 /** Every so many updates one tells what its sender has, so that others may forget it. */
 const updatesPerSeen = 16;
+/** Nobody waits: while one update travels its sender learns the next. */
+const overlap = 2;
 
 /** Every worker sends every update to every other. */
 export const peerToPeer: Strategy<PeerState, PeerMessage> = {
@@ -64,7 +66,8 @@ export const peerToPeer: Strategy<PeerState, PeerMessage> = {
   sharing: "messages",
   pace: "free",
   // Updates that are on their way are more than one a worker: anticipating one of each is too little on dense data.
-  merges: ["sum", "anticipate"],
+  merges: ["anticipate", "sum"],
+  overlap,
   conserves: () => "sum",
   shapes: peerShapes,
   init,
@@ -115,6 +118,7 @@ function step(
       becomeView(state, event.view, out);
       break;
     case "exhausted":
+      if (state.leaving) return becomeLeft(state, out);
       becomeExhausted(state, out);
       break;
     case "leave":
@@ -157,7 +161,8 @@ function becomeLearning(state: PeerState, out: PeerOut): void {
   if (state.leaving) return becomeLeft(state, out);
   state.learnVersion = state.version;
   const { options } = state;
-  out.push(learnEffect(options, { workers: presentCount(state), merge: addingMerge(options) }));
+  const workers = presentCount(state);
+  out.push(learnEffect(options, { workers, merge: addingMerge(options), overlap }));
 }
 
 /** Applies the own update, sends it to all others, goes on at once. */

@@ -228,6 +228,8 @@ export interface Strategy<State = unknown, Message extends MessageBody = Message
   conserves(options: StrategyOptions): "sum" | "mean";
   /** Which rules of merging it follows, the best first; without it `sum`, and in rounds `mean`. */
   readonly merges?: readonly Merge[];
+  /** How many updates of every other worker one's own may miss, where that is more than the one of a round. */
+  readonly overlap?: number;
   /** Who takes part; without it, every worker with a whole replica. */
   seats?(question: SeatingQuestion, options: StrategyOptions): readonly SeatPlan[];
   /** Why this strategy can't run so, in words; null when it can. */
@@ -289,6 +291,8 @@ export interface LearnQuestion {
   /** How many workers learn at once. */
   readonly workers: number;
   readonly merge?: Merge;
+  /** How many updates of each of them may be under way at once; 1 without it. */
+  readonly overlap?: number;
   /** In lockstep, the round that is learned for. */
   readonly round?: number | undefined;
 }
@@ -296,11 +300,11 @@ export interface LearnQuestion {
 /** The effect by which a worker asks for its next rows; one shape for all, since a simulation makes millions. */
 export function learnEffect(
   { rowsPerUpdate, learn: mode, merge: chosen }: StrategyOptions,
-  { workers, merge = chosen, round }: LearnQuestion,
+  { workers, merge = chosen, overlap = 1, round }: LearnQuestion,
 ): Effect<never> & { readonly kind: "learn" } {
   const stride = merge === "sum" ? workers : 1;
   const anticipates = merge === "anticipate" && workers > 1;
-  const anticipate = anticipates ? { workers, rowsPerUpdate } : undefined;
+  const anticipate = anticipates ? { workers: overlap * workers, rowsPerUpdate } : undefined;
   return { kind: "learn", rows: rowsPerUpdate, stride, mode, anticipate, round };
 }
 
