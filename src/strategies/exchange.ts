@@ -22,7 +22,7 @@ import { addDuration, type DeadlineRule, type Durations, deadlineOf } from "../m
 import { halfDifference, type Model, type Replica } from "../math/replica.ts";
 import { type Delta, isDense, toDense, type Update } from "../math/update.ts";
 import { packPart, type Thinning, unpackOwn } from "../wire/carry.ts";
-import { type Unpacked, unpackDelta } from "../wire/packed.ts";
+import { type Unpacked, unpackOnce } from "../wire/packed.ts";
 import { type FieldShape, type MessageShapes, modelRows, ordinal } from "../wire/shape.ts";
 import type { MessageBody, Outbox } from "./strategy.ts";
 import { isThin, wholeUpdates } from "./thinning.ts";
@@ -168,7 +168,7 @@ export function absorbOffer(
 }
 
 function readVector(values: Vector, { values: { length } }: Replica): Unpacked {
-  return values instanceof Uint8Array ? unpackDelta(values, length) : { delta: values };
+  return values instanceof Uint8Array ? unpackOnce(values, length) : { delta: values };
 }
 
 function denseOf(delta: Delta, { values }: Replica): Float32Array {

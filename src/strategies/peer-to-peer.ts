@@ -19,7 +19,7 @@
 import type { Replica } from "../math/replica.ts";
 import { type Delta, emptyUpdate, type Update } from "../math/update.ts";
 import { createCarry, draw, produce } from "../wire/carry.ts";
-import { unpackDelta } from "../wire/packed.ts";
+import { unpackOnce } from "../wire/packed.ts";
 import { absorbOf, absorbPassedOn, absorbSeen, absorbSettled, becomeView } from "./peer-flush.ts";
 import {
   absorbSubscribe,
@@ -252,7 +252,7 @@ function absorbUpdate(
     return absorbPassedOn(state, replica, { from: peer, body }, out);
   }
   const { clock, rows, delta: sent, version } = body;
-  const read = sent instanceof Uint8Array ? unpackDelta(sent, replica.values.length) : null;
+  const read = sent instanceof Uint8Array ? unpackOnce(sent, replica.values.length) : null;
   if (read && "fault" in read) {
     return out.push({ kind: "drop", from: peer.rank, reason: read.fault });
   }

@@ -8,7 +8,7 @@
  */
 import type { SparseDelta } from "../math/update.ts";
 import type { FrameField } from "./frame.ts";
-import { unpackDelta } from "./packed.ts";
+import { unpackOnce } from "./packed.ts";
 
 /** What a message may hold. */
 export interface Plausible {
@@ -30,7 +30,7 @@ export function implausibleField(field: FrameField, plausible: Plausible): strin
     return arrayFault(field, plausible);
   }
   // Bytes may be anything a strategy packs; those that are a packed delta are looked at as one.
-  if (!(field instanceof Uint8Array) || "fault" in unpackDelta(field, plausible.width)) return null;
+  if (!(field instanceof Uint8Array) || "fault" in unpackOnce(field, plausible.width)) return null;
   return deltaFault(field, plausible);
 }
 
@@ -39,7 +39,7 @@ export function deltaFault(field: FrameField, plausible: Plausible): string | nu
   if (typeof field !== "object" || field === null) return "is no delta";
   if (!ArrayBuffer.isView(field)) return sparseFault(field, plausible);
   if (!(field instanceof Uint8Array)) return "is no delta";
-  const read = unpackDelta(field, plausible.width);
+  const read = unpackOnce(field, plausible.width);
   if ("fault" in read) return `is none: ${read.fault}`;
   const { delta } = read;
   return ArrayBuffer.isView(delta) ? arrayFault(delta, plausible) : sparseFault(delta, plausible);

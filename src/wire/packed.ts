@@ -161,6 +161,17 @@ export function unpackDelta(bytes: Uint8Array, width: number): Unpacked {
   return { delta: index ? { index, value } : value };
 }
 
+const unpacked = new WeakMap<Uint8Array, { readonly width: number; readonly read: Unpacked }>();
+
+/** The same for bytes that nobody changes: who looks at a message, and who then takes it, unpack it once. */
+export function unpackOnce(bytes: Uint8Array, width: number): Unpacked {
+  const known = unpacked.get(bytes);
+  if (known?.width === width) return known.read;
+  const read = unpackDelta(bytes, width);
+  unpacked.set(bytes, { width, read });
+  return read;
+}
+
 function readGaps(
   bytes: Uint8Array,
   { count, width, parameter }: { count: number; width: number; parameter: number },
