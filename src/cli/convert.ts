@@ -18,7 +18,16 @@ export const convertCommand: CommandDefinition = {
     "Write rows as a block file, which is read as fast as the disk allows. Any command takes it in place of the rows, and train finds it by itself when it lies beside them.",
   arguments: [{ syntax: "[files...]", description: "rows, as train takes them; - or none: stdin" }],
   settings: [
-    ...(["blocks", "topic", "topics", "skipBadRows", "memory", "verify", "grace"] as const),
+    ...([
+      "blocks",
+      "topic",
+      "topics",
+      "skipBadRows",
+      "limits",
+      "memory",
+      "verify",
+      "grace",
+    ] as const),
     ...(["json", "quiet", "verbose", "color"] as const),
   ],
   examples: [

@@ -13,7 +13,7 @@ export const evaluateCommand: CommandDefinition = {
     { syntax: "<model>", description: "model file" },
     { syntax: "[files...]", description: "labelled rows; - or none: stdin" },
   ],
-  settings: ["topic", "topics", "skipBadRows", "json", "quiet", "verbose", "color"],
+  settings: ["topic", "topics", "skipBadRows", "limits", "json", "quiet", "verbose", "color"],
   examples: [
     "glissade evaluate model.safetensors test.svm",
     "glissade evaluate model.safetensors test.svm.gz --json | tail -1",

@@ -18,10 +18,11 @@ export function inputFiles(files: readonly string[], command: string): readonly 
 
 /** Reading options that follow from the settings. */
 export function loadOptions(settings: Settings): LoadOptions {
-  const { skipBadRows, indexBase, topic, topics, verify } = settings;
+  const { skipBadRows, indexBase, topic, topics, verify, limits } = settings;
   return {
     skipBadRows,
     verify,
+    growthMax: limits.growth,
     topic: topic ?? undefined,
     topics: topics ?? undefined,
     indexBase: indexBase === "auto" ? undefined : indexBase === "0" ? 0 : 1,

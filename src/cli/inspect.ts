@@ -19,6 +19,7 @@ export const inspectCommand: CommandDefinition = {
     "topic",
     "topics",
     "skipBadRows",
+    "limits",
     "top",
     "json",
     "quiet",

@@ -12,7 +12,7 @@ export const predictCommand: CommandDefinition = {
     { syntax: "<model>", description: "model file" },
     { syntax: "[files...]", description: "rows; labels in them are ignored; - or none: stdin" },
   ],
-  settings: ["output", "skipBadRows", "json", "quiet", "verbose", "color"],
+  settings: ["output", "skipBadRows", "limits", "json", "quiet", "verbose", "color"],
   examples: [
     "glissade predict model.safetensors new.svm > labels.txt",
     "zcat new.svm.gz | glissade predict model.safetensors --output predictions | head",

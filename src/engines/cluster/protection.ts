@@ -27,6 +27,7 @@ export const limitTable = {
   buffered: { value: 512 * 2 ** 20, unit: "bytes", meaning: "waiting for one member" },
   model: { value: 2 ** 30, unit: "bytes", meaning: "of a model's weights" },
   norm: { value: 1e12, unit: "size", meaning: "norm of an update, as weights" },
+  growth: { value: 200, unit: "count", meaning: "times a compressed file's size, of its text" },
 } as const satisfies Record<string, LimitEntry>;
 
 /** Name of a limit. */

@@ -21,7 +21,7 @@ const togetherBytesMin = 2 ** 20;
 const spareParts = 2;
 
 /** Rows compress to a tenth; a file that grows more than this many times was made to fill memory and disk. */
-const expansionMax = 200;
+const growthUsual = 200;
 /** Small files may be as repetitive as they like. */
 const unboundedBytes = 2 ** 26;
 
@@ -40,6 +40,7 @@ export function decompressed(
   name: string,
   compression: Exclude<Compression, "none">,
   compressed: Pieces,
+  growthMax?: number,
 ): AsyncGenerator<Uint8Array> {
   let read = 0;
   async function* counted() {
@@ -49,7 +50,10 @@ export function decompressed(
     }
   }
   const pieces = compression === "gzip" ? gunzip(counted()) : unzstdBeside(counted());
-  return bounded(name, withDamageNamed(name, compression, pieces), () => read);
+  return bounded(name, withDamageNamed(name, compression, pieces), {
+    compressedBytes: () => read,
+    growthMax,
+  });
 }
 
 /** A compressed file, and how it may be read. */
@@ -60,13 +64,16 @@ export interface CompressedFile {
   readonly compression: Exclude<Compression, "none">;
   /** Parts that may be decompressed at the same time, by threads beside this one. */
   readonly threads: number;
+  /** Text may be so many times its size. */
+  readonly growthMax?: number | undefined;
   /** Told the bytes that were read. */
   readonly onRead: (bytes: number) => void;
 }
 
 /** The text of a compressed file; its members or frames are decompressed at the same time where they can be. */
 export function decompressedFile(source: CompressedFile): AsyncGenerator<Uint8Array> {
-  const { name, file, size, compression, threads } = source;
+  const { name, file, size, compression, threads, growthMax } = source;
+  const growth = { compressedBytes: () => size, growthMax };
   const alone = threads === 1 || size < togetherBytesMin;
   const open = (part: Part) => partOf(source, part);
   const whole = () => open({ start: 0, end: size });
@@ -80,32 +87,35 @@ export function decompressedFile(source: CompressedFile): AsyncGenerator<Uint8Ar
         ? ` in member ${member.number}, which starts at byte ${member.start}`
         : "";
     });
-    return bounded(name, named, () => size);
+    return bounded(name, named, growth);
   }
   const pieces = alone
     ? size < togetherBytesMin
       ? unzstd(whole(), builtInUnzstd())
       : unzstdBeside(whole())
     : unzstdTogether(source, open);
-  return bounded(name, withDamageNamed(name, compression, pieces), () => size);
+  return bounded(name, withDamageNamed(name, compression, pieces), growth);
 }
 
 /** Refuses text that is out of all proportion to what it was compressed to. */
 async function* bounded(
   name: string,
   pieces: Pieces,
-  compressedBytes: () => number,
+  {
+    compressedBytes,
+    growthMax = growthUsual,
+  }: { readonly compressedBytes: () => number; readonly growthMax: number | undefined },
 ): AsyncGenerator<Uint8Array> {
   let bytes = 0;
   for await (const piece of pieces) {
     bytes += piece.length;
-    if (bytes > unboundedBytes && bytes > expansionMax * compressedBytes()) {
+    if (bytes > unboundedBytes && bytes > growthMax * compressedBytes()) {
       throw new InputError({
         code: "too-large",
         file: name,
         found: `more than ${bytes} bytes of text in ${compressedBytes()} bytes`,
-        expected: `text of at most ${expansionMax} times the size of the file`,
-        hint: "decompress it by itself if it is what you want to read",
+        expected: `text of at most ${growthMax} times the size of the file`,
+        hint: "decompress it by itself if it is what you want to read, or give --limits growth=N",
       });
     }
     yield piece;

@@ -32,21 +32,28 @@ export interface OpenSource {
   close(): Promise<void>;
 }
 
+/** How a source is opened. */
+export interface OpenOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Threads that may decompress. */
+  readonly threads?: number;
+  /** Text of a compressed source may be so many times its size. */
+  readonly growthMax?: number | undefined;
+}
+
 export const standardInput = "standard input";
 const magicBytes = 8;
 
-/** Opens a file, or standard input for "-"; pipes and devices are read as streams. @param threads that may decompress. */
-export async function openSource(
-  name: string,
-  { signal, threads = 1 }: { signal?: AbortSignal | undefined; threads?: number } = {},
-): Promise<OpenSource> {
-  if (name !== "-" && (await isRegular(name))) return openFile(name, threads);
+/** Opens a file, or standard input for "-"; pipes and devices are read as streams. */
+export async function openSource(name: string, how: OpenOptions = {}): Promise<OpenSource> {
+  const { signal } = how;
+  if (name !== "-" && (await isRegular(name))) return openFile(name, how);
   const [shown, stream] = name === "-" ? [standardInput, process.stdin] : [name, streamOf(name)];
   // A stream may not say anything for long: a signal ends the wait.
   const interrupt = () => stream.destroy();
   signal?.addEventListener("abort", interrupt);
   stream.once("close", () => signal?.removeEventListener("abort", interrupt));
-  return openStream(shown, stream);
+  return openStream(shown, stream, how);
 }
 
 const standardInputNames = ["/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"];
@@ -89,7 +96,10 @@ async function factsOf(name: string, file: FileHandle): Promise<FileFacts> {
   return { name, stats, compression: compressionOf(head.subarray(0, bytesRead)) };
 }
 
-async function openFile(name: string, threads: number): Promise<OpenSource> {
+async function openFile(
+  name: string,
+  { threads = 1, growthMax }: OpenOptions,
+): Promise<OpenSource> {
   const file = await openForReading(name);
   const { stats, compression } = await factsOf(name, file);
   const shared = {
@@ -122,7 +132,7 @@ async function openFile(name: string, threads: number): Promise<OpenSource> {
     bytes = Math.min(size, bytes + count);
   };
   const reader = new PieceReader(
-    decompressedFile({ name, file, size, compression, threads, onRead }),
+    decompressedFile({ name, file, size, compression, threads, growthMax, onRead }),
   );
   return {
     ...shared,
@@ -135,13 +145,19 @@ async function openFile(name: string, threads: number): Promise<OpenSource> {
   };
 }
 
-async function openStream(name: string, stream: Readable): Promise<OpenSource> {
+async function openStream(
+  name: string,
+  stream: Readable,
+  { growthMax }: OpenOptions,
+): Promise<OpenSource> {
   const counted = countBytes(name, stream);
   const raw = new PieceReader(counted.pieces);
   const head = await raw.peek(magicBytes);
   const compression = compressionOf(head);
   const reader =
-    compression === "none" ? raw : new PieceReader(decompressed(name, compression, raw.pieces()));
+    compression === "none"
+      ? raw
+      : new PieceReader(decompressed(name, compression, raw.pieces(), growthMax));
   return {
     name,
     compression,

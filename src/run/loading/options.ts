@@ -22,6 +22,8 @@ export interface LoadOptions {
   readonly indexBase?: 0 | 1 | undefined;
   /** Bad rows to count and pass over before giving up; 0 by default. */
   readonly skipBadRows?: number | undefined;
+  /** Text of a compressed file beyond 64 MiB may be so many times its size; 200 by default. */
+  readonly growthMax?: number | undefined;
   /** The data a model was trained on: ids it never saw are dropped and counted, other labels refused. */
   readonly like?: LikeData | undefined;
   /** auto: lyrl when `topics` is given. */

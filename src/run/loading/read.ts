@@ -69,7 +69,9 @@ async function* readAlone(
   progress: (bytes: number) => void,
 ): AsyncGenerator<Block> {
   const { threads, options } = reading;
-  const source = await openSource(name, { signal: options.signal, threads });
+  const source = await openSource(name, {
+    ...{ signal: options.signal, threads, growthMax: options.growthMax },
+  });
   reading.collector.openSource(source.name);
   let told = 0;
   try {
