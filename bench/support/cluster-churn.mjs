@@ -8,16 +8,21 @@ import { isAlive, program, startEndless } from "./cluster-local.mjs";
 
 const workers = 8;
 const killEverySeconds = 20;
-/** Before the first kill, and again after the last: others use the machine too, and not always alike. */
-const calmSeconds = 30;
+const calmSeconds = 20;
+const plan = { strategy: "asp", workers };
 
+/**
+ * Beside it, on the same machine at the same time, another run of as many workers of which none is killed: what others
+ * do to the machine they do to both.
+ */
 export async function benchChurn({ minutes }) {
-  const run = await startEndless({ strategy: "asp", workers });
+  const run = await startEndless(plan);
+  const calm = await startEndless(plan);
   const joiners = [];
   try {
     await delay(2000);
-    const before = await rateOf(run, calmSeconds);
-    const rates = [];
+    const undisturbed = await ratioOf(run, calm, calmSeconds);
+    const ratios = [];
     let [kills, ended] = [0, 0];
     const processes = run.processes.slice(0, workers);
     for (const end = Date.now() + 60_000 * minutes; Date.now() < end; kills++) {
@@ -29,25 +34,32 @@ export async function benchChurn({ minutes }) {
       });
       joiners.push(joiner);
       processes[rank] = joiner.pid;
-      rates.push(await rateOf(run, killEverySeconds));
+      ratios.push(await ratioOf(run, calm, killEverySeconds));
+      console.error(
+        `kill ${kills + 1}: ${percent(ratios.at(-1))}, load ${loadavg()[0].toFixed(0)}`,
+      );
     }
-    const after = await rateOf(run, calmSeconds);
-    const mean = (values) => values.reduce((sum, one) => sum + one, 0) / values.length;
-    const calm = mean([before, after]);
-    const rate = mean(rates);
+    const ratio = ratios.reduce((sum, one) => sum + one, 0) / ratios.length;
     const others = Math.max(0, run.lost - kills);
-    const percent = (value) => `${((100 * value) / calm).toFixed(0)} %`;
-    const worst = percent(Math.min(...rates));
     return {
-      what: `${workers} workers, ${kills} kills in ${minutes} min: rows/s of each live worker, to those of calm`,
+      what: `${workers} workers, ${kills} kills in ${minutes} min: rows/s of each live worker, to those of ${workers} beside them that are left alone`,
       target: "at least 85 %, no other process lost",
-      found: `${percent(rate)} (the worst 20 s ${worst}; calm before ${percent(before)}, after ${percent(after)}), ${others} others lost, ${ended} ended by themselves, load ${loadavg()[1].toFixed(0)}`,
-      met: rate >= 0.85 * calm && others + ended === 0,
+      found: `${percent(ratio)} (20 s each: ${percent(Math.min(...ratios))} to ${percent(Math.max(...ratios))}; before the first kill ${percent(undisturbed)}), ${others} others lost, ${ended} ended by themselves, load ${loadavg()[1].toFixed(0)}`,
+      met: ratio >= 0.85 && others + ended === 0,
     };
   } finally {
-    await run.stop().catch(() => {});
+    await Promise.all([run.stop().catch(() => {}), calm.stop().catch(() => {})]);
     for (const joiner of joiners) joiner.kill("SIGKILL");
   }
+}
+
+function percent(value) {
+  return `${(100 * value).toFixed(0)} %`;
+}
+
+async function ratioOf(run, calm, seconds) {
+  const [rate, calmRate] = await Promise.all([rateOf(run, seconds), rateOf(calm, seconds)]);
+  return rate / calmRate;
 }
 
 /** Rows a second of a live worker, over so many seconds: looked at twice a second, lives told apart. */

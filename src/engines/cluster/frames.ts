@@ -52,7 +52,8 @@ export function readFrames(bytes: Uint8Array): FramesMessage {
         const length = readVarint(reader);
         const end = reader.at + length;
         if (end > bytes.length) throw new RangeError("a frame is longer than its message");
-        frame.push(bytes.subarray(reader.at, end));
+        // A view of a Buffer that is no Buffer costs half as much.
+        frame.push(new Uint8Array(bytes.buffer, bytes.byteOffset + reader.at, length));
         reader.at = end;
         break;
       }

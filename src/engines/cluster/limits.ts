@@ -13,7 +13,7 @@ export const linkBytesSoftMax = 8 * 2 ** 20;
 /** A link that holds more than this, and more than one frame, is given up: its peer does not keep up. */
 export const linkBytesMax = 512 * 2 ** 20;
 /** Frames received before they are acknowledged whatever the time. */
-export const unacknowledgedFramesMax = 256;
+export const unacknowledgedFramesMax = 1024;
 export const unacknowledgedBytesMax = 2 * 2 ** 20;
 export const acknowledgeMsMax = 25;
 

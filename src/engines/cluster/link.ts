@@ -39,11 +39,19 @@ export interface LinkEvents {
   violated(reason: string): void;
 }
 
+const nothing = new Uint8Array();
+/** Places of frames that were acknowledged, before the rest is moved up. */
+const placesClearedMax = 4096;
+
 /** Owns one stream at a time, until it is disposed. */
 export class Link {
   readonly #events: LinkEvents;
-  /** Frames not acknowledged yet: from number `#acknowledged + 1` on; the first `#written` are on the way. */
-  readonly #kept: Uint8Array[] = [];
+  /**
+   * From `#head` on, frames not acknowledged yet: from number `#acknowledged + 1` on; the first `#written` are on the
+   * way. Places before are cleared, and given up many at a time.
+   */
+  #kept: Uint8Array[] = [];
+  #head = 0;
   #keptBytes = 0;
   #acknowledged = 0;
   #written = 0;
@@ -70,7 +78,7 @@ export class Link {
 
   /** Whether a member may make more frames for it. */
   get hasRoom(): boolean {
-    return this.#keptBytes <= linkBytesSoftMax || this.#kept.length <= 1;
+    return this.#keptBytes <= linkBytesSoftMax || this.frames <= 1;
   }
 
   /** Bytes queued or not yet acknowledged. */
@@ -80,7 +88,7 @@ export class Link {
 
   /** Frames sent that the other side has not acknowledged. */
   get frames(): number {
-    return this.#kept.length;
+    return this.#kept.length - this.#head;
   }
 
   /** Takes a frame to be sent; never waits. */
@@ -88,9 +96,9 @@ export class Link {
     if (this.#closed) return;
     this.#kept.push(frame);
     this.#keptBytes += frame.byteLength;
-    if (this.#keptBytes > linkBytesMax && this.#kept.length > 1) {
+    if (this.#keptBytes > linkBytesMax && this.frames > 1) {
       this.#events.overrun(
-        `${this.#kept.length} frames (${this.#keptBytes} bytes) wait to be acknowledged: at most ${linkBytesMax} bytes may`,
+        `${this.frames} frames (${this.#keptBytes} bytes) wait to be acknowledged: at most ${linkBytesMax} bytes may`,
       );
       return;
     }
@@ -130,8 +138,8 @@ export class Link {
     clearTimeout(this.#timer);
     const stream = this.#stream;
     this.#stream = null;
-    this.#kept.length = 0;
-    this.#keptBytes = 0;
+    this.#kept = [];
+    [this.#head, this.#keptBytes] = [0, 0];
     stream?.end();
   }
 
@@ -151,15 +159,16 @@ export class Link {
 
   /** Writes what waits, as long as the stream takes it. */
   #pump(): void {
-    while (this.#stream && !this.#blocked && this.#written < this.#kept.length) {
-      const start = this.#written;
+    while (this.#stream && !this.#blocked && this.#written < this.frames) {
+      const start = this.#head + this.#written;
       let bytes = 0;
       let end = start;
       do {
         bytes += this.#kept[end++]!.byteLength;
       } while (end < this.#kept.length && bytes + this.#kept[end]!.byteLength <= batchBytesMax);
-      this.#written = end;
-      this.#write(this.#acknowledged + start + 1, this.#kept.slice(start, end));
+      const first = this.#acknowledged + this.#written + 1;
+      this.#written = end - this.#head;
+      this.#write(first, this.#kept.slice(start, end));
     }
   }
 
@@ -210,9 +219,8 @@ export class Link {
    * their acknowledgement may be lost; within a stream each number comes once, and in order.
    */
   #violationIn(first: number, received: number, count: number): string | null {
-    if (received > this.#acknowledged + this.#kept.length) {
-      return `acknowledges ${received} frames of ${this.#acknowledged + this.#kept.length} sent`;
-    }
+    const sent = this.#acknowledged + this.frames;
+    if (received > sent) return `acknowledges ${received} frames of ${sent} sent`;
     if (received < this.#acknowledged) {
       return `acknowledges ${received} frames after ${this.#acknowledged}`;
     }
@@ -234,10 +242,17 @@ export class Link {
   }
 
   #forget(received: number): void {
-    const count = Math.min(this.#kept.length, received - this.#acknowledged);
+    const count = received - this.#acknowledged;
     if (count <= 0) return;
     const had = this.hasRoom;
-    for (const { byteLength } of this.#kept.splice(0, count)) this.#keptBytes -= byteLength;
+    for (const end = this.#head + count; this.#head < end; this.#head++) {
+      this.#keptBytes -= this.#kept[this.#head]!.byteLength;
+      this.#kept[this.#head] = nothing;
+    }
+    if (this.#head > placesClearedMax || this.#head === this.#kept.length) {
+      this.#kept.splice(0, this.#head);
+      this.#head = 0;
+    }
     this.#acknowledged += count;
     this.#written = Math.max(0, this.#written - count);
     if (!had && this.hasRoom) this.#events.room();
