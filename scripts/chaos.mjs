@@ -1,174 +1,123 @@
 #!/usr/bin/env node
 /**
- * Chaos: runs strategies on real processes, again and again, and hurts members at random moments: kill -9, SIGTERM,
- * SIGSTOP for a while or for ever, new processes for lost ones, connections that are cut, slow or dead. After each
- * run the ledger of those that were not hurt must close, and no process and no port may be left.
+ * Chaos: runs strategies on real processes, again and again, and hurts them at random moments: kill -9, SIGTERM,
+ * SIGSTOP for a while or for ever, new processes for lost ones, connections that are cut, slow or dead, dead
+ * servers, and coordinators that are killed and taken up again. After each run its ledger must close, or its
+ * loss be that of an undisturbed run, and no process, port or file may be left.
  *
- *     npm run chaos -- --minutes 2 --seed 1 [--strategies asp,bsp] [--harms kill,rejoin] [--runs 200]
+ *     npm run chaos -- --minutes 2 --seed 1 [--strategies asp,bsp] [--harms kill,rejoin] [--works count] [--runs 200]
+ *     npm run chaos -- --seeds 3,9,14
  */
-import { setTimeout as delay } from "node:timers/promises";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { runCluster } from "../dist/engines/cluster/cluster.js";
-import { noCredentials } from "../dist/engines/cluster/credentials.js";
-import { askStatus } from "../dist/engines/cluster/public.js";
-import { nextBelow, randomStream } from "../dist/math/random.js";
-import { strategyOptions } from "../dist/strategies/strategy.js";
-import { Crew, isOpen } from "./support/chaos-crew.mjs";
 import { harms } from "./support/chaos-harms.mjs";
+import { lossFault, percent, playStory } from "./support/chaos-run.mjs";
+import { drawStory, storyLine, strategies, works } from "./support/chaos-story.mjs";
 
 const { values: given } = parseArgs({
   options: {
     minutes: { type: "string", default: "2" },
     seed: { type: "string", default: "1" },
+    seeds: { type: "string" },
     runs: { type: "string", default: "1000000" },
-    strategies: {
-      type: "string",
-      default: "asp,ssp,dssp,bsp,allreduce,peer-to-peer,d-psgd,ad-psgd",
-    },
+    strategies: { type: "string", default: Object.keys(strategies).join() },
     harms: { type: "string", default: Object.keys(harms).join() },
-    patience: { type: "string", default: "40" },
-    verbose: { type: "boolean", default: false },
+    works: { type: "string", default: works.join() },
+    patience: { type: "string", default: "60" },
+    undisturbed: { type: "boolean", default: false },
   },
 });
-/** A run in which nobody makes an update for so many seconds hangs. */
-const runSecondsMax = Number(given.patience);
-const workers = 4;
-const sums = new Set(["asp", "ssp", "dssp", "bsp", "allreduce", "peer-to-peer"]);
-const withServers = new Set(["asp", "ssp", "dssp", "bsp"]);
-
+const lists = {
+  strategies: given.strategies.split(","),
+  harms: given.harms.split(","),
+  works: given.works.split(","),
+};
 const until = Date.now() + 60_000 * Number(given.minutes);
-const firstSeed = Number(given.seed);
-const counts = new Map();
+const tallies = new Map();
+const undisturbed = new Map();
+const shares = new Map();
+let runs = 0;
 let failures = 0;
-let seed = firstSeed;
-for (; Date.now() < until && seed < firstSeed + Number(given.runs); seed++) {
-  const story = draw(seed);
-  const began = performance.now();
-  const wrong = await play(story).catch((error) => error.message);
-  const seconds = ((performance.now() - began) / 1000).toFixed(1);
-  const plot = story.acts.map(({ harm, rank, afterMs }) => `${harm} ${rank} at ${afterMs} ms`);
-  const line = `seed ${seed}: ${story.strategy}: ${plot.join(", ")} (${seconds} s)`;
-  process.stdout.write(
-    `${wrong === null ? "ok    " : "broken"} ${line}${wrong ? `: ${wrong}` : ""}\n`,
-  );
-  const key = `${story.strategy} ${wrong === null ? "ok" : "broken"}`;
-  counts.set(key, (counts.get(key) ?? 0) + 1);
+for (const seed of seedsOf(given)) {
+  if (Date.now() > until) break;
+  const story = drawStory(seed, lists);
+  if (given.undisturbed) story.acts.length = 0;
+  runs++;
+  const { wrong, seconds, note } = await play(story);
+  if (wrong !== null) failures++;
+  const played = story.acts.filter((act) => act.played).map(({ harm }) => `  ${harm}`);
+  for (const name of [story.name, ...played]) {
+    const tally = tallies.get(name) ?? { runs: 0, broken: 0 };
+    tally.runs++;
+    if (wrong !== null) tally.broken++;
+    tallies.set(name, tally);
+  }
+  const verdict = wrong === null ? "ok    " : "broken";
+  say(`${verdict} ${storyLine(story)} (${seconds.toFixed(1)} s)${note}`);
   if (wrong === null) continue;
-  failures++;
-  const { strategies, harms: names } = given;
-  process.stdout.write(
-    `       Replay: npm run chaos -- --runs 1 --seed ${seed} --strategies ${strategies} --harms ${names}\n`,
+  say(`       ${wrong.message}`);
+  say(`       logs: ${wrong.folder}`);
+  const { strategies: names, harms: hurts, works: kinds } = given;
+  say(
+    `       replay: npm run chaos -- --runs 1 --seed ${seed} --strategies ${names} --harms ${hurts} --works ${kinds}`,
   );
 }
-process.stdout.write(
-  `${[...counts]
-    .sort()
-    .map(([key, count]) => `${key} ${count}`)
-    .join(", ")}\n`,
-);
-process.stdout.write(
-  `${seed - firstSeed} runs, ${failures} broken, seeds ${firstSeed} to ${seed - 1}\n`,
-);
+for (const [name, tally] of [...tallies].sort()) {
+  const apart = shares.get(name) ?? [];
+  const most =
+    apart.length > 0
+      ? `, losses ${percent(Math.min(...apart))} to ${percent(Math.max(...apart))}`
+      : "";
+  say(`${name.padEnd(18)} ${tally.runs} runs, ${tally.broken} broken${most}`);
+}
+say(`${runs} runs, ${failures} broken`);
 process.exitCode = failures > 0 ? 1 : 0;
-// What a run that hangs has left open must not keep this process.
-setTimeout(() => process.exit(), 5000).unref();
 
-/** What happens under a seed: a strategy, and one to three harms to different members. */
-function draw(seed) {
-  const stream = randomStream({ seed, purpose: "chaos" });
-  const pick = (list) => list[nextBelow(stream, list.length)];
-  const strategy = pick(given.strategies.split(","));
-  const standby = withServers.has(strategy) && nextBelow(stream, 2) === 0;
-  const seats = workers + (withServers.has(strategy) ? 1 : 0) + (standby ? 1 : 0);
-  // A server without a standby is the only one that has its range.
-  const mortal = standby || !withServers.has(strategy) ? seats : workers;
-  const ranks = Array.from({ length: mortal }, (_, rank) => rank);
-  const acts = Array.from({ length: 1 + nextBelow(stream, 2) }, () => {
-    const [rank] = ranks.splice(nextBelow(stream, ranks.length), 1);
-    return { harm: pick(given.harms.split(",")), rank, afterMs: nextBelow(stream, 1500) };
-  });
-  return { seed, strategy, standby, seats, acts };
-}
-
-/** Plays it; null, or what is wrong. */
-async function play({ seed, strategy, standby, seats, acts }) {
-  const crew = new Crew();
-  const playing = [];
-  const events = [];
-  const onEvent = (event) => {
-    events.push(event);
-    if (event.kind !== "view" || event.id !== 1) return;
-    for (const { harm, rank, afterMs } of acts) {
-      playing.push(delay(afterMs).then(() => !ended && harms[harm].run(crew, rank)));
-    }
+/** Plays a story in a folder of its own, which stays when something is wrong. */
+async function play(story) {
+  const began = performance.now();
+  const folder = mkdtempSync(join(tmpdir(), `glissade-chaos-${story.seed}-`));
+  const { wrong = null, loss } = await playStory(story, {
+    folder,
+    patience: Number(given.patience),
+  }).catch(({ stack }) => ({ wrong: stack }));
+  const seconds = (performance.now() - began) / 1000;
+  if (wrong !== null) return { wrong: { message: wrong, folder }, seconds, note: "" };
+  const compared = loss === undefined ? { wrong: null } : await compare(story, loss);
+  if (compared.wrong) return { wrong: { message: compared.wrong, folder }, seconds, note: "" };
+  rmSync(folder, { recursive: true });
+  return {
+    wrong: null,
+    seconds,
+    note: compared.share === undefined ? "" : `, loss ${percent(compared.share)}`,
   };
-  let ended = false;
-  const run = runCluster({
-    ...{ strategy: { name: strategy }, workers, seed, epochs: 2 },
-    options: strategyOptions({ rowsPerUpdate: 1, staleness: 50, standby }),
-    task: { kind: "ledger", spec: { workers, rowsPerWorker: 1500 } },
-    cluster: { listen: "127.0.0.1:0", credentials: noCredentials, launch: crew.launch, onEvent },
-  });
-  const late = stuck(events, () => ended);
-  const result = await Promise.race([run, late]);
-  ended = true;
-  if (result === "late") {
-    const { members } = await statusOf(events).catch(() => ({ members: [] }));
-    const waits = members.map(({ rank, state, updates, wait }) => {
-      return `${rank} is ${state} after ${updates}, waits for ${wait?.whom}`;
-    });
-    const last = crew.members.map(({ rank, lines }) => `${rank}: ${lines.slice(-30).join("\n  ")}`);
-    await crew.end();
-    run.catch(() => {});
-    return `hangs: ${[...waits, ...last].join("; ")}`;
-  }
-  await Promise.all(playing);
-  const unruly = await crew.end();
-  if (given.verbose) {
-    for (const { rank, lines } of crew.members)
-      process.stdout.write(`${rank}: ${lines.join("\n   ")}\n`);
-    process.stdout.write(`${events.map((event) => JSON.stringify(event)).join("\n")}\n`);
-  }
-  return unruly ?? (await leftOver(crew)) ?? ledger({ strategy, acts, seats, ...result });
 }
 
-/** Resolves when no member has made an update for long, however slow the machine is. */
-async function stuck(events, isOver) {
-  let [made, since] = ["", Date.now()];
-  while (Date.now() - since < 1000 * runSecondsMax) {
-    await delay(2000, null, { ref: false });
-    if (isOver()) return "over";
-    const { members = [] } = await statusOf(events).catch(() => ({}));
-    const now = members.map(({ updates, state }) => `${updates} ${state}`).join();
-    if (now !== made) [made, since] = [now, Date.now()];
+/** Holds a loss to that of a run of the same settings in which nothing happens, which is played once. */
+async function compare(story, loss) {
+  const { name } = story;
+  if (!undisturbed.has(name)) {
+    const quiet = { ...story, acts: [] };
+    const folder = mkdtempSync(join(tmpdir(), `glissade-chaos-undisturbed-`));
+    const own = await playStory(quiet, { folder, patience: Number(given.patience) });
+    if (own.wrong) return { wrong: `undisturbed: ${own.wrong} (logs: ${folder})` };
+    rmSync(folder, { recursive: true });
+    undisturbed.set(name, own.loss);
+    say(`       undisturbed loss of ${name}: ${own.loss}`);
   }
-  return "late";
+  const { share, wrong } = lossFault(loss, undisturbed.get(name));
+  if (!shares.has(name)) shares.set(name, []);
+  shares.get(name).push(share);
+  return { share, wrong };
 }
 
-function statusOf(events) {
-  const { address } = events.find(({ kind }) => kind === "listening");
-  return askStatus({ address, credentials: noCredentials });
+function* seedsOf({ seed, seeds, runs: most }) {
+  if (seeds) return yield* seeds.split(",").map(Number);
+  for (let k = 0; k < Number(most); k++) yield Number(seed) + k;
 }
 
-async function leftOver({ members }) {
-  for (const { port, child } of members) {
-    if (child.exitCode === null && child.signalCode === null) return `process ${child.pid} is left`;
-    if (await isOpen(port)) return `port ${port} is left open`;
-  }
-  return null;
-}
-
-/** Whether what undisturbed workers sent is what was applied; means of replicas only have to be finite. */
-function ledger({ strategy, acts, model, telemetry }) {
-  if (!model.values.every(Number.isFinite)) return "the model is not finite";
-  if (!sums.has(strategy)) return null;
-  for (let own = 0; own < workers; own++) {
-    const { updates, lost } = telemetry.members[own];
-    const applied = model.values[own];
-    // What one that died had sent after it last told is not known.
-    if (acts.some(({ rank, harm }) => rank === own && harms[harm].ends)) continue;
-    if (applied === updates - lost) continue;
-    return `worker ${own} sent ${updates}, of which ${lost} are told lost, applied ${applied}`;
-  }
-  return null;
+function say(line) {
+  process.stdout.write(`${line}\n`);
 }

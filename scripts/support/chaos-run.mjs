@@ -1,0 +1,186 @@
+/** Plays a story of chaos: starts its processes, hurts them, waits for the end, and looks at what came of it. */
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { Crew } from "./chaos-crew.mjs";
+import { harms } from "./chaos-harms.mjs";
+import { coordinator, workers } from "./chaos-story.mjs";
+
+/** The rows of runs that learn, and how: small and strongly convex, so that everybody comes to the same loss. */
+const learning = [
+  ...["synthetic:news:rows=2000,columns=300", "--loss", "log", "--l2", "0.001"],
+  ...[
+    "--epochs",
+    "60",
+    "--rows-per-update",
+    "10",
+    "--merge",
+    "mean",
+    "--evaluate-every",
+    "20epochs",
+  ],
+];
+/** Rows of the counting task at each worker, in updates of one row. */
+const counting = { epochs: 2, rowsPerWorker: 1500 };
+/** The loss may differ from an undisturbed run's by so much, as a share. */
+const lossTolerance = 0.01;
+
+/**
+ * Plays it in that folder. `patience`: a run of which nothing comes for so many seconds hangs. Null, or
+ * what is wrong; `loss` of a run that learns.
+ */
+export async function playStory(story, { folder, patience }) {
+  const crew = await Crew.create(folder, { seen: story.seen, coordinator: coordinatorArgs(story) });
+  const end = () => crew.kill();
+  process.once("exit", end);
+  try {
+    return await play(story, { crew, folder, patience });
+  } finally {
+    process.off("exit", end);
+    await crew.kill();
+  }
+}
+
+async function play(story, { crew, folder, patience }) {
+  crew.startCoordinator();
+  await Promise.all(Array.from({ length: story.seats }, (_, rank) => crew.start(rank)));
+  const playing = [];
+  const hang = await watch(crew, { patience, onBegin: () => playing.push(...hurt(story, crew)) });
+  if (hang !== null) return { wrong: hang };
+  await Promise.all(playing);
+  const [code, signal] = await crew.coordinator.ended;
+  if (code !== 0) return { wrong: `the coordinator ended with ${code ?? signal}` };
+  const fatal = story.acts.filter(({ harm }) => harms[harm].removes);
+  const unruly = await crew.end(new Set(fatal.map(({ rank }) => rank)));
+  if (unruly !== null) return { wrong: unruly };
+  const left = (await crew.leftOver()) ?? foreignFile(folder);
+  if (left !== null) return { wrong: left };
+  return story.work === "count" ? { wrong: ledgerFault(story, folder) } : { loss: lossOf(folder) };
+}
+
+function hurt({ acts }, crew) {
+  return acts.map(async (act) => {
+    await delay(act.afterMs);
+    if (crew.over) return;
+    act.played = true;
+    await harms[act.harm].run(crew, act);
+  });
+}
+
+/** Waits for the coordinator's end as long as something comes of the run, however slow the machine is. */
+async function watch(crew, { patience, onBegin }) {
+  let [before, since, begun] = ["", Date.now(), false];
+  while (!crew.over) {
+    await delay(200);
+    const status = await crew.status();
+    if (status?.state === "running" && !begun) {
+      begun = true;
+      onBegin();
+    }
+    const now = status ? signature(status) : before;
+    if (now !== before) [before, since] = [now, Date.now()];
+    if (Date.now() - since < 1000 * patience || crew.over) continue;
+    const what = begun ? "hangs" : "did not begin";
+    return `${what}: nothing new for ${patience} s: ${status ? described(status) : "the coordinator does not answer"}`;
+  }
+  return null;
+}
+
+function signature({ state, view, members }) {
+  const each = members.map((one) => `${one.rank}.${one.incarnation} ${one.state} ${one.updates}`);
+  return `${state} ${view} ${each.join()}`;
+}
+
+function described({ state, view, members }) {
+  const each = members.map(({ rank, state: its, updates, wait }) => {
+    const waits = wait ? `, waits for ${wait.whom}` : "";
+    return `${rank} ${its} after ${updates} updates${waits}`;
+  });
+  return `${state}, view ${view}; ${each.join("; ")}`;
+}
+
+function coordinatorArgs({ name, seed, standby, work, seen }) {
+  const [strategy, topology] = splitName(name);
+  return ({ folder, address, again, counting: program, program: cli }) => {
+    if (work === "learn") {
+      const common = ["--listen", address, "--runs", join(folder, "runs"), "--json"];
+      const [run] = again ? readdirSync(join(folder, "runs")) : [];
+      if (again) return [cli, "coordinator", "--resume", join(folder, "runs", run), ...common];
+      const chosen = ["--strategy", strategy, ...(topology ? ["--topology", topology] : [])];
+      const size = ["--workers", String(workers), ...(standby ? ["--standby"] : [])];
+      return [cli, "coordinator", ...learning, ...chosen, ...size, ...common];
+    }
+    const learn = strategy === "feature-parallel" ? { learn: "gradient" } : {};
+    const shape = topology ? { topology } : {};
+    const options = { rowsPerUpdate: 1, staleness: 50, standby, ...learn, ...shape };
+    const plan = { strategy, workers, seed, ...counting, options, listen: address, seen };
+    return [program, JSON.stringify(plan)];
+  };
+}
+
+function splitName(name) {
+  const [, strategy, topology] = /^(allreduce)-(.*)$/.exec(name) ?? [null, name, null];
+  return [strategy, topology];
+}
+
+/** What the run leaves is what it says it leaves: logs, its record, its model and its result. */
+function foreignFile(folder) {
+  const own =
+    /^(coordinator-\d+\.(log|out)|rank-\d+-\d+\.log|cluster\.json|result\.json|runs|tmp|model\.safetensors)$/;
+  const foreign = readdirSync(folder).find((name) => !own.test(name));
+  if (foreign !== undefined) return `file ${foreign} is left`;
+  const runs = join(folder, "runs");
+  const record =
+    /^(manifest\.json|events\.jsonl|model\.safetensors|cluster\.json|logs|checkpoint.*[^w])$/;
+  for (const run of existsSync(runs) ? readdirSync(runs) : []) {
+    const other = readdirSync(join(runs, run)).find((name) => !record.test(name));
+    if (other !== undefined) return `file runs/${run}/${other} is left`;
+  }
+  return null;
+}
+
+/** Whether what workers made is what was applied, each update once, or told as lost. */
+function ledgerFault({ counts, acts }, folder) {
+  const { values, members } = JSON.parse(readFileSync(join(folder, "result.json"), "utf8"));
+  if (!values.every(Number.isFinite)) return "the model is not finite";
+  if (counts !== "sum") return null;
+  for (let own = 0; own < workers; own++) {
+    const { updates, lost } = members[own];
+    const applied = values[own];
+    // What one that was killed had sent after it last told is not known to anybody.
+    if (acts.some(({ rank, harm }) => rank === own && harms[harm].silences)) continue;
+    if (applied === updates - lost) continue;
+    return `the ledger: worker ${own} made ${updates} updates, of which ${lost} are told lost, applied are ${applied}`;
+  }
+  return null;
+}
+
+/** The objective on the training rows, of the command's own last line. */
+function lossOf(folder) {
+  const outs = readdirSync(folder)
+    .filter((name) => /^coordinator-\d+\.out$/.test(name))
+    .sort();
+  const lines = readFileSync(join(folder, outs.at(-1)), "utf8")
+    .trim()
+    .split("\n");
+  return JSON.parse(lines.at(-1)).train.objective;
+}
+
+/** How a loss differs from that of an undisturbed run, as a share; and what is wrong with that, or null. */
+export function lossFault(loss, undisturbed) {
+  const share = loss / undisturbed - 1;
+  const wrong =
+    Math.abs(share) <= lossTolerance
+      ? null
+      : `the loss is off by ${percent(share)}: ${loss}, undisturbed ${undisturbed}`;
+  return { share, wrong };
+}
+
+export function percent(share) {
+  return `${share < 0 ? "" : "+"}${(100 * share).toFixed(2)} %`;
+}
+
+/** Whether the coordinator itself is hurt. */
+export function hurtsCoordinator({ acts }) {
+  return acts.some(({ rank }) => rank === coordinator);
+}

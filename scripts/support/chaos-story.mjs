@@ -1,0 +1,90 @@
+/** What happens under a seed of chaos: a strategy, what it works on, and one or two harms. */
+import { nextBelow, randomStream } from "../../dist/math/random.js";
+import { harms } from "./chaos-harms.mjs";
+
+/** Workers of every run; servers come beside them. */
+export const workers = 4;
+/** The coordinator's place among those that are hurt. */
+export const coordinator = -1;
+
+/**
+ * Every strategy that claims to bear members that come and go. On a cluster feature-parallel holds a column range
+ * a member that nobody else has: who is lost takes its columns with it, so it claims only to end.
+ */
+export const strategies = {
+  asp: { servers: true, counts: "sum" },
+  ssp: { servers: true, counts: "sum" },
+  dssp: { servers: true, counts: "sum" },
+  bsp: { servers: true, counts: "sum" },
+  "allreduce-ring": { counts: "sum" },
+  "allreduce-tree": { counts: "sum" },
+  "peer-to-peer": { counts: "sum" },
+  "d-psgd": { counts: "mean" },
+  "ad-psgd": { counts: "mean" },
+  "feature-parallel": { counts: "columns" },
+};
+
+/** What the members work on: `count` is the task that counts updates, `learn` real rows by the command line. */
+export const works = ["count", "learn"];
+
+/** What happens under a seed. */
+export function drawStory(seed, given) {
+  const stream = randomStream({ seed, purpose: "chaos" });
+  const pick = (list) => list[nextBelow(stream, list.length)];
+  const name = pick(given.strategies);
+  const { servers = false, counts } = strategies[name];
+  const work = counts === "columns" ? "count" : pick(given.works);
+  const standby = servers && nextBelow(stream, 2) === 0;
+  const seats = workers + (servers ? 1 : 0) + (standby ? 1 : 0);
+  const about = { seed, name, counts, work, standby, seats };
+  const count = 1 + nextBelow(stream, 2);
+  const acts = [];
+  while (acts.length < count) {
+    const act = drawAct(about, acts, { stream, pick, names: given.harms });
+    if (act === null) break;
+    acts.push(act);
+  }
+  // Where the coordinator dies others must start the members: those that it started would die with it.
+  const dies = acts.some(({ harm }) => harm === "coordinator");
+  const seen = work === "count" && !dies && nextBelow(stream, 2) === 0;
+  return { ...about, acts, seen };
+}
+
+/** One harm to a member that is not hurt yet, such that those who are left may go on; null when there is none. */
+function drawAct({ standby, seats, counts }, acts, { stream, pick, names }) {
+  const servers = Array.from({ length: seats - workers }, (_, k) => workers + k);
+  const harm = pick(names.filter((name) => name !== "server" || standby));
+  if (harm === undefined) return null;
+  const afterMs = 100 + nextBelow(stream, 2000);
+  if (harm === "coordinator") {
+    const again = acts.some((act) => act.rank === coordinator);
+    return again
+      ? null
+      : { harm, rank: coordinator, afterMs, backMs: 200 + nextBelow(stream, 6000) };
+  }
+  const hurt = new Set(acts.map(({ rank }) => rank));
+  const { removes } = harms[harm];
+  // Without columns of its own nobody can go on, so none is taken for good.
+  if (removes && counts === "columns") return null;
+  const serverHurt = servers.some((rank) => hurt.has(rank));
+  const ranks = harm === "server" ? servers : [...Array(seats).keys()];
+  const mortal = ranks.filter((rank) => {
+    if (hurt.has(rank)) return false;
+    // One of a server and its standby must live; and half of four are a quorum only with the first of them.
+    if (removes && servers.includes(rank)) return standby && !serverHurt;
+    return !(removes && rank === 0 && seats === workers);
+  });
+  return mortal.length === 0 ? null : { harm, rank: pick(mortal), afterMs };
+}
+
+/** The story in a line. */
+export function storyLine({ seed, name, work, standby, seen, acts }) {
+  const plot = acts.map(({ harm, rank, afterMs, backMs, played }) => {
+    const who = rank === coordinator ? "" : ` ${rank}`;
+    const back = backMs === undefined ? "" : `, back after ${backMs} ms`;
+    const late = played ? "" : " (too late)";
+    return `${harm}${who} at ${afterMs} ms${back}${late}`;
+  });
+  const about = [work, standby ? "standby" : null, seen ? "deaths seen" : null].filter(Boolean);
+  return `seed ${seed}: ${name} (${about.join(", ")}): ${plot.join("; ")}`;
+}
