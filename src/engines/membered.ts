@@ -31,6 +31,7 @@ import { hasLostLease, isSparse, noteDeath, suspected } from "../membership/susp
 import { includesLife } from "../membership/views.ts";
 import {
   type AnyStrategy,
+  type EarlierLife,
   type Effect,
   type MessageBody,
   type NodeEvent,
@@ -58,6 +59,8 @@ interface MemberedState {
   readonly seat: Seat;
   readonly options: StrategyOptions;
   membership: Membership;
+  /** What lives that were expelled made, until it is accounted for. */
+  readonly earlier: EarlierLife[];
   /** The strategy's own state; null before its life begins. */
   inner: { state: unknown } | null;
   innerFinished: boolean;
@@ -160,6 +163,7 @@ function createMembered(
     seat,
     options,
     membership: createMembership({ rank, incarnation, role, ranks, view, around: first }, rule),
+    earlier: [],
     inner: view ? { state: strategy.init(seat, options) } : null,
     innerFinished: false,
     entered: view !== null,
@@ -338,7 +342,7 @@ function absorbWake(context: Context): void {
 
 function becomeConcluded(context: Context, verdict: Verdict | null): void {
   if (verdict === null) return;
-  if (verdict.kind === "expelled") return becomeExpelled(context.state);
+  if (verdict.kind === "expelled") return becomeExpelled(context);
   const { state, strategy, now } = context;
   const { view } = verdict;
   // Counted out because our part was over: what we sent still arrives, and nothing more is asked of us.
@@ -348,7 +352,7 @@ function becomeConcluded(context: Context, verdict: Verdict | null): void {
   if (state.inner) stepInner(context, { kind: "view", now, view });
   else {
     const { incarnation } = state.membership;
-    const seat = { ...state.seat, incarnation, view };
+    const seat = { ...state.seat, incarnation, view, earlier: state.earlier };
     state.inner = { state: strategy.init(seat, state.options) };
     stepInner(context, { kind: "start", now });
   }
@@ -356,7 +360,10 @@ function becomeConcluded(context: Context, verdict: Verdict | null): void {
 }
 
 /** Cut off for too long: the next life begins with nothing but the rows. */
-function becomeExpelled(state: MemberedState): void {
+function becomeExpelled({ state, strategy }: Context): void {
+  const { incarnation } = state.membership;
+  const clock = state.inner && strategy.clockOf?.(state.inner.state);
+  if (clock) state.earlier.push({ incarnation, clock });
   state.membership = becomeNewLife(state.membership);
   state.inner = null;
   state.innerFinished = false;

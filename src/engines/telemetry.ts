@@ -75,7 +75,6 @@ export function foldReport({ members, staleness }: Telemetry, report: Report): v
       return;
     case "undone":
       members[report.from]!.applied--;
-      members[report.from]!.lost++;
       return;
     case "waited":
       return countWait(members[report.rank]!, report.waitedFor, report.seconds);

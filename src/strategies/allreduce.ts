@@ -34,6 +34,7 @@ import {
   type RoundMessage,
   type RoundRule,
   type Rounds,
+  roundOf,
   roundShapes,
 } from "./rounds.ts";
 import {
@@ -78,6 +79,7 @@ export const allreduce: Strategy<ReduceState, ReduceMessage> = {
       { type: "values", length: "whole" },
     ),
   },
+  clockOf: ({ rounds }) => roundOf(rounds),
   init,
   step,
 };

@@ -70,6 +70,8 @@ export function parameterServer(rule: ServerRule): Strategy<State, ServerMessage
             servers: options.servers,
           })
         : createPuller(seat, options, { merge: mergeOf(rule, options), rounds: rule.rounds }),
+    clockOf: (state) =>
+      state.role === "server" || state.phase === "entering" ? 0 : state.clocks[0]!,
     step: (state, replica, event, out) =>
       state.role === "server"
         ? stepServer(state, replica, event, out)

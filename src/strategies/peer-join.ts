@@ -10,6 +10,7 @@
  */
 import type { Replica } from "../math/replica.ts";
 import { withoutCarry } from "../wire/carry.ts";
+import { tellLost } from "./earlier.ts";
 import { takeClock } from "./intake.ts";
 import {
   type Ask,
@@ -124,7 +125,12 @@ function holds(state: PeerState, need: Uint32Array): boolean {
 }
 
 /** Takes the snapshot over; returns what came before it and is now to be taken in its turn. */
-export function becomeJoined(state: PeerState, replica: Replica, copy: Copy): readonly Early[] {
+export function becomeJoined(
+  state: PeerState,
+  replica: Replica,
+  copy: Copy,
+  out: PeerOut,
+): readonly Early[] {
   replica.load({ rows: copy.rows, values: copy.values });
   for (const [life, clock, member] of triplesOf(copy.seen)) {
     if (life === lifeOf(state.rank, state.incarnation)) continue;
@@ -136,6 +142,11 @@ export function becomeJoined(state: PeerState, replica: Replica, copy: Copy): re
     const peer = state.lives.get(life);
     if (peer) takeClock(peer.intake, clock);
   }
+  const countedOf = (incarnation: number) => {
+    const life = state.lives.get(lifeOf(state.rank, incarnation));
+    return life && life.intake.below + life.intake.ahead.size;
+  };
+  tellLost(state.earlier, state.rank, countedOf, out);
   const { early } = state.joining!;
   state.joining = null;
   return early;

@@ -16,7 +16,7 @@ import {
 } from "../wire/shape.ts";
 import type { Intake } from "./intake.ts";
 import { createIntake } from "./intake.ts";
-import type { Outbox, StrategyOptions, View, ViewMember } from "./strategy.ts";
+import type { EarlierLife, Outbox, StrategyOptions, View, ViewMember } from "./strategy.ts";
 
 /** Update `clock` of its sender. */
 export interface PeerUpdate {
@@ -184,6 +184,7 @@ export interface PeerState {
   readonly options: StrategyOptions;
   readonly rank: number;
   readonly incarnation: number;
+  readonly earlier: EarlierLife[];
   /** What was learned and not sent yet, where the options thin updates out. */
   readonly carry: Carry | null;
   /** Own updates so far. */

@@ -70,6 +70,7 @@ export const peerToPeer: Strategy<PeerState, PeerMessage> = {
   overlap,
   conserves: () => "sum",
   shapes: peerShapes,
+  clockOf: ({ clock }) => clock,
   init,
   step,
 };
@@ -83,6 +84,7 @@ function init(seat: Seat, options: StrategyOptions): PeerState {
     options,
     rank,
     incarnation,
+    earlier: seat.earlier ?? [],
     carry: isThin(options) ? createCarry(seat.width) : null,
     clock: 0,
     version: 0,
@@ -215,7 +217,7 @@ function absorb(
       return void state.asked.set(from, body);
     case "copy":
       if (!state.joining) return out.push({ kind: "drop", from, reason: "has joined" });
-      for (const early of becomeJoined(state, replica, body)) {
+      for (const early of becomeJoined(state, replica, body, out)) {
         absorbEarly(state, replica, early, out);
       }
       return becomeLearning(state, out);

@@ -18,9 +18,17 @@ import {
   type Update,
 } from "../math/update.ts";
 import { workerRanks } from "../topology/view.ts";
+import { tellLost } from "./earlier.ts";
 import { createHolders, followHolders, type Holders, holderRanks, partOf } from "./holders.ts";
-import type { Answer, Push, ServerMessage, ServerOut } from "./server-state.ts";
 import {
+  type Answer,
+  type Push,
+  pairsOf,
+  type ServerMessage,
+  type ServerOut,
+} from "./server-state.ts";
+import {
+  type EarlierLife,
   learnEffect,
   type NodeEvent,
   type Seat,
@@ -51,6 +59,7 @@ export interface PullState {
   /** The largest T among the answers of this clock. */
   rows: number;
   leaving: boolean;
+  readonly earlier: EarlierLife[];
 }
 
 interface PullRule {
@@ -77,6 +86,7 @@ export function createPuller(seat: Seat, options: StrategyOptions, rule: PullRul
     view: view.id,
     rows: 0,
     leaving: false,
+    earlier: seat.earlier ?? [],
   };
 }
 
@@ -167,9 +177,16 @@ function absorb(
     state.clocks[part] = body.clock;
     const life = state.holders.before.find(({ rank }) => rank === from);
     state.holders.lives[part] = life ?? "unknown";
+    if (part === 0) accountFor(state, body, out);
   }
   loadRange(state, replica, part, body);
   if (!state.answered.includes(0)) becomeLearning(state, out);
+}
+
+/** The server of the first range speaks for all, as it does when it tells of an update that not all have. */
+function accountFor({ earlier, rank }: PullState, answer: Answer, out: ServerOut): void {
+  const counted = new Map(pairsOf(answer.earlier ?? new Int32Array(0)));
+  tellLost(earlier, rank, (incarnation) => counted.get(incarnation), out);
 }
 
 function isAwaited({ phase, clocks, view }: PullState, part: number, answer: Answer): boolean {

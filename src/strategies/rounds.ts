@@ -18,6 +18,7 @@ import type { Model, Replica } from "../math/replica.ts";
 import { isDense, type Update } from "../math/update.ts";
 import { workerRanks } from "../topology/view.ts";
 import { count, type FieldShape, type MessageShapes, modelRows } from "../wire/shape.ts";
+import { tellLost } from "./earlier.ts";
 import {
   absorbPart,
   beginRound,
@@ -28,11 +29,13 @@ import {
   reform,
 } from "./reduction.ts";
 import {
+  type EarlierLife,
   type MessageBody,
   type Outbox,
   type Seat,
   type StrategyOptions,
   type View,
+  type ViewMember,
   viewOf,
 } from "./strategy.ts";
 
@@ -61,6 +64,8 @@ export interface RoundCopy extends MessageBody {
   readonly values: Float32Array;
   readonly lastRows: number;
   readonly last: Float32Array;
+  /** The last rounds that lives which are gone had a part in, as (rank, incarnation, round) in a row. */
+  readonly departed: Int32Array;
 }
 
 export type RoundMessage = Part | Status | Merged | RoundCopy;
@@ -77,7 +82,10 @@ export function roundShapes(result: FieldShape, model: FieldShape): MessageShape
     status: { fields: { view: count, completed: { type: "count", least: -1 } } },
     merged: { fields: { ...place, rows: modelRows, values: result } },
     "round-copy": {
-      fields: { ...place, rows: modelRows, values: model, lastRows: modelRows, last: result },
+      fields: {
+        ...{ ...place, rows: modelRows, values: model, lastRows: modelRows, last: result },
+        departed: { type: "records", each: 3, ranks: "members" },
+      },
     },
   };
 }
@@ -101,6 +109,17 @@ export interface Rounds {
   gift: { readonly from: number; readonly body: Merged | RoundCopy } | null;
   /** Newcomers that are owed a copy of the model. */
   newcomers: readonly number[];
+  /** Lives that are gone, and the last round each had a part in; Infinity until that is settled. */
+  readonly departed: Departed[];
+  /** The members of the view, and own lives that are not accounted for yet. */
+  members: readonly ViewMember[];
+  readonly earlier: EarlierLife[];
+}
+
+interface Departed {
+  readonly rank: number;
+  readonly incarnation: number;
+  round: number;
 }
 
 /** How a strategy makes its rounds: its vector for an update, and the merged update for the sum. */
@@ -127,7 +146,15 @@ export function createRounds(seat: Seat, topology: StrategyOptions["topology"]):
     behind: false,
     gift: null,
     newcomers: [],
+    departed: [],
+    members: view.members,
+    earlier: seat.earlier ?? [],
   };
+}
+
+/** The last round that this member made an update for. */
+export function roundOf({ completed, own }: Rounds): number {
+  return Math.max(0, completed) + Number(own !== null && own.rows > 0);
 }
 
 /** A newcomer's first step: tells the others that it has no model. */
@@ -203,12 +230,23 @@ export function absorbRound(
 
 /** Takes over a view: the open round is given up, and everybody says where it is. */
 export function followView(rounds: Rounds, parts: RoundParts, view: View, out: Out): Update | null {
+  noteDeparted(rounds, view);
+  rounds.members = view.members;
   rounds.view = view.id;
   rounds.ranks = workerRanks(view);
   rounds.newcomers = [];
   rounds.reduction.round = null;
   becomeSettling(rounds, out);
   return settle(rounds, parts, out);
+}
+
+function noteDeparted({ members, departed }: Rounds, view: View): void {
+  for (const { rank, incarnation } of members) {
+    const stays = [...view.members, ...view.left].some(
+      (life) => life.rank === rank && life.incarnation === incarnation,
+    );
+    if (!stays) departed.push({ rank, incarnation, round: Number.POSITIVE_INFINITY });
+  }
 }
 
 function becomeSettling(rounds: Rounds, out: Out): void {
@@ -249,6 +287,7 @@ function settle(rounds: Rounds, parts: RoundParts, out: Out): Update | null {
   const donor = ranks.find((other) => known.get(other) === most)!;
   if (donor === rank) becomeDonor(rounds, known, most, out);
   rounds.settling = null;
+  for (const life of rounds.departed) life.round = Math.min(life.round, most);
   rounds.completed = known.get(rank)!;
   rounds.behind = rounds.completed < most;
   reform(rounds.reduction, { view, ranks, own: rank }, most);
@@ -295,7 +334,21 @@ function takeGift(rounds: Rounds, { rule, replica }: RoundParts, out: Out): Upda
   rounds.completed = body.round;
   rounds.last = { rows: body.lastRows, delta: body.last };
   rounds.own = null;
+  takeDeparted(rounds, body.departed, out);
   return null;
+}
+
+/** Takes over who is gone, and tells what of its own earlier lives is lost. */
+function takeDeparted(rounds: Rounds, words: Int32Array, out: Out): void {
+  const { departed, rank: own, earlier } = rounds;
+  departed.length = 0;
+  for (let k = 0; k + 3 <= words.length; k += 3) {
+    departed.push({ rank: words[k]!, incarnation: words[k + 1]!, round: words[k + 2]! });
+  }
+  const lives = new Map(
+    departed.filter(({ rank }) => rank === own).map((life) => [life.incarnation, life.round]),
+  );
+  tellLost(earlier, own, (incarnation) => lives.get(incarnation), out);
 }
 
 /** Where members hold parts of the model, a newcomer's part begins at zero: only T is copied. */
@@ -309,7 +362,13 @@ export function copyToNewcomers(rounds: Rounds, model: () => Model, out: Out): v
   if (rounds.newcomers.length === 0) return;
   const { view, completed: round } = rounds;
   const { rows: lastRows, values: last } = resultOf(rounds.last);
-  const body: RoundCopy = { kind: "round-copy", view, round, ...model(), lastRows, last };
+  const lives = rounds.departed.flatMap(({ rank, incarnation, round: of }) => [
+    rank,
+    incarnation,
+    of,
+  ]);
+  const departed = Int32Array.from(lives);
+  const body: RoundCopy = { kind: "round-copy", view, round, ...model(), lastRows, last, departed };
   for (const to of rounds.newcomers) out.push({ kind: "send", to, body });
   rounds.newcomers = [];
 }

@@ -45,6 +45,8 @@ export interface Answer {
   readonly clock: number;
   readonly rows: number;
   readonly values: Float32Array;
+  /** To a newcomer: what counts of earlier lives of its rank, as (incarnation, count) in a row. */
+  readonly earlier: Int32Array | null;
 }
 
 /** The goodbye is known to all that need to know it. */
@@ -83,6 +85,8 @@ export interface Duplicate extends ClockArrays {
   readonly values: Float32Array;
   readonly lives: Int32Array;
   readonly entered: Int32Array;
+  /** Counts of workers that are gone, as (rank, incarnation, count) in a row. */
+  readonly departed: Int32Array;
   /** In rounds, with several servers: the model before the round merged last. */
   readonly beforeRows: number;
   readonly before: Float32Array | null;
@@ -132,6 +136,7 @@ export const serverShapes: MessageShapes = {
     fields: {
       ...{ view: count, clock: count, rows: modelRows },
       values: { type: "values", length: "theirs" },
+      earlier: orNothing({ type: "records", each: 2 }),
     },
   },
   gone: { from: "server", to: "worker", fields: {} },
@@ -156,6 +161,7 @@ export const serverShapes: MessageShapes = {
       ...{ number: ordinal, rows: modelRows, values: part, beforeRows: modelRows },
       ...{ before: orNothing(part), entered: countEach },
       lives: { type: "records", each: 2, ranks: "workers" },
+      departed: { type: "records", each: 3, ranks: "workers" },
       ...{ counts: countEach, present: flagEach, credits: countEach, waits: flagEach },
       ...{ lastPush: timeEach, pushBefore: timeEach },
     },
@@ -291,6 +297,11 @@ export function createServer(seat: Seat, setting: ServerSetting): ServerState {
 
 function isServerOf(ranks: ServerRanks, life: { rank: number; role: string }, part: number) {
   return life.role === "server" && partOf(ranks, life.rank) === part;
+}
+
+/** The pairs of `earlier`. */
+export function* pairsOf(words: Int32Array): Generator<[number, number]> {
+  for (let k = 0; k + 2 <= words.length; k += 2) yield [words[k]!, words[k + 1]!];
 }
 
 /** The name of one life of one worker. */

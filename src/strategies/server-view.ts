@@ -128,8 +128,8 @@ function concludeFlush(state: ServerState, replica: Replica, now: number, out: S
   for (const [rank, incarnation] of [...state.lives]) {
     const life = lifeName(rank, incarnation);
     if (!state.departed.has(life)) continue;
-    state.lives.delete(rank);
     if (state.clocks.present[rank] === 1) settle(state, replica, { rank, life }, out);
+    state.lives.delete(rank);
     released.delete(rank);
     for (const other of countOut(state.clocks, rank)) released.add(other);
     state.latest[rank] = null;
@@ -155,9 +155,10 @@ function settle(
   const least = others === 0 ? count : (flush!.least.get(life) ?? entered[rank]!);
   const most = Math.max(count, flush!.most.get(life) ?? count);
   if (count > least) takeBack(state, replica, rank, out);
-  else if (most > count) {
-    out.push({ kind: "report", report: { kind: "lost", from: rank, updates: 1 } });
-  }
+  if (state.part !== 0 || most <= least) return;
+  // One server tells it for all; what the worker is told, should it come back, holds it as told.
+  state.departed.set(life, [rank, state.lives.get(rank)!, most]);
+  out.push({ kind: "report", report: { kind: "lost", from: rank, updates: 1 } });
 }
 
 /** Takes the departed's last update back: out of the open round, the round merged last, or the model. */
@@ -165,7 +166,6 @@ function takeBack(state: ServerState, replica: Replica, from: number, out: Serve
   const { inbox, merged, latest, clocks } = state;
   if (state.rounds && inbox[from]) {
     inbox[from] = null;
-    out.push({ kind: "report", report: { kind: "lost", from, updates: 1 } });
     return;
   }
   if (merged?.updates[from]) {

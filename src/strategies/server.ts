@@ -106,8 +106,14 @@ function absorbWorker(state: ServerState, replica: Replica, received: Received, 
     case "bye":
       return absorbBye(state, replica, { from, body, now }, out);
     default:
-      return answerAgain(state, replica, from, out);
+      return answerAgain(state, replica, from, out, earlierOf(state, from));
   }
+}
+
+/** What counts of earlier lives of a worker. */
+function earlierOf({ departed }: ServerState, of: number): Int32Array {
+  const own = [...departed.values()].filter(([rank]) => rank === of);
+  return Int32Array.from(own.flatMap(([, incarnation, count]) => [incarnation, count]));
 }
 
 function absorbBye(
@@ -215,21 +221,31 @@ export function answer(
 
 function sendModel(
   state: ServerState,
-  { to, rows, values }: { to: number; rows: number; values: Float32Array },
+  {
+    to,
+    earlier = null,
+    ...model
+  }: { to: number; rows: number; values: Float32Array; earlier?: Int32Array | null },
   out: ServerOut,
 ): void {
   const { view, clocks } = state;
   state.answeredAt[to] = state.version;
-  const body: Answer = { kind: "model", view, clock: clocks.counts[to]!, rows, values };
+  const body: Answer = { kind: "model", view, clock: clocks.counts[to]!, ...model, earlier };
   sendWhenStored(state, to, body, out);
 }
 
-function answerAgain(state: ServerState, replica: Replica, to: number, out: ServerOut): void {
+function answerAgain(
+  state: ServerState,
+  replica: Replica,
+  to: number,
+  out: ServerOut,
+  earlier: Int32Array | null = null,
+): void {
   if (isWaiting(state.clocks, to)) {
     return out.push({ kind: "drop", from: to, reason: "waits already" });
   }
   // In rounds the open round's updates are in the inbox: the model is that of the round before.
-  sendModel(state, { to, ...replica.snapshot() }, out);
+  sendModel(state, { to, ...replica.snapshot(), earlier }, out);
 }
 
 /** Merges the updates of the round, in rank order whatever the order they came in. */

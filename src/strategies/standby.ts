@@ -16,14 +16,15 @@ import type { Replica } from "../math/replica.ts";
 import { emptyUpdate, type Update } from "../math/update.ts";
 import { clockArrays, readClocks } from "./clocks.ts";
 import { absorbPush, countOutWorker } from "./server.ts";
-import type {
-  Bye,
-  Duplicate,
-  Forward,
-  Push,
-  ServerMessage,
-  ServerOut,
-  ServerState,
+import {
+  type Bye,
+  type Duplicate,
+  type Forward,
+  lifeName,
+  type Push,
+  type ServerMessage,
+  type ServerOut,
+  type ServerState,
 } from "./server-state.ts";
 
 /** Tells the standby what is about to be done. */
@@ -107,6 +108,7 @@ export function duplicate(state: ServerState, replica: Replica, out: ServerOut):
     ...{ kind: "duplicate", number: ++state.forwarded, ...replica.snapshot(), ...arrays },
     lives: Int32Array.from([...state.lives].flat()),
     entered: state.entered.slice(),
+    departed: Int32Array.from([...state.departed.values()].flat()),
     beforeRows: merged?.before.rows ?? 0,
     before: merged?.before.values ?? null,
   };
@@ -139,6 +141,11 @@ export function absorbDuplicate(
     state.lives.set(body.lives[k]!, body.lives[k + 1]!);
   }
   state.entered.set(body.entered);
+  const { departed } = body;
+  for (let k = 0; k + 3 <= departed.length; k += 3) {
+    const [rank, incarnation, count] = [departed[k]!, departed[k + 1]!, departed[k + 2]!];
+    state.departed.set(lifeName(rank, incarnation), [rank, incarnation, count]);
+  }
   state.inbox.fill(null);
   state.latest.fill(null);
   const { before, beforeRows } = body;

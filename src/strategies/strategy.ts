@@ -51,6 +51,14 @@ export interface Seat {
   readonly view?: View;
   /** In lockstep, rounds that all had done before this run: it goes on after them, with the models they left. */
   readonly round?: number;
+  /** Lives of this process that were expelled, and are not accounted for yet: the strategy takes them out. */
+  readonly earlier?: EarlierLife[];
+}
+
+/** A life that was expelled, and the clock of the last update that it made. */
+export interface EarlierLife {
+  readonly incarnation: number;
+  readonly clock: number;
 }
 
 /** The settings a strategy may read; `strategyOptions` fills in what is not given. */
@@ -159,7 +167,7 @@ export type Report =
     }
   /** `updates` that `from` learned count nowhere: it died or was expelled before all had them. */
   | { readonly kind: "lost"; readonly from: number; readonly updates: number }
-  /** Update `clock` of `from`, which was applied, was taken back and counts nowhere: others never got it. */
+  /** Update `clock` of `from`, which was applied, was taken back: others never got it. */
   | { readonly kind: "undone"; readonly from: number; readonly clock: number }
   /** Worker `rank` was made to wait for member `waitedFor` for `seconds`. */
   | {
@@ -241,6 +249,8 @@ export interface Strategy<State = unknown, Message extends MessageBody = Message
   readonly shapes?: MessageShapes;
   /** The member's first state: plain, structured-cloneable data. */
   init(seat: Seat, options: StrategyOptions): State;
+  /** The clock of the last update that this life of the member made; what is left of it is told as lost. */
+  clockOf?(state: State): number;
   /** With membership beneath: how a member stands, which its engine goes by. */
   standing?(state: State): Standing;
   step(state: State, replica: Replica, event: NodeEvent<Message>, out: Outbox<Message>): void;

@@ -40,7 +40,7 @@ export const faultLaws: readonly FaultLaw[] = [
     holds: replicasAgree,
   },
   {
-    name: "of a worker that lives every update counts exactly once",
+    name: "of a worker that lives every update counts exactly once, or is told as lost by one that was expelled",
     of: ["allreduce", "peer-to-peer", ...serverStrategies],
     holds: livingCount,
   },
@@ -137,10 +137,12 @@ function livingCount(run: FaultRun): string | null {
   if (model === null) return null;
   for (const rank of run.survivors) {
     if (rank >= run.situation.workers) continue;
-    if (run.lives[rank]!.size > 1) continue;
-    const { updates } = run.result.telemetry.members[rank]!;
-    if (model[rank] !== updates) {
-      return `member ${rank} made ${updates} updates, the model holds ${model[rank]}`;
+    if (run.faults.some((fault) => fault.kind === "crash" && fault.rank === rank)) continue;
+    const { updates, lost } = run.result.telemetry.members[rank]!;
+    const told = run.lives[rank]!.size > 1 ? lost : 0;
+    if (model[rank] !== updates - told) {
+      const of = told > 0 ? `, of which ${told} are told as lost` : "";
+      return `member ${rank} made ${updates} updates${of}, the model holds ${model[rank]}`;
     }
   }
   return null;
