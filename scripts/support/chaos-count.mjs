@@ -40,6 +40,8 @@ const { model, telemetry } = await runCluster({
     onEvent: say,
   },
 });
-const members = telemetry.members.map(({ updates, lost }) => ({ updates, lost }));
+const members = telemetry.members.map(({ updates, lost, finishedSeconds }) => {
+  return { updates, lost, finished: finishedSeconds > 0 };
+});
 const drops = Object.fromEntries(telemetry.drops);
 await writeFile("result.json", JSON.stringify({ values: [...model.values], members, drops }));
