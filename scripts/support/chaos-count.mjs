@@ -24,11 +24,15 @@ async function launch(_orders, onEnd) {
 }
 
 const state = {
-  read: () => readFile("cluster.json", "utf8").catch(() => null),
+  async read() {
+    const text = await readFile("cluster.json", "utf8").catch(() => null);
+    return text === null ? [] : [{ name: "cluster.json", text }];
+  },
   async write(text) {
     await writeFile("cluster.json.new", text);
     await rename("cluster.json.new", "cluster.json");
   },
+  warn: (line) => process.stderr.write(`${line}\n`),
 };
 
 const { model, telemetry } = await runCluster({

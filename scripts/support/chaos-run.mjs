@@ -134,7 +134,7 @@ function foreignFile(folder) {
   if (foreign !== undefined) return `file ${foreign} is left`;
   const runs = join(folder, "runs");
   const record =
-    /^(manifest\.json|events\.jsonl|model\.safetensors|cluster\.json|logs|checkpoint.*[^w])$/;
+    /^(manifest\.json|events\.jsonl|model\.safetensors|cluster(-before)?\.json|logs|checkpoint.*[^w])$/;
   for (const run of existsSync(runs) ? readdirSync(runs) : []) {
     const other = readdirSync(join(runs, run)).find((name) => !record.test(name));
     if (other !== undefined) return `file runs/${run}/${other} is left`;

@@ -67,6 +67,8 @@ export const deafSecondsMax = 8;
 export const crossingMsMax = 1_000;
 /** The coordinator's state is written at most that often while nobody comes or goes. */
 export const stateSecondsMin = 1;
+/** A member that has finished and can't be reached is asked for its model for so long. */
+export const lastModelSecondsMax = 15;
 /** Members find a coordinator that was started again within this time, or count as silent. */
 export const returnSeconds = 10;
 /** Rows that could not be fetched are asked for again after this time, and in all for so long. */

@@ -1,12 +1,19 @@
 /** What the coordinator asks of members by calls of their own. */
+import type { SeatPlan } from "../../strategies/strategy.ts";
 import type { Credentials } from "./credentials.ts";
 import { Cluster } from "./generated/glissade/cluster/v1/cluster_pb.ts";
-import { callSecondsMax, snapshotSecondsMax } from "./limits.ts";
+import {
+  callSecondsMax,
+  lastModelSecondsMax,
+  reconnectMsMax,
+  snapshotSecondsMax,
+} from "./limits.ts";
 import { modelIn } from "./models.ts";
 import { Refusal } from "./refusal.ts";
 import type { HeldModel } from "./results.ts";
 import { liveEntries, type Roster, type RosterEntry } from "./roster.ts";
-import { callUnary, createClient } from "./rpc.ts";
+import { CallError, callUnary, createClient } from "./rpc.ts";
+import { pause } from "./wait.ts";
 
 /**
  * A member that others can't reach is refused at once, not found out later.
@@ -60,8 +67,44 @@ export async function fetchModels(
   return answers.flatMap(({ model, ...about }) => (model ? [{ ...about, model }] : []));
 }
 
-/** The models and counts of the members that have finished. */
-export function fetchFinished(roster: Roster, credentials: Credentials) {
+/**
+ * The models and counts of the members that have finished. One that can't be reached is asked for a while, as its
+ * connections may be cut; then it counts as silent, and what the others hold is the model if it is whole.
+ * @throws CallError of a member without which the model is not whole.
+ */
+export async function fetchFinished(
+  roster: Roster,
+  credentials: Credentials,
+): Promise<(HeldModel & { telemetry: string })[]> {
   const present = liveEntries(roster).filter(({ state }) => state === "finished");
-  return fetchModels(present, { after: 0, credentials, withTelemetry: true });
+  const asked = present.map((entry) => fetchPatiently(entry, credentials));
+  const answers = await Promise.allSettled(asked);
+  const held = answers.flatMap((answer) => (answer.status === "fulfilled" ? answer.value : []));
+  answers.forEach((answer, k) => {
+    if (answer.status === "fulfilled") return;
+    if (!isWhole(held, roster.seats)) throw answer.reason;
+    present[k]!.state = "silent";
+  });
+  return held;
+}
+
+async function fetchPatiently(entry: RosterEntry, credentials: Credentials) {
+  const until = performance.now() + 1000 * lastModelSecondsMax;
+  for (;;) {
+    try {
+      return await fetchModels([entry], { after: 0, credentials, withTelemetry: true });
+    } catch (error) {
+      const isAway = error instanceof CallError && error.code === "unreachable";
+      if (!isAway || performance.now() > until) throw error;
+      await pause({ whom: `the model of member ${entry.rank}`, secondsMax: reconnectMsMax / 1000 });
+    }
+  }
+}
+
+/** Whether every range of the model is held by some of these: servers' where there are servers. */
+function isWhole(held: readonly HeldModel[], seats: Roster["seats"]): boolean {
+  const hasServers = seats.some(({ role }) => role === "server");
+  const holds = ({ role }: SeatPlan) => !hasServers || role === "server";
+  const here = new Set(held.filter(({ seat }) => holds(seat)).map(({ seat }) => seat.range.from));
+  return held.length > 0 && seats.every((seat) => !holds(seat) || here.has(seat.range.from));
 }
