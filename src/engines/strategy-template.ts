@@ -50,6 +50,16 @@ export const myStrategy: Strategy<State, Share> = {
   pace: "lockstep",
   // Every replica ends with the sum of all updates; "mean" where models are averaged.
   conserves: () => "sum",
+  // On a network each message is compared with its shape before \`step\` sees it; who sends another is not heard.
+  shapes: {
+    share: {
+      fields: {
+        round: { type: "count", least: 1 },
+        rows: { type: "rows", of: "update" },
+        delta: { type: "delta", length: "whole" },
+      },
+    },
+  },
   init: ({ rank, workers }: Seat, { rowsPerUpdate }: StrategyOptions) => ({
     rank,
     workers,

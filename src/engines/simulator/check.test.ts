@@ -6,6 +6,7 @@ import { bsp } from "../../strategies/parameter-server.ts";
 import {
   type AnyStrategy,
   learnEffect,
+  type MessageShape,
   type NodeEvent,
   type Outbox,
   type Seat,
@@ -133,6 +134,25 @@ describe("check", () => {
     expect(replay).toBe(`npx glissade check ./mine.ts --seed ${seed} --schedules 1`);
     const again = checkStrategy(strategy, { schedules: 1, seed });
     expect(again.verdicts.find(({ law }) => law === bug.breaks)!.violation!.message).toBe(message);
+  });
+
+  test("messages are compared with the shapes that a strategy declares", () => {
+    const round = { type: "count", least: 1 } as const;
+    const rows = { type: "rows", of: "update" } as const;
+    const delta = { type: "delta", length: "whole" } as const;
+    const good = exchange({ name: "exchange" });
+    const declares = (fields: MessageShape["fields"]) => {
+      const report = checkStrategy({ ...good, shapes: { update: { fields } } }, { schedules: 5 });
+      return report.verdicts.flatMap(({ violation }) => violation?.message ?? []);
+    };
+    expect(declares({ round, rows, delta })).toEqual([]);
+    for (const [fields, reason] of [
+      [{ round, rows }, /has not the shape that it declares: update: delta is no field of it/],
+      [{ round, rows, delta, more: round }, /more is missing/],
+      [{ round: { type: "flag" }, rows, delta }, /round is no yes or no/],
+    ] as const) {
+      expect(declares(fields)).toEqual([expect.stringMatching(reason)]);
+    }
   });
 
   test("hidden state outside of the state is found", () => {

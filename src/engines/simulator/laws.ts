@@ -5,8 +5,9 @@
 
 import type { Model } from "../../math/replica.ts";
 import { serial } from "../../strategies/serial.ts";
-import type { AnyStrategy, StrategyOptions } from "../../strategies/strategy.ts";
+import type { AnyStrategy, Seat, StrategyOptions } from "../../strategies/strategy.ts";
 import { encodeFrame, readFrame } from "../../wire/frame.ts";
+import { type MessageBounds, messageFault } from "../../wire/shape.ts";
 import { drawSchedule, ledgerPlan, quadraticPlan, type Schedule } from "./schedules.ts";
 import { runSimulation, type SimulationPlan, type SimulationResult } from "./simulator.ts";
 import { withoutClocks } from "./traps.ts";
@@ -125,18 +126,44 @@ function isPlainData(strategy: AnyStrategy, seed: number, fixed?: Partial<Strate
   }
 }
 
-/** The strategy with its state cloned before every step and its messages framed and read again. */
+/**
+ * The strategy with its state cloned before every step and its messages framed and read again, and compared with the
+ * shapes it declares.
+ */
 function copying(strategy: AnyStrategy): AnyStrategy {
+  const seats: Seat[] = [];
   return {
     ...strategy,
-    init: (seat, options) => ({ inner: strategy.init(seat, options) }),
-    step(state: { inner: unknown }, replica, event, out) {
+    init(seat, options) {
+      seats[seat.rank] = seat;
+      return { inner: strategy.init(seat, options), rank: seat.rank };
+    },
+    step(state: { inner: unknown; rank: number }, replica, event, out) {
+      if (event.kind === "message" && strategy.shapes) {
+        const bounds = boundsOf(seats, event.from, state.rank);
+        const fault = messageFault(strategy.shapes, event.body, bounds);
+        if (fault !== null)
+          throw new Error(`a message has not the shape that it declares: ${fault}`);
+      }
       state.inner = structuredClone(state.inner);
       strategy.step(state.inner, replica, event, {
         push: (effect) =>
           out.push(effect.kind === "send" ? { ...effect, body: reframed(effect.body) } : effect),
       });
     },
+  };
+}
+
+/** What follows from the places of two members; their values and rows are not bounded here. */
+function boundsOf(seats: readonly Seat[], from: number, to: number): MessageBounds {
+  const [sender, receiver] = [seats[from]!, seats[to]!];
+  const { width, members, workers, range } = receiver;
+  return {
+    ...{ width, seats, members, workers, own: range.to - range.from },
+    theirs: sender.range.to - sender.range.from,
+    ...{ senderRole: sender.role, receiverRole: receiver.role, lives: [1, 1] },
+    ...{ normMax: Number.MAX_VALUE, batchRowsMax: Number.MAX_VALUE },
+    modelRowsMax: Number.MAX_VALUE,
   };
 }
 
