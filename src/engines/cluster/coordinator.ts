@@ -79,7 +79,7 @@ export class Coordinator {
       this.#reject = reject;
     });
     this.#finished.catch(() => {});
-    const { identity, credentials, plan, observe, state, saved, resume } = options;
+    const { identity, credentials, limits, plan, observe, state, saved, resume } = options;
     this.#rowsBefore = saved?.rowsBefore ?? resume?.rows ?? 0;
     // Of a run that is taken up what the checkpoint has is not told once more.
     this.#secondsBefore = saved && resume ? saved.seconds : 0;
@@ -87,7 +87,7 @@ export class Coordinator {
     this.#proof = proofOfCoordinator(credentials.tokens, {
       ...{ run: identity.run, rank: coordinatorRank, incarnation: 1 },
     });
-    this.#guard = createGuard(credentials, options.limits, (event) => this.#say(event));
+    this.#guard = createGuard(credentials, limits, (event) => this.#say(event));
     const judge = observe
       ? new Judge(
           { plan, observe, credentials, roster: this.#roster, rowsBefore: this.#rowsBefore },
@@ -106,7 +106,7 @@ export class Coordinator {
     this.#links = new Links(
       {
         ...{ run: identity.run, credentials, proof: this.#proof },
-        ...{ rank: coordinatorRank, incarnation: 1, address: "" },
+        ...{ rank: coordinatorRank, incarnation: 1, address: "", bufferedMax: limits.buffered },
       },
       {
         frame: (rank, bytes) => this.#frame(rank, bytes),

@@ -10,8 +10,6 @@ export const messageBytesMax = frameBytesMax + 4096;
 export const batchBytesMax = 64 * 1024;
 /** Frames queued or not yet acknowledged on one link, beyond which the member learns no further. */
 export const linkBytesSoftMax = 8 * 2 ** 20;
-/** A link that holds more than this, and more than one frame, is given up: its peer does not keep up. */
-export const linkBytesMax = 512 * 2 ** 20;
 /** Frames received before they are acknowledged whatever the time. */
 export const unacknowledgedFramesMax = 1024;
 export const unacknowledgedBytesMax = 2 * 2 ** 20;

@@ -10,11 +10,11 @@ import {
   acknowledgeMsMax,
   batchBytesMax,
   deafSecondsMax,
-  linkBytesMax,
   linkBytesSoftMax,
   unacknowledgedBytesMax,
   unacknowledgedFramesMax,
 } from "./limits.ts";
+import { limitDefaults } from "./protection.ts";
 
 /** Either side's end of an Exchange call. */
 export interface FrameStream {
@@ -46,6 +46,7 @@ const placesClearedMax = 4096;
 /** Owns one stream at a time, until it is disposed. */
 export class Link {
   readonly #events: LinkEvents;
+  readonly #bytesMax: number;
   /**
    * From `#head` on, frames not acknowledged yet: from number `#acknowledged + 1` on; the first `#written` are on the
    * way. Places before are cleared, and given up many at a time.
@@ -68,8 +69,10 @@ export class Link {
   #deaf: NodeJS.Timeout | undefined;
   #closed = false;
 
-  constructor(events: LinkEvents) {
+  /** @param bytesMax that may wait to be acknowledged: the limit `buffered`. */
+  constructor(events: LinkEvents, bytesMax = limitDefaults.buffered) {
     this.#events = events;
+    this.#bytesMax = bytesMax;
   }
 
   get connected(): boolean {
@@ -96,9 +99,9 @@ export class Link {
     if (this.#closed) return;
     this.#kept.push(frame);
     this.#keptBytes += frame.byteLength;
-    if (this.#keptBytes > linkBytesMax && this.frames > 1) {
+    if (this.#keptBytes > this.#bytesMax && this.frames > 1) {
       this.#events.overrun(
-        `${this.frames} frames (${this.#keptBytes} bytes) wait to be acknowledged: at most ${linkBytesMax} bytes may`,
+        `${this.frames} frames (${this.#keptBytes} bytes) wait to be acknowledged: at most ${this.#bytesMax} bytes may`,
       );
       return;
     }

@@ -20,7 +20,7 @@ import {
   settleMsMax,
   uselessAttemptsMax,
 } from "./limits.ts";
-import { type FrameStream, Link } from "./link.ts";
+import { type FrameStream, Link, type LinkEvents } from "./link.ts";
 import { type Proof, proofFault, proofOf, type StreamFacts } from "./passes.ts";
 import { Refusal } from "./refusal.ts";
 import { createClient, type MemberClient, methodOf } from "./rpc.ts";
@@ -37,6 +37,8 @@ export interface Identity {
   readonly incarnation: number;
   /** HOST:PORT at which others reach it; empty for one that is never dialled. */
   readonly address: string;
+  /** Bytes that may wait for one of the others: the limit `buffered`. */
+  readonly bufferedMax: number;
   /** How it proves its seat, and asks others for theirs; null: nobody asks. */
   readonly proof: Proof | null;
 }
@@ -187,13 +189,14 @@ export class Links {
   }
 
   #createLink(rank: number): Link {
-    return new Link({
+    const events: LinkEvents = {
       frame: (bytes) => this.#events.frame(rank, bytes),
       room: () => this.#events.room(),
       broken: (reason) => this.#broken(rank, reason),
       overrun: (reason) => this.#events.overrun(rank, reason),
       violated: (reason) => this.#events.violated(rank, reason),
-    });
+    };
+    return new Link(events, this.#identity.bufferedMax);
   }
 
   /** The other side knows nothing of this link any more. */

@@ -181,7 +181,10 @@ export class ClusterMember {
   #connect({ rank, incarnation, identity, address, job, proof }: Seated): void {
     const { credentials, join } = this.#options;
     const links = new Links(
-      { run: identity.run, credentials, rank, incarnation, address, proof },
+      {
+        ...{ run: identity.run, credentials, rank, incarnation, address, proof },
+        bufferedMax: this.#protection.watch.limits.buffered,
+      },
       {
         frame: (from, bytes) => this.#guard(() => this.#frame(from, bytes)),
         room: () => this.#guard(() => this.#learnNext()),
