@@ -162,7 +162,10 @@ function createMembered(
   return {
     seat,
     options,
-    membership: createMembership({ rank, incarnation, role, ranks, view, around: first }, rule),
+    membership: {
+      ...createMembership({ rank, incarnation, role, ranks, view, around: first }, rule),
+      vital: view ? (strategy.vital?.(view, seat, options) ?? []) : [],
+    },
     earlier: [],
     inner: view ? { state: strategy.init(seat, options) } : null,
     innerFinished: false,
@@ -345,6 +348,7 @@ function becomeConcluded(context: Context, verdict: Verdict | null): void {
   if (verdict.kind === "expelled") return becomeExpelled(context);
   const { state, strategy, now } = context;
   const { view } = verdict;
+  state.membership.vital = strategy.vital?.(view, state.seat, state.options) ?? [];
   // Counted out because our part was over: what we sent still arrives, and nothing more is asked of us.
   if (!includesLife(view.members, { ...state.seat, incarnation: state.membership.incarnation })) {
     return becomeFinished(state, context.out);

@@ -23,7 +23,15 @@ import type { Durations } from "../math/deadline.ts";
 import type { Role, View, ViewMember } from "../topology/view.ts";
 import type { MembershipMessage, MembershipOut, News } from "./messages.ts";
 import { absorbNews, askedToJoin, authorityAmong, tellNews } from "./news.ts";
-import { decides, forgiveOwnDelay, heardOf, isSparse, noteBeat, suspected } from "./suspicion.ts";
+import {
+  decides,
+  forgiveOwnDelay,
+  givenUp,
+  heardOf,
+  isSparse,
+  noteBeat,
+  suspected,
+} from "./suspicion.ts";
 import { changesMembers, includesLife, readView, successorView, viewWords } from "./views.ts";
 
 /** How members watch each other. */
@@ -77,6 +85,8 @@ export interface Membership {
   /** Ranks whose present life asks to be counted out, and those whose process is known to have ended. */
   readonly leaving: Set<number>;
   readonly dead: Set<number>;
+  /** Ranks of the view without which nobody can go on: their silence is waited out, as long as a lease lasts. */
+  vital: readonly number[];
   /** As an acceptor of view.id + 1. */
   promised: number;
   acceptedBallot: number;
@@ -124,6 +134,7 @@ export function createMembership(
     joining: new Map(),
     leaving: new Set(),
     dead: new Set(),
+    vital: [],
     promised: 0,
     acceptedBallot: 0,
     accepted: null,
@@ -175,11 +186,10 @@ export function allOver({ view, heard, rank, over }: Membership): boolean {
 
 function lead(state: Membership, now: number, out: Out): void {
   const view = state.view!;
-  const gone = suspected(state, now);
-  if (authorityAmong(view, gone) !== state.rank) return;
+  if (authorityAmong(view, suspected(state, now)) !== state.rank) return;
   const { proposal, options } = state;
   if (proposal && now - proposal.since < proposalBeats * options.beatSeconds) return;
-  const wanted = wantedView(state, gone, now);
+  const wanted = wantedView(state, givenUp(state, now), now);
   if (!changesMembers(view, wanted) && state.accepted === null) {
     state.proposal = null;
     return;

@@ -64,6 +64,17 @@ export function suspected(state: Membership, now: number): Set<number> {
   return late;
 }
 
+/** Ranks that the next view does without: the suspected; of those that are vital the dead, and who is silent for a lease. */
+export function givenUp(state: Membership, now: number): Set<number> {
+  const { heard, dead, vital, options } = state;
+  const gone = suspected(state, now);
+  const { beatSeconds, leaseSeconds = leaseBeats * beatSeconds } = options;
+  for (const rank of vital) {
+    if (!dead.has(rank) && now - (heard.get(rank)?.at ?? now) <= leaseSeconds) gone.delete(rank);
+  }
+  return gone;
+}
+
 /** What is known of that rank; from now on if nothing was. */
 export function heardOf(state: Membership, rank: number, now: number): Heard {
   const known = state.heard.get(rank);

@@ -22,6 +22,7 @@
  */
 import { keyRange, type Merge } from "../math/update.ts";
 import type { ClockPolicy } from "./clocks.ts";
+import { seatsOf } from "./holders.ts";
 import { createPuller, type PullState, stepPuller } from "./puller.ts";
 import { stepServer } from "./server.ts";
 import {
@@ -70,6 +71,10 @@ export function parameterServer(rule: ServerRule): Strategy<State, ServerMessage
             servers: options.servers,
           })
         : createPuller(seat, options, { merge: mergeOf(rule, options), rounds: rule.rounds }),
+    vital: ({ members }, { workers }, { servers }) =>
+      Array.from({ length: servers }, (_, part) => seatsOf({ workers, servers }, members, part))
+        .filter((seats) => seats.length === 1)
+        .map(([only]) => only!.rank),
     clockOf: (state) =>
       state.role === "server" || state.phase === "entering" ? 0 : state.clocks[0]!,
     step: (state, replica, event, out) =>

@@ -249,6 +249,8 @@ export interface Strategy<State = unknown, Message extends MessageBody = Message
   readonly shapes?: MessageShapes;
   /** The member's first state: plain, structured-cloneable data. */
   init(seat: Seat, options: StrategyOptions): State;
+  /** Ranks of a view without which nobody can go on, as nobody else holds what they hold: they are waited for. */
+  vital?(view: View, seat: Pick<Seat, "workers">, options: StrategyOptions): readonly number[];
   /** The clock of the last update that this life of the member made; what is left of it is told as lost. */
   clockOf?(state: State): number;
   /** With membership beneath: how a member stands, which its engine goes by. */

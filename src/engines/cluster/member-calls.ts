@@ -1,5 +1,6 @@
 /** What the coordinator asks of members by calls of their own. */
 import type { SeatPlan } from "../../strategies/strategy.ts";
+import { ClusterError } from "./cluster-error.ts";
 import type { Credentials } from "./credentials.ts";
 import { Cluster } from "./generated/glissade/cluster/v1/cluster_pb.ts";
 import {
@@ -70,7 +71,7 @@ export async function fetchModels(
 /**
  * The models and counts of the members that have finished. One that can't be reached is asked for a while, as its
  * connections may be cut; then it counts as silent, and what the others hold is the model if it is whole.
- * @throws CallError of a member without which the model is not whole.
+ * @throws CallError of a member without which the model is not whole; ClusterError when no server holds a part of it.
  */
 export async function fetchFinished(
   roster: Roster,
@@ -85,6 +86,12 @@ export async function fetchFinished(
     if (!isWhole(held, roster.seats)) throw answer.reason;
     present[k]!.state = "silent";
   });
+  const hasServers = roster.seats.some(({ role }) => role === "server");
+  if (hasServers && !isWhole(held, roster.seats)) {
+    throw new ClusterError(
+      "A part of the model is lost with the server that held it: go on from a checkpoint with --resume, and use --standby",
+    );
+  }
   return held;
 }
 

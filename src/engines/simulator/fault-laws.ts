@@ -75,6 +75,11 @@ export const faultLaws: readonly FaultLaw[] = [
     holds: serversAgree,
   },
   {
+    name: "a server that alone holds a range is waited for while it lives",
+    of: serverStrategies,
+    holds: onlyServersStay,
+  },
+  {
     name: "no worker starts an iteration more than sU ahead of the slowest member of its view",
     of: serverStrategies,
     holds: ({ watched }) => watched,
@@ -185,6 +190,21 @@ function serversAgree(run: FaultRun): string | null {
   return rows.every((count) => count === rows[0])
     ? null
     : `servers hold the updates of ${rows.join(" and ")} rows`;
+}
+
+function onlyServersStay(run: FaultRun): string | null {
+  const { situation, hasQuorum, result, states } = run;
+  if (!hasQuorum || situation.options.standby) return null;
+  for (let part = 0; part < situation.options.servers; part++) {
+    const rank = situation.workers + part;
+    const lives = [...run.lives[rank]!];
+    if (!result.alive[rank] || run.faults.some((fault) => "rank" in fault && fault.rank === rank)) {
+      continue;
+    }
+    if (lives.length > 1) return `server ${rank} was expelled, and with it its range`;
+    if (!states[rank]?.inner) return `server ${rank} has no model any more`;
+  }
+  return null;
 }
 
 interface ServerLike {
