@@ -3,7 +3,7 @@
  * The figures of peer-to-peer and ad-psgd, as Markdown, all from the simulator: a thousand members on real
  * rows, one slow member, rounds until replicas agree, and what thinning saves.
  *
- *   npm run bench:decentralised -- [--only members,slow,topology,thinning] [--exchanges 100000] [--seeds 3] [--out FOLDER]
+ *   npm run bench:decentralised -- [--only members,averaging,slow,topology,thinning] [--exchanges 100000] [--seeds 3] [--out FOLDER]
  *
  * With --out the figures' data are written there too: topology.csv and thinning.csv, a line a point.
  */
@@ -34,7 +34,7 @@ const { values } = parseArgs({
   },
 });
 const width = 47_236;
-const parts = { members, slow, topology, thinning };
+const parts = { members, averaging, slow, topology, thinning };
 for (const name of values.only.split(",")) parts[name]();
 
 /** Writes a figure's data: lines of numbers and words without commas. */
@@ -124,6 +124,38 @@ function members() {
   console.log(
     `| ${exchanges} | ${result.events} | ${seconds.toFixed(1)} | ${((user + system) / 1e6).toFixed(1)} | ${epochs.toFixed(1)} | ${result.apart.toFixed(4)} | ${objective.toFixed(5)} | ${accuracy.toFixed(4)} |`,
   );
+}
+
+/** Why a thousand averaged members are far from the optimum: the same updates of 8 rows, merged in other ways. */
+function averaging() {
+  console.log("\n## Averaging many members, RCV1 subset, hinge 1e-4, updates of 8 rows\n");
+  const head = ["strategy", "merge", "members", "t0", "updates each", "epochs"];
+  console.log(`| ${[...head, "apart", "% above the optimum"].join(" | ")} |\n|${"---|".repeat(8)}`);
+  for (const [name, merge, workers, t0, each] of [
+    ["serial", "sum", 1, 5000, 200],
+    ["serial", "sum", 1, 5000, 2864],
+    ["bsp", "mean", 1000, 5000, 200],
+    ["bsp", "mean", 1000, 1250, 200],
+    ["bsp", "anticipate", 1000, 5000, 200],
+    ["ad-psgd", "mean", 16, 5000, 200],
+    ["ad-psgd", "mean", 64, 5000, 200],
+    ["ad-psgd", "mean", 256, 5000, 200],
+    ["ad-psgd", "mean", 1000, 5000, 200],
+    ["ad-psgd", "mean", 1000, 1250, 200],
+    ["ad-psgd", "mean", 1000, 5000, 800],
+  ]) {
+    const { task } = subset(t0);
+    const epochs = (workers * each * 8) / task.rows;
+    const { model, apart } = runSimulation({
+      strategy: strategyNamed(name),
+      options: strategyOptions({ rowsPerUpdate: 8, topology: "exponential", merge }),
+      ...{ task, workers, seed: 1, epochs },
+      costs: costs({ learnSecondsPerRow: 1e-3, bytesPerSecond: 1.25e9 }),
+    });
+    const over = (100 * (task.evaluate(model).objective / 0.1898013 - 1)).toPrecision(2);
+    const cells = [name, merge, workers, t0, each, epochs.toPrecision(3), apart.toFixed(3), over];
+    console.log(`| ${cells.join(" | ")} |`);
+  }
 }
 
 /** Throughput of 16 members when one learns ten times slower: 4 ms an update, 0.1 ms a message. */

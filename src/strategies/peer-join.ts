@@ -132,6 +132,8 @@ export function becomeJoined(
   out: PeerOut,
 ): readonly Early[] {
   replica.load({ rows: copy.rows, values: copy.values });
+  state.version = copy.ahead.length / 3;
+  for (const [, clock] of triplesOf(copy.seen)) state.version += clock;
   for (const [life, clock, member] of triplesOf(copy.seen)) {
     if (life === lifeOf(state.rank, state.incarnation)) continue;
     const peer = state.lives.get(life) ?? { ...createPeer(member, false), standing: "gone" };

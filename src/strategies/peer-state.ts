@@ -189,9 +189,11 @@ export interface PeerState {
   readonly carry: Carry | null;
   /** Own updates so far. */
   clock: number;
-  /** Updates applied so far, and how many that were when the open learn began. */
+  /** Updates applied so far, a snapshot's included, and how many that were when the open learn began. */
   version: number;
   learnVersion: number;
+  /** Mean staleness of the updates of others that came lately. */
+  staleness: number;
   /** Every life of every other member that we have heard of, and the present or last one of each rank. */
   readonly lives: Map<string, Peer>;
   readonly peers: Map<number, Peer>;

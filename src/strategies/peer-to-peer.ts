@@ -57,8 +57,11 @@ import { isThin, wholeUpdates } from "./thinning.ts";
 
 /** Every so many updates one tells what its sender has, so that others may forget it. */
 const updatesPerSeen = 16;
-/** Nobody waits: while one update travels its sender learns the next. */
+/** Nobody waits: while one update travels its sender learns the next, and more where the way is long. */
 const overlap = 2;
+const overlapMax = 8;
+/** Staleness is the mean of about so many updates of others. */
+const stalenessOver = 32;
 
 /** Every worker sends every update to every other. */
 export const peerToPeer: Strategy<PeerState, PeerMessage> = {
@@ -89,6 +92,7 @@ function init(seat: Seat, options: StrategyOptions): PeerState {
     clock: 0,
     version: 0,
     learnVersion: 0,
+    staleness: 0,
     lives: new Map(made.map((peer) => [lifeOf(peer.rank, peer.incarnation), peer])),
     peers: new Map(made.map((peer) => [peer.rank, peer])),
     flush: createFlush(view, rank),
@@ -164,7 +168,14 @@ function becomeLearning(state: PeerState, out: PeerOut): void {
   state.learnVersion = state.version;
   const { options } = state;
   const workers = presentCount(state);
-  out.push(learnEffect(options, { workers, merge: addingMerge(options), overlap }));
+  const merge = addingMerge(options);
+  out.push(learnEffect(options, { workers, merge, overlap: overlapOf(state, workers) }));
+}
+
+/** How many updates of every other worker an update misses, as seen on those that came. */
+function overlapOf({ staleness }: PeerState, workers: number): number {
+  if (workers === 1) return 1;
+  return Math.min(overlapMax, Math.max(overlap, Math.round(staleness / (workers - 1))));
 }
 
 /** Applies the own update, sends it to all others, goes on at once. */
@@ -259,6 +270,8 @@ function absorbUpdate(
     return out.push({ kind: "drop", from: peer.rank, reason: read.fault });
   }
   const delta = read?.delta ?? (sent as Delta);
+  const stale = Math.max(0, state.version - version);
+  state.staleness += (stale - state.staleness) / stalenessOver;
   absorbOf(state, replica, { peer, body: { clock, rows, delta }, version }, out);
   if (body.seen) absorbSeen(state, peer, body.seen);
 }
