@@ -109,3 +109,8 @@ export function checkpointsOf(cwd: string): string[] {
     .reverse()
     .map((name) => join(folder, name));
 }
+
+/** The command line of a process. */
+export function commandOf(pid: number): string {
+  return readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ");
+}

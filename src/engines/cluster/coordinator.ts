@@ -10,7 +10,7 @@ import { ClusterError } from "./cluster-error.ts";
 import type { CoordinatorOptions } from "./coordinator-options.ts";
 import { coordinatorStatus } from "./coordinator-status.ts";
 import { type ClusterEvent, tellWait } from "./events.ts";
-import type { JoinRequest, RowsRequest } from "./generated/glissade/cluster/v1/cluster_pb.ts";
+import type { JoinRequest } from "./generated/glissade/cluster/v1/cluster_pb.ts";
 import { countJoin, createGuard, type Guard } from "./guard.ts";
 import { type Begun, encodeNote, type Order, type Tale } from "./job.ts";
 import { joinReply, refuseJoin } from "./joining.ts";
@@ -134,7 +134,10 @@ export class Coordinator {
       ...{ listen, guard: this.#guard, portRange: portRange ?? null },
       handlers: {
         join: (request, peer) => this.#join(request, peer),
-        rows: (request) => this.#rows(request, rowsFor),
+        rows: (request) => {
+          refuseUnseated(this.#roster, request);
+          return rowsFor(request);
+        },
         status: () =>
           coordinatorStatus(identity, this.#roster, {
             ...{ state: this.#phase, seconds: this.#now(), gatherSeconds },
@@ -302,11 +305,6 @@ export class Coordinator {
     return { view, addresses, updates, learned, seconds: this.#now() };
   }
 
-  #rows(request: RowsRequest, rowsFor: CoordinatorOptions["rowsFor"]) {
-    refuseUnseated(this.#roster, request);
-    return rowsFor(request);
-  }
-
   #frame(rank: number, bytes: Uint8Array): void {
     const entry = this.#roster.entries.get(rank);
     if (!entry) return;
@@ -375,6 +373,7 @@ export class Coordinator {
     for (const { rank } of entries) this.#order(rank, { kind: "begin", ...begun });
     this.#pacer.begin(this.#updates, this.#options.resume);
     this.#watch = setInterval(() => this.#watchSilence(), 200);
+    this.#keep(true);
     if (this.#stopping) {
       this.#stopping = false;
       this.stop();
@@ -395,7 +394,8 @@ export class Coordinator {
   }
 
   #keep(urgent: boolean): void {
-    if (this.#phase !== "running") return;
+    // Before it watches nobody is allowed anything yet: a run taken up from that would end at once.
+    if (this.#phase !== "running" || !this.#watch) return;
     const { identity } = this.#options;
     const saved = () => ({
       ...{ identity, port: this.#server!.port, updates: this.#updates, seconds: this.#now() },
@@ -442,11 +442,9 @@ export class Coordinator {
       this.#phase = "ending";
       clearInterval(this.#watch);
       this.#resolve();
-    } else this.#failIfAllGone();
-  }
-
-  /** A silent member may come back; those whose processes have ended can't. */
-  #failIfAllGone(): void {
+      return;
+    }
+    // A silent member may come back; those whose processes have ended can't.
     const last = lastGone(this.#roster);
     if (last) this.fail(new ClusterError(`All members are gone, the last was ${last}`));
   }

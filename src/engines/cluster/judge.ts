@@ -10,6 +10,9 @@ import { type HeldModel, snapshotModel } from "./results.ts";
 import { liveEntries, type Roster, type RosterEntry, rowsLearned } from "./roster.ts";
 import { pause } from "./wait.ts";
 
+/** Free pace: models that are judged or wait for it. */
+const queuedMax = 2;
+
 /** Called with a model every so many epochs; true stops the run. */
 export interface Observer {
   readonly everyEpochs: number;
@@ -38,6 +41,7 @@ export class Judge {
   /** Snapshots judged, or being judged. */
   judged = 0;
   #queue: Promise<void> = Promise.resolve();
+  #queued = 0;
 
   constructor(of: JudgeCase, port: JudgePort) {
     this.#case = of;
@@ -65,11 +69,16 @@ export class Judge {
     const rows = rowsBefore + rowsLearned(roster);
     const number = Math.floor(rows / (observe.everyEpochs * plan.task.rows));
     if (number <= this.judged || !this.#port.running()) return this.#queue;
+    // Where judging is slower than learning, what is judged must not fall behind.
+    if (this.#queued >= queuedMax) return this.#queue;
     this.judged = number;
+    this.#queued++;
     this.#queue = this.#queue.then(async () => {
       const held = await fetchModels(this.#members(), { after: 0, credentials }).catch(() => null);
-      if (held === null || !this.#port.running()) return;
-      if (await this.#judge({ number, rows, round: 0 }, held)) stop();
+      if (held !== null && this.#port.running()) {
+        if (await this.#judge({ number, rows, round: 0 }, held)) stop();
+      }
+      this.#queued--;
     });
     return this.#queue;
   }

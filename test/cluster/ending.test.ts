@@ -1,0 +1,117 @@
+/** How a run of a coordinator and workers ends: asked to stop, by ctrl-C, and by the death of a server. */
+import { existsSync } from "node:fs";
+import { createConnection } from "node:net";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { glissade, lastObject, temporaryFolder } from "../e2e/support.ts";
+import {
+  childrenOf,
+  commandOf,
+  heard,
+  isAlive,
+  type Started,
+  start,
+  startCoordinator,
+  startWorker,
+} from "./support-runs.ts";
+
+const data = "synthetic:news:rows=6000,columns=2000,seed=3";
+const common = ["--workers", "2", "--l2", "1e-4"];
+const endless = [...common, "--epochs", "100000", "--listen", "127.0.0.1:0", "--json"];
+
+/** Whether anybody takes connections there. */
+function takesConnections(address: string): Promise<boolean> {
+  const [host, port] = address.split(":");
+  return new Promise((resolve) => {
+    const socket = createConnection({ host: host!, port: Number(port) });
+    socket.on("connect", () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.on("error", () => resolve(false));
+  });
+}
+
+async function expectAllOver(address: string, processes: readonly Started[]): Promise<void> {
+  for (const { ended } of processes) {
+    const { code, stderr } = await ended;
+    expect(code, stderr).toBe(0);
+  }
+  expect(await takesConnections(address)).toBe(false);
+}
+
+for (const strategy of ["bsp", "ssp", "allreduce", "ad-psgd"]) {
+  const seats = ["bsp", "ssp"].includes(strategy) ? 3 : 2;
+
+  test(`${strategy}: glissade stop saves the model; coordinator and workers exit with 0`, async () => {
+    const cwd = temporaryFolder();
+    const coordinator = await startCoordinator([data, "--strategy", strategy, ...endless], cwd);
+    const workers = Array.from({ length: seats }, () => startWorker(coordinator.address, cwd));
+    await heard(coordinator, /epoch \d/);
+    const asked = await glissade(["stop", "--join", coordinator.address]);
+    expect(asked.code, asked.stderr).toBe(0);
+    const { code, stdout, stderr } = await coordinator.ended;
+    expect(code, stderr).toBe(0);
+    expect(lastObject(stdout)).toMatchObject({ status: "done" });
+    expect(existsSync(join(cwd, "model.safetensors"))).toBe(true);
+    await expectAllOver(coordinator.address, workers);
+  });
+}
+
+for (const strategy of ["asp", "allreduce"]) {
+  const seats = strategy === "asp" ? 3 : 2;
+
+  test(`${strategy}: ctrl-C at the coordinator saves the model and exits with 130, workers with 0`, async () => {
+    const cwd = temporaryFolder();
+    const coordinator = await startCoordinator([data, "--strategy", strategy, ...endless], cwd);
+    const workers = Array.from({ length: seats }, () => startWorker(coordinator.address, cwd));
+    await heard(coordinator, /epoch \d/);
+    coordinator.child.kill("SIGINT");
+    const { code, stdout, stderr } = await coordinator.ended;
+    expect(code, stderr).toBe(130);
+    expect(lastObject(stdout)).toMatchObject({ status: "interrupted" });
+    expect(existsSync(join(cwd, "model.safetensors"))).toBe(true);
+    await expectAllOver(coordinator.address, workers);
+  });
+}
+
+const trained = ["train", data, ...common, "--epochs", "60", "--engine", "cluster", "--json"];
+
+/** A run with a server, which is killed when the run has judged a model. */
+async function withServerKilled(args: readonly string[]) {
+  const cwd = temporaryFolder();
+  const run = start([...trained, ...args], cwd);
+  await heard(run, /epoch \d/);
+  const members = childrenOf(run.child);
+  const server = members.find((pid) => commandOf(pid).includes("--rank 2"));
+  expect(server, members.map(commandOf).join("\n")).toBeDefined();
+  process.kill(server!, "SIGKILL");
+  const ended = await run.ended;
+  expect(members.filter(isAlive)).toEqual([]);
+  return { ...ended, cwd };
+}
+
+for (const strategy of ["ssp", "bsp"]) {
+  test(`${strategy}: a standby takes over from a server that is killed, and the loss is within 1 %`, async () => {
+    const args = ["--strategy", strategy, "--standby"];
+    const undisturbed = await glissade([...trained, ...args], { cwd: temporaryFolder() });
+    expect(undisturbed.code, undisturbed.stderr).toBe(0);
+    const { code, stdout, stderr } = await withServerKilled(args);
+    expect(code, stderr).toBe(0);
+    const [one, other] = [undisturbed.stdout, stdout].map(lastObject);
+    expect(other.status).toBe("done");
+    const apart = Math.abs(other.train.objective - one.train.objective) / one.train.objective;
+    expect(apart).toBeLessThan(0.01);
+  });
+}
+
+test("ssp: without a standby the death of a server ends the run with words, and --resume goes on", async () => {
+  const args = ["--strategy", "ssp", "--checkpoint-every", "0s"];
+  const { code, stderr, cwd } = await withServerKilled(args);
+  expect(code).toBe(1);
+  expect(stderr).toMatch(/server 2/);
+  expect(stderr).toMatch(/--standby/);
+  const resumed = await glissade(["train", "--resume", "latest", "--json"], { cwd });
+  expect(resumed.code, resumed.stderr).toBe(0);
+  expect(lastObject(resumed.stdout).epochs).toBeCloseTo(60, 0);
+});
