@@ -1,6 +1,8 @@
 /** `glissade worker`: one member of a run, in this process. */
+import { resolve } from "node:path";
 import { isLoopback } from "../engines/cluster/open-address.ts";
 import type { MemberEnd, MemberOptions } from "../engines/cluster/seat.ts";
+import type { LinearModel } from "../model/model.ts";
 import { credentialSettings, credentialsFor } from "./cluster-credentials.ts";
 import { type CommandContext, type CommandDefinition, exitCode, UsageError } from "./command.ts";
 
@@ -61,11 +63,20 @@ export async function workFor(
     ...placeFor(settings, 0, isLoopback(join) ? "127.0.0.1" : "0.0.0.0"),
     join: await findRun({ join, credentials, log }),
     rankHint: settings.rank ?? rankFromOutside(process.env),
+    save: saveOrphan,
   };
   await using member = new ClusterMember(options);
   using _ = new Ends(member, grace);
   await member.start();
   return codeOf(await member.ended, (line) => output.error(line));
+}
+
+/** The model of a run whose coordinator is gone: in the folder the worker was started in. */
+async function saveOrphan(model: LinearModel, run: string): Promise<string> {
+  const { saveModel } = await import("../run/model-file.ts");
+  const path = resolve(`glissade-${run.slice(0, 8)}.safetensors`);
+  await saveModel(model, path);
+  return path;
 }
 
 function codeOf(end: MemberEnd, say: (line: string) => void): number {

@@ -108,6 +108,13 @@ export function hasEntered(state: unknown): boolean {
   return (state as MemberedState).entered;
 }
 
+/** The rank that decides who takes part, as far as is known here: the lowest of the view whose beat is not late. */
+export function authorityOf(state: unknown, now: number): number | null {
+  const { membership } = state as MemberedState;
+  const late = suspected(membership, now);
+  return membership.view?.members.find(({ rank }) => !late.has(rank))?.rank ?? null;
+}
+
 /** Ranks of its view whose beat is late, in words. */
 export function missingOf(state: unknown, now: number): string {
   return [...suspected((state as MemberedState).membership, now)].join(", ") || "anybody";

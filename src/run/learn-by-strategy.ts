@@ -19,7 +19,7 @@ import { decideL2, fewPassesDo } from "./choose-solver.ts";
 import type { MembersSummary } from "./events.ts";
 import { createKeeper, type Keeper } from "./keeper.ts";
 import type { Ending, RunPort, Timing } from "./learn-task.ts";
-import { outcomeOf } from "./outcome.ts";
+import { modelFacts, outcomeOf } from "./outcome.ts";
 import { type ClusterPlace, runOnEngine } from "./run-on-engine.ts";
 import type { Checkpointing, RunState } from "./run-state.ts";
 import { refuseDecay, refuseDecayed } from "./scale-limit.ts";
@@ -79,6 +79,7 @@ export async function learnByStrategy(
         ...(shares ? { shares } : {}),
       }),
     },
+    model: modelFacts(task, context),
     ...(start ? { initial: { rows: 0, values: start } } : {}),
     ...(state ? { resume: resumptionOf(state) } : {}),
     observe: {

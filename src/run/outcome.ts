@@ -77,10 +77,15 @@ export function outcomeOf(parts: JudgedRun, ending: Ending, totals = totalsOfOne
 }
 
 function modelOf(task: Task, context: LearnContext, address: number): LinearModel {
+  const vector = context.arena.f32(address, task.width);
+  return { weights: weightsFromVector(vector, task.dataset), ...modelFacts(task, context) };
+}
+
+/** Everything of the model but its weights. */
+export function modelFacts(task: Task, context: LearnContext): Omit<LinearModel, "weights"> {
   const { dataset, settings } = task;
   const { indexBase } = dataset;
   return {
-    weights: weightsFromVector(context.arena.f32(address, task.width), { indexBase }),
     loss: settings.loss,
     l2: context.l2,
     labels: task.labels,

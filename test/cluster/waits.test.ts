@@ -109,7 +109,7 @@ const known: readonly KnownWait[] = [
   },
   // A strategy's own clock: what it waits for is told by the member's status.
   {
-    file: "member.ts",
+    file: "timers.ts",
     line: "const timer = setTimeout(() => {",
     whom: "the time a strategy asked for",
     bound: "coordinatorSecondsMax",

@@ -20,6 +20,7 @@ import type { ClusterEvent } from "./events.ts";
 import { digestsOf } from "./gate.ts";
 import type { RunIdentity } from "./handshake.ts";
 import type { Begun, ClusterJob, RemoteTask } from "./job.ts";
+import type { ModelFacts } from "./keep-model.ts";
 import type { Launch } from "./launcher.ts";
 import { endSecondsMax, gatherSecondsMax, launchSecondsMax } from "./limits.ts";
 import { type Limits, limitDefaults } from "./protection.ts";
@@ -36,6 +37,8 @@ export interface ClusterPlan extends Omit<RunPlan, "strategy" | "task"> {
   readonly observe?: CoordinatorOptions["observe"];
   /** The snapshot to go on from, where nobody of the run lives any more. */
   readonly resume?: Resumption;
+  /** What a model file says beside the weights. */
+  readonly model?: ModelFacts;
   /** Aborting it ends the run in good order. */
   readonly signal?: AbortSignal;
   readonly cluster: ClusterSetting;
@@ -89,12 +92,20 @@ export async function runCluster(plan: ClusterPlan): Promise<EngineResult> {
     1000 * gatherSecondsOf(plan.cluster),
   );
   try {
-    if (!cluster.launch) return await coordinator.result();
+    if (!cluster.launch) return await coordinator.result().catch(dismiss(coordinator));
     return await runLaunched(coordinator, full, port, cluster as LaunchSetting);
   } finally {
     clearTimeout(late);
     plan.signal?.removeEventListener("abort", stop);
   }
+}
+
+/** Members that this process did not start hear why the run is over. */
+function dismiss(coordinator: Coordinator) {
+  return (error: Error): never => {
+    coordinator.dismiss(error.message);
+    throw error;
+  };
 }
 
 function gatherSecondsOf({ launch }: ClusterSetting): number {
@@ -209,6 +220,7 @@ function jobFor(
     seats: seatsWithSpares(full, plan.cluster.limits ?? limitDefaults),
     task: remoteTask(plan, full, rank),
     snapshotEpochs: observe?.everyEpochs ?? 0,
+    model: plan.model ?? null,
     access: digestsOf(plan.cluster.credentials.tokens),
   };
 }

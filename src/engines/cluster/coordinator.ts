@@ -14,9 +14,9 @@ import type { JoinRequest } from "./generated/glissade/cluster/v1/cluster_pb.ts"
 import { countJoin, createGuard, type Guard } from "./guard.ts";
 import { type Begun, encodeNote, type Order, type Tale } from "./job.ts";
 import { joinReply, refuseJoin } from "./joining.ts";
-import { Judge } from "./judge.ts";
+import { createJudge } from "./judge.ts";
 import { reconnectSecondsMax, returnSeconds } from "./limits.ts";
-import { coordinatorRank, Links } from "./links.ts";
+import { coordinatorRank, Links, type PeerAddress } from "./links.ts";
 import { dialBack, fetchFinished, reachable } from "./member-calls.ts";
 import { Pacer } from "./pacer.ts";
 import { type Proof, proofOfCoordinator } from "./passes.ts";
@@ -24,14 +24,17 @@ import { Patience } from "./patience.ts";
 import { Refusal } from "./refusal.ts";
 import { resultOf } from "./results.ts";
 import {
-  addressesOf,
+  adopt,
   becomeFound,
+  begunOf,
   createRoster,
   firstView,
   freeSeat,
   giveSeat,
-  isInView,
+  isAdoptable,
+  isAnybodyBusy,
   lastGone,
+  learners,
   liveEntries,
   missingRanks,
   nameOf,
@@ -39,11 +42,10 @@ import {
   type RosterEntry,
   refuseUnseated,
   restoreRoster,
-  rowsLearned,
   type Seating,
   savedRoster,
   seatedBefore,
-  tooSilent,
+  silentEntries,
 } from "./roster.ts";
 import { type SavedRun, StateKeeper } from "./saved-run.ts";
 import { ClusterServer } from "./server.ts";
@@ -88,19 +90,15 @@ export class Coordinator {
       ...{ run: identity.run, rank: coordinatorRank, incarnation: 1 },
     });
     this.#guard = createGuard(credentials, limits, (event) => this.#say(event));
-    const judge = observe
-      ? new Judge(
-          { plan, observe, credentials, roster: this.#roster, rowsBefore: this.#rowsBefore },
-          {
-            running: () => this.#phase === "running",
-            now: () => this.#now() - this.#secondsBefore,
-            fail: (error) => this.fail(error),
-          },
-        )
-      : null;
+    const facts = { roster: this.#roster, rowsBefore: this.#rowsBefore };
+    const judge = createJudge(options, facts, {
+      running: () => this.#phase === "running",
+      now: () => this.#now() - this.#secondsBefore,
+      fail: (error) => this.fail(error),
+    });
     this.#pacer = new Pacer(plan, judge, observe?.everyEpochs ?? 0, {
       order: (rank, order) => this.#order(rank, order),
-      learners: () => this.#learners(),
+      learners: () => learners(this.#roster),
       stop: () => this.stop(),
     });
     this.#links = new Links(
@@ -121,8 +119,7 @@ export class Coordinator {
         fenced: () => {},
         renewed: () => {},
         needs: () => false,
-        welcomes: ({ rank, incarnation }) =>
-          this.#roster.entries.get(rank)?.incarnation === incarnation,
+        welcomes: (peer) => this.#welcomes(peer),
       },
     );
   }
@@ -156,9 +153,8 @@ export class Coordinator {
     if (this.#options.saved) this.#takeUp(this.#options.saved);
     const host = listen.slice(0, listen.lastIndexOf(":"));
     const address = `${host}:${this.#server.port}`;
-    const members = this.#roster.planned;
-    const takenUp = this.#phase === "running";
-    this.#say({ kind: "listening", address, members, takenUp });
+    const about = { members: this.#roster.planned, takenUp: this.#phase === "running" };
+    this.#say({ kind: "listening", address, ...about });
     return this.#server.port;
   }
 
@@ -190,6 +186,11 @@ export class Coordinator {
   fail(error: Error): void {
     this.#phase = "ending";
     this.#reject(error);
+  }
+
+  /** Members are told that the run has failed. */
+  dismiss(message: string): void {
+    for (const rank of this.#links.ranks) this.#order(rank, { kind: "abort", message });
   }
 
   #failedBy({ rank }: RosterEntry, reason: string): void {
@@ -248,14 +249,12 @@ export class Coordinator {
     this.#options.onEvent(event);
   }
 
-  #order(rank: number, order: Order): void {
-    this.#links.send(rank, encodeNote(order));
+  #sayJoined({ rank, address }: RosterEntry): void {
+    this.#say({ kind: "joined", rank, name: nameOf(rank, this.#roster.seats), address });
   }
 
-  #learners(): RosterEntry[] {
-    return liveEntries(this.#roster).filter(
-      ({ seat, state }) => seat.role === "worker" && state === "running",
-    );
+  #order(rank: number, order: Order): void {
+    this.#links.send(rank, encodeNote(order));
   }
 
   async #join(request: JoinRequest, peer: string) {
@@ -272,12 +271,21 @@ export class Coordinator {
       entry.state = "dead";
       throw error;
     }
-    const { rank } = entry;
     this.#introduce(entry);
     this.#keep(true);
-    this.#say({ kind: "joined", rank, name: nameOf(rank, this.#roster.seats), address });
+    this.#sayJoined(entry);
     const begun = this.#phase === "running" ? this.#begun() : null;
-    return joinReply(this.#options, entry, { begun, proof: this.#proof });
+    return joinReply(this.#options, entry, { begun, proof: this.#proof, seen: peer });
+  }
+
+  /** A process that members gave a seat, while this one was not there, is found when it calls. */
+  #welcomes(peer: PeerAddress): boolean {
+    const known = this.#roster.entries.get(peer.rank);
+    if (known?.incarnation === peer.incarnation) return true;
+    if (this.#phase !== "running" || !isAdoptable(this.#roster, peer)) return false;
+    if (known) this.#becomeGone(known, "dead", "another process has its seat");
+    this.#sayJoined(adopt(this.#roster, peer, this.#now()));
+    return true;
   }
 
   #seatFor({ rankHint, host, process, key }: JoinRequest, address: string): RosterEntry {
@@ -297,12 +305,9 @@ export class Coordinator {
   }
 
   #begun(): Begun {
-    const { view } = this.#roster;
-    const { task, epochs } = this.#options.plan;
-    const rows = this.#rowsBefore + rowsLearned(this.#roster);
-    const learned = Math.min(1, rows / (task.rows * epochs));
-    const [addresses, updates] = [addressesOf(this.#roster), this.#updates];
-    return { view, addresses, updates, learned, seconds: this.#now() };
+    const rowsBefore = this.#rowsBefore;
+    const [{ plan }, seconds] = [this.#options, this.#now()];
+    return begunOf(this.#roster, { plan, updates: this.#updates, rowsBefore, seconds });
   }
 
   #frame(rank: number, bytes: Uint8Array): void {
@@ -325,9 +330,9 @@ export class Coordinator {
       case "here":
         return this.#welcomeBack(entry, tale);
       case "reject": {
-        const { seats, entries } = this.#roster;
-        if (entries.get(tale.rank)?.incarnation !== tale.incarnation) return;
-        return this.#turnAway(tale.rank, `${tale.reason} (says ${nameOf(entry.rank, seats)})`);
+        if (this.#roster.entries.get(tale.rank)?.incarnation !== tale.incarnation) return;
+        const teller = nameOf(entry.rank, this.#roster.seats);
+        return this.#turnAway(tale.rank, `${tale.reason} (says ${teller})`);
       }
       case "progress": {
         const { kind, ...counts } = tale;
@@ -396,11 +401,10 @@ export class Coordinator {
   #keep(urgent: boolean): void {
     // Before it watches nobody is allowed anything yet: a run taken up from that would end at once.
     if (this.#phase !== "running" || !this.#watch) return;
-    const { identity } = this.#options;
     const saved = () => ({
-      ...{ identity, port: this.#server!.port, updates: this.#updates, seconds: this.#now() },
-      ...{ rowsBefore: this.#rowsBefore, allowances: this.#pacer.allowances },
-      roster: savedRoster(this.#roster),
+      ...{ identity: this.#options.identity, rowsBefore: this.#rowsBefore },
+      ...{ port: this.#server!.port, updates: this.#updates, seconds: this.#now() },
+      ...{ allowances: this.#pacer.allowances, roster: savedRoster(this.#roster) },
     });
     this.#keeper?.keep(saved, { urgent });
   }
@@ -435,10 +439,8 @@ export class Coordinator {
   /** The run is over when everybody of the latest view has finished; newcomers that came too late go. */
   #endIfAllFinished(): void {
     if (this.#phase !== "running") return;
-    const live = liveEntries(this.#roster);
-    const busy = live.filter((entry) => entry.state === "running" && isInView(this.#roster, entry));
-    if (busy.length > 0) return;
-    if (live.some(({ state }) => state === "finished")) {
+    if (isAnybodyBusy(this.#roster)) return;
+    if (liveEntries(this.#roster).some(({ state }) => state === "finished")) {
       this.#phase = "ending";
       clearInterval(this.#watch);
       this.#resolve();
@@ -461,12 +463,8 @@ export class Coordinator {
 
   #watchSilence(): void {
     this.#keep(false);
-    const now = this.#now();
-    for (const entry of liveEntries(this.#roster)) {
-      if (entry.state === "finished") continue;
-      const reason = tooSilent(entry, now);
-      if (reason !== null) this.#becomeGone(entry, "silent", reason);
-    }
+    const silent = silentEntries(this.#roster, this.#now());
+    for (const { entry, reason } of silent) this.#becomeGone(entry, "silent", reason);
   }
 
   /** It is waited for no longer; what it was allowed and did not learn is for the others. */

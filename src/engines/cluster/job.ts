@@ -8,6 +8,7 @@ import { encodeFrame, readFrame } from "../../wire/frame.ts";
 import type { StrategySource } from "../strategy-source.ts";
 import type { TaskSpec } from "../task-spec.ts";
 import type { TokenDigests } from "./gate.ts";
+import type { ModelFacts } from "./keep-model.ts";
 import type { PeerAddress } from "./links.ts";
 
 /** Rows that are fetched from the coordinator, segment by segment. */
@@ -39,6 +40,8 @@ export interface ClusterJob {
   readonly snapshotEpochs: number;
   /** In lockstep, rounds done before, where the run goes on from a checkpoint. */
   readonly round: number;
+  /** For members that save the model without a coordinator; null where nobody saves it. */
+  readonly model: ModelFacts | null;
   /** What the member asks of its callers: digests of the run's tokens. */
   readonly access?: TokenDigests;
   /** The run it comes into; null: it begins with everybody else. */
@@ -54,6 +57,8 @@ export interface Begun {
   readonly seconds: number;
   /** Share of the run's rows that are learned already: no newcomer's affair. */
   readonly learned: number;
+  /** By rank, the highest number of a process that had the seat: see lives.ts. */
+  readonly lives: readonly number[];
 }
 
 /** What the coordinator tells a member. */
@@ -69,7 +74,9 @@ export type Order =
   | { readonly kind: "lease"; readonly rows: number; readonly last: boolean }
   /** Learn nothing further, and say how far you are. */
   | { readonly kind: "hold" }
-  | { readonly kind: "close" };
+  | { readonly kind: "close" }
+  /** The run has failed. */
+  | { readonly kind: "abort"; readonly message: string };
 
 /** What a member waits for. */
 export interface MemberWait {

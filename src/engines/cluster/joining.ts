@@ -23,13 +23,14 @@ export function refuseJoin(identity: RunIdentity, request: JoinRequest): void {
 export function joinReply(
   { identity, plan, jobFor, resume }: CoordinatorOptions,
   { rank, incarnation, address, key }: RosterEntry,
-  { begun, proof }: { readonly begun: Begun | null; readonly proof: Proof | null },
+  of: { readonly begun: Begun | null; readonly proof: Proof | null; readonly seen: string },
 ) {
+  const { begun, proof, seen } = of;
   const model = resume ? (resume.models[rank] ?? resume.models[0]) : plan.initial;
   const pass = proof && signPass(proof.own, { run: identity.run, rank, incarnation }, key);
   return {
     handshake: ownHandshake(identity),
-    ...{ rank, incarnation, address, pass: pass ?? "", seal: proof?.seal ?? "" },
+    ...{ rank, incarnation, address, seen, pass: pass ?? "", seal: proof?.seal ?? "" },
     job: JSON.stringify(jobFor(rank, begun)),
     initial: model ? encodeFrame({ kind: "model", ...model }) : new Uint8Array(),
   };

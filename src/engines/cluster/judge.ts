@@ -1,6 +1,7 @@
 /** Fetches snapshots of a run and has them judged, one after the other, off the members' path. */
 import type { RunPlan } from "../engine.ts";
 import { ClusterError } from "./cluster-error.ts";
+import type { CoordinatorOptions } from "./coordinator-options.ts";
 import type { Credentials } from "./credentials.ts";
 import type { ClusterSnapshot } from "./events.ts";
 import { reconnectMsMax, snapshotFailedSecondsMax } from "./limits.ts";
@@ -32,6 +33,15 @@ interface JudgePort {
   running(): boolean;
   now(): number;
   fail(error: Error): void;
+}
+
+/** The judge of a run; null where nobody wants to see models. */
+export function createJudge(
+  { plan, observe, credentials }: Pick<CoordinatorOptions, "plan" | "observe" | "credentials">,
+  facts: Pick<JudgeCase, "roster" | "rowsBefore">,
+  port: JudgePort,
+): Judge | null {
+  return observe ? new Judge({ plan, observe, credentials, ...facts }, port) : null;
 }
 
 /** Owns the queue of judgements of a run. */

@@ -132,6 +132,13 @@ export class Links {
     while (open() && performance.now() < until) await pause(bound);
   }
 
+  /** Where all members are that are ever dialled. */
+  get members(): PeerAddress[] {
+    return [...this.#peers.values()]
+      .filter(({ rank, address }) => rank !== coordinatorRank && address !== null)
+      .map(({ rank, incarnation, address }) => ({ rank, incarnation, address }));
+  }
+
   isConnected(rank: number): boolean {
     return this.#peers.get(rank)?.link.connected ?? false;
   }

@@ -46,7 +46,7 @@ export function reachable(advertise: string, peer: string): string {
 
 /** The models of members, after that many updates of theirs, or as they are now for 0; some may have none yet. */
 export async function fetchModels(
-  members: readonly RosterEntry[],
+  members: readonly Pick<RosterEntry, "rank" | "seat" | "address">[],
   how: { after: number; credentials: Credentials; withTelemetry?: boolean },
 ): Promise<(HeldModel & { telemetry: string })[]> {
   const { after, credentials, withTelemetry = false } = how;

@@ -1,5 +1,7 @@
 /** How far a member may learn: what the coordinator allowed, and what is left of that. */
+import type { MemberHost } from "../member-host.ts";
 import type { Order } from "./job.ts";
+import type { SnapshotShelf } from "./snapshot-shelf.ts";
 
 /** Allowances of one member. */
 export interface MemberPace {
@@ -46,16 +48,57 @@ export function obeyPace(
 }
 
 /** Without a coordinator a member learns what is left of the plan: the same in lockstep at every member. */
-export function allowRest(pace: MemberPace, rest: { updates: number; rows: number }): void {
+export function allowRest(
+  pace: MemberPace,
+  { counts, learner }: MemberHost,
+  /** `learned`: share of the plan's rows that were learned when its part began. */
+  plan: { readonly epochs: number; readonly updates: number; readonly learned: number },
+): void {
   if (pace.last) return;
-  pace.granted = rest.updates;
-  pace.lease = Math.max(pace.lease, rest.rows);
+  const { epochs, updates, learned } = plan;
+  const rows = Math.ceil((1 - learned) * epochs * (learner?.rows ?? 0)) - counts.rows;
+  pace.granted = Math.ceil(epochs * updates);
+  pace.lease = Math.max(pace.lease, rows);
   pace.last = true;
   pace.held = false;
 }
 
+/** Share of the plan's rows that are learned, as far as one member can tell. */
+export function learnedShare(
+  { counts, learner }: MemberHost,
+  epochs: number,
+  before: number,
+): number {
+  const all = epochs * (learner?.rows ?? 0);
+  return all > 0 ? Math.min(1, before + counts.rows / all) : before;
+}
+
+/** Whether the open request may be worked on, or for whom it waits. */
+export function mayLearn(
+  pace: MemberPace,
+  host: MemberHost,
+  port: { readonly shelf: SnapshotShelf; readonly askForRows: (learned: number) => void },
+): "learn" | "exhausted" | { readonly whom: string } {
+  if (host.strategy.pace === "lockstep") return mayLearnRound(pace, host, port.shelf);
+  if (asksForRows(pace)) port.askForRows(host.counts.rows);
+  if (pace.lease > 0) return "learn";
+  return pace.last ? "exhausted" : { whom: "rows from the coordinator" };
+}
+
+function mayLearnRound(
+  { held, granted, last }: MemberPace,
+  { cursor, replica }: MemberHost,
+  shelf: SnapshotShelf,
+): "learn" | "exhausted" | { readonly whom: string } {
+  const { taken } = cursor!;
+  shelf.offer(taken, () => replica.snapshot());
+  if (held) return { whom: "the coordinator, which ends the run" };
+  if (taken < granted) return "learn";
+  return last ? "exhausted" : { whom: "the coordinator's verdict on a snapshot" };
+}
+
 /** Whether it is time to ask for more rows, so that they are here before the last ones are learned. */
-export function asksForRows(pace: MemberPace): boolean {
+function asksForRows(pace: MemberPace): boolean {
   if (pace.last || pace.leaseAsked || pace.lease > pace.chunk / 2) return false;
   pace.leaseAsked = true;
   return true;

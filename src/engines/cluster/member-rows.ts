@@ -9,8 +9,9 @@ import { giveLearner, type MemberHost } from "../member-host.ts";
 import { createTask } from "../task-spec.ts";
 import type { RowsPart } from "./generated/glissade/cluster/v1/cluster_pb.ts";
 import { rowsAgainMs, rowsSecondsMax } from "./limits.ts";
+import type { PeerAddress } from "./links.ts";
 import { createRemoteRows, type RemoteRows } from "./remote-rows.ts";
-import type { MemberClient } from "./rpc.ts";
+import { createClient, type MemberClient } from "./rpc.ts";
 import { fetchRows, type MemberOptions, type Seated } from "./seat.ts";
 
 /** Owns the rows of a member and the calls that fetch them. */
@@ -18,15 +19,28 @@ export class MemberRows {
   readonly #client: MemberClient;
   readonly #options: MemberOptions;
   readonly #seated: Seated;
+  /** Where other members are. */
+  readonly #others: () => readonly PeerAddress[];
   #rows: RemoteRows | null = null;
   #owned = "";
+  /** What was said last of rows that can't be had. */
+  #told = "";
   #timer: NodeJS.Timeout | undefined;
   #over = false;
 
-  constructor(client: MemberClient, options: MemberOptions, seated: Seated) {
+  constructor(
+    { client, options, seated }: { client: MemberClient; options: MemberOptions; seated: Seated },
+    others: () => readonly PeerAddress[],
+  ) {
     this.#client = client;
     this.#options = options;
     this.#seated = seated;
+    this.#others = others;
+  }
+
+  /** The rows of these segments that are here, for another member. */
+  parts(segments: readonly number[]) {
+    return this.#rows?.parts(new Set(segments)) ?? [];
   }
 
   /** The task over the rows it will probably own: those of the latest view with itself in it. */
@@ -41,7 +55,11 @@ export class MemberRows {
     const owned = this.#ownedIn(view && { ...view, members });
     this.#rows = createRemoteRows(job.task.spec, owned);
     this.#owned = [...owned].join();
-    await this.#fetch([...owned]);
+    await this.#fetch([...owned]).catch((error) => {
+      if (!job.begun) throw error;
+      // Others learn from what is missing, or nobody can: it is asked for again with the first view.
+      this.#owned = "";
+    });
     return this.#rows.task;
   }
 
@@ -76,7 +94,7 @@ export class MemberRows {
     until = performance.now() + 1000 * rowsSecondsMax,
   ): void {
     const name = this.#owned;
-    const missing = [...owned].filter((segment) => !this.#rows!.segments.has(segment));
+    const missing = this.#missing([...owned]);
     if (missing.length === 0) return;
     this.#fetch(missing).then(
       () => {
@@ -86,12 +104,15 @@ export class MemberRows {
       },
       (error: Error) => {
         if (this.#over || name !== this.#owned) return;
+        if (this.#missing(missing).length < missing.length) this.#learnFrom(owned, host);
         const { message } = error;
         const isLast = performance.now() > until;
         const then = isLast
           ? `asked for ${rowsSecondsMax} s in vain: they wait for the next view`
           : "goes on with its own";
-        this.#options.log(`could not take over ${missing.length} segments, ${then}: ${message}`);
+        const line = `could not take over ${missing.length} segments, ${then}: ${message}`;
+        if (line !== this.#told) this.#options.log(line);
+        this.#told = line;
         if (isLast) return;
         this.#timer = setTimeout(() => this.#complete(owned, host, until), rowsAgainMs);
       },
@@ -105,14 +126,38 @@ export class MemberRows {
     giveLearner(host, this.#rows!.createLearner({ rank, workers, seed }, here));
   }
 
-  /** All of it or nothing: a part that came before the call broke would come again. */
-  async #fetch(segments: number[]): Promise<void> {
+  /** From the coordinator; where that is gone, from members that hold them. */
+  async #fetch(segments: readonly number[]): Promise<void> {
+    const { coordinator } = this.#seated;
+    try {
+      return await this.#fetchFrom(this.#client, coordinator, segments);
+    } catch (error) {
+      for (const { address } of this.#others())
+        await this.#askMember(address!, this.#missing(segments));
+      if (this.#missing(segments).length > 0) throw error;
+    }
+  }
+
+  async #askMember(address: string, segments: readonly number[]): Promise<void> {
+    if (segments.length === 0 || address === this.#seated.coordinator) return;
+    const client = createClient(address, this.#options.credentials);
+    await this.#fetchFrom(client, address, segments).catch((error: Error) => {
+      this.#options.log(`no rows from ${address}: ${error.message}`);
+    });
+    client.close();
+  }
+
+  #missing(segments: readonly number[]): number[] {
+    return segments.filter((segment) => !this.#rows!.segments.has(segment));
+  }
+
+  /** All that comes of it or nothing: a part that came before the call broke would come again. */
+  async #fetchFrom(client: MemberClient, from: string, segments: readonly number[]): Promise<void> {
     const { rank, incarnation } = this.#seated;
     const parts: RowsPart[] = [];
-    const wanted = { rank, incarnation, segments };
-    await fetchRows(this.#client, this.#options, wanted, (part) => parts.push(part));
-    const rows = this.#rows!;
-    if (segments.some((segment) => rows.segments.has(segment))) return;
-    for (const part of parts) rows.add(part);
+    const wanted = { rank, incarnation, segments: [...segments] };
+    await fetchRows(client, from, wanted, (part) => parts.push(part));
+    if (this.#missing(segments).length < segments.length) return;
+    for (const part of parts) this.#rows!.add(part);
   }
 }

@@ -1,14 +1,17 @@
 /** What a member answers when asked how it goes. */
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { View } from "../../strategies/strategy.ts";
-import type { MemberHost } from "../member-host.ts";
+import { type MemberHost, ownUpdates } from "../member-host.ts";
 import type { MemberTelemetry } from "../telemetry.ts";
 import type { StatusReplySchema } from "./generated/glissade/cluster/v1/cluster_pb.ts";
 import { ownHandshake, unknownRun } from "./handshake.ts";
-import type { MemberCounts, MemberWait } from "./job.ts";
+import type { MemberCounts, MemberWait, Tale } from "./job.ts";
 import { leaseSeconds } from "./limits.ts";
+import type { MemberPace } from "./member-pace.ts";
 import type { Seated } from "./seat.ts";
 import { waitsNow } from "./wait.ts";
+
+type Here = Tale & { readonly kind: "here" };
 
 /** How far it is, as it tells the coordinator now and then. */
 export function memberCounts(
@@ -17,6 +20,15 @@ export function memberCounts(
   wait: MemberWait | null,
 ): MemberCounts {
   return { updates, rows, bytes: bytesSent, messages: messagesSent, longestUpdate, wait };
+}
+
+/** What a coordinator that was started again must know. */
+export function hereTale(
+  host: MemberHost,
+  of: Pick<Here, "state" | "leaving" | "view" | "counts"> & { readonly pace: MemberPace },
+): Here {
+  const { pace, ...rest } = of;
+  return { kind: "here", updates: ownUpdates(host), lease: Math.max(0, pace.lease), ...rest };
 }
 
 /** A member that is not busy waits for an answer of the others of its view. */
@@ -45,6 +57,7 @@ export function memberStatus(of: {
     rows: BigInt(counts?.rows ?? 0),
     sentBytes: BigInt(counts?.bytesSent ?? 0),
     ...(wait ? { wait } : {}),
+    seen: seated.seen,
   };
   return {
     handshake: ownHandshake(seated?.identity ?? unknownRun),

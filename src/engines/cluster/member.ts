@@ -34,21 +34,24 @@ import {
   type Order,
   type Tale,
 } from "./job.ts";
+import { ModelKeeper } from "./keep-model.ts";
 import { beatSeconds, coordinatorSecondsMax, leaseSeconds, progressMsMax } from "./limits.ts";
 import { coordinatorRank, Links } from "./links.ts";
-import { allowRest, asksForRows, createMemberPace, obeyPace } from "./member-pace.ts";
+import { allowRest, createMemberPace, mayLearn, obeyPace } from "./member-pace.ts";
 import { MemberRows } from "./member-rows.ts";
-import { answerWait, memberCounts, memberStatus } from "./member-status.ts";
+import { answerWait, hereTale, memberCounts, memberStatus } from "./member-status.ts";
 import { Refusal } from "./refusal.ts";
+import { Regent } from "./regent.ts";
 import { createClient, type MemberClient } from "./rpc.ts";
-import { askForSeat, type MemberEnd, type MemberOptions, type Seated } from "./seat.ts";
+import { askForSeat, type MemberEnd, type MemberOptions, type Seated, seatWords } from "./seat.ts";
 import { ClusterServer } from "./server.ts";
 import { answerSnapshot, SnapshotShelf } from "./snapshot-shelf.ts";
+import { Timers } from "./timers.ts";
 
 /** Owns the server, the links and the timers of a member, until it is disposed. */
 export class ClusterMember {
   readonly #options: MemberOptions;
-  readonly #client: MemberClient;
+  #client: MemberClient;
   readonly #protection: Guard;
   readonly #ended: Promise<MemberEnd>;
   #end: (end: MemberEnd) => void = () => {};
@@ -56,6 +59,7 @@ export class ClusterMember {
   #links: Links | null = null;
   #seated: Seated | null = null;
   #rows: MemberRows | null = null;
+  #regent: Regent | null = null;
   #host: MemberHost | null = null;
   /** The view that rows and links follow; null before the run has begun here. */
   #view: View | null = null;
@@ -67,6 +71,7 @@ export class ClusterMember {
   readonly #pace = createMemberPace();
   #leaving = false;
   readonly #absence = new Absence();
+  readonly #keeper = new ModelKeeper();
   /** Came before the run began here. */
   readonly #early: EarlyFrame[] = [];
   #wait: MemberWait | null = null;
@@ -75,7 +80,7 @@ export class ClusterMember {
   #state = "joining";
   #toldFinished = false;
   #origin = performance.now();
-  readonly #timers = new Set<NodeJS.Timeout>();
+  readonly #timers = new Timers();
   #silence: NodeJS.Timeout | undefined;
 
   constructor(options: MemberOptions) {
@@ -101,8 +106,8 @@ export class ClusterMember {
     this.#server = await ClusterServer.listen({
       ...{ listen, guard: this.#protection, portRange: portRange ?? null },
       handlers: {
-        join: async () => this.#refuseJoin(),
-        rows: () => this.#refuseJoin(),
+        join: (request, peer) => this.#seatedOr((of) => of.regent.join(request, peer)),
+        rows: ({ segments }) => this.#seatedOr((of) => of.rows.parts(segments)),
         status: () => this.#status(),
         snapshot: async (request) => this.#snapshot(request),
         stop: async ({ reason }) => {
@@ -121,10 +126,11 @@ export class ClusterMember {
     const seatedAt = performance.now();
     if (seated.job.access) this.#protection.gate.ask(seated.job.access);
     const { rank, incarnation, job, initial } = seated;
+    this.#options.log(seatWords(seated));
     const rule = { beatSeconds, quorum: "majority", leaseSeconds } as const;
     const strategy = membered(await loadStrategy(job.strategy), rule);
-    this.#rows = new MemberRows(this.#client, this.#options, seated);
-    const task = await this.#rows.createTask();
+    this.#comeTo(seated);
+    const task = await this.#rows!.createTask();
     // A newcomer is in no view, whatever ranks the first one has.
     const around = job.begun ? { view: job.begun.view } : {};
     this.#host = createHost({ ...job, rank, incarnation, initial, ...around }, strategy, task, {
@@ -154,7 +160,7 @@ export class ClusterMember {
 
   async [Symbol.asyncDispose](): Promise<void> {
     clearInterval(this.#silence);
-    for (const timer of this.#timers) clearTimeout(timer);
+    this.#timers[Symbol.dispose]();
     this.#rows?.[Symbol.dispose]();
     this.#links?.[Symbol.dispose]();
     this.#client.close();
@@ -170,21 +176,33 @@ export class ClusterMember {
     this.#options.log(`${state}`);
   }
 
-  #refuseJoin(): never {
-    const { rank } = this.#seated ?? { rank: "without a seat" };
-    throw new Refusal(
-      `this process is member ${rank}, not the coordinator: join at ${this.#options.join}`,
-      "unimplemented",
-    );
+  /** Rows come from the coordinator, wherever this process asked for its seat. */
+  #comeTo(seated: Seated): void {
+    const { credentials, join } = this.#options;
+    if (seated.coordinator !== join) {
+      this.#client.close();
+      this.#client = createClient(seated.coordinator, credentials);
+    }
+    const others = () => this.#links?.members ?? seated.job.begun?.addresses ?? [];
+    this.#rows = new MemberRows({ client: this.#client, options: this.#options, seated }, others);
+    this.#regent = new Regent(seated, {
+      ...{ credentials, absence: this.#absence, host: () => this.#host! },
+      addresses: () => [...others(), seated],
+      progress: () => ({ updates: this.#updates, learned: this.#learned }),
+    });
   }
 
-  #connect({ rank, incarnation, identity, address, job, proof }: Seated): void {
-    const { credentials, join } = this.#options;
+  #seatedOr<T>(work: (of: { regent: Regent; rows: MemberRows }) => T): T {
+    const [regent, rows] = [this.#regent, this.#rows];
+    if (regent && rows && this.#begun) return work({ regent, rows });
+    throw new Refusal("this process takes no part in the run yet", "unavailable");
+  }
+
+  #connect({ rank, incarnation, identity: { run }, address, job, coordinator, proof }: Seated) {
+    const bufferedMax = this.#protection.watch.limits.buffered;
+    const { credentials } = this.#options;
     const links = new Links(
-      {
-        ...{ run: identity.run, credentials, rank, incarnation, address, proof },
-        bufferedMax: this.#protection.watch.limits.buffered,
-      },
+      { run, credentials, rank, incarnation, address, proof, bufferedMax },
       {
         frame: (from, bytes) => this.#guard(() => this.#frame(from, bytes)),
         room: () => this.#guard(() => this.#learnNext()),
@@ -200,7 +218,7 @@ export class ClusterMember {
         needs: (peer) => peer === coordinatorRank || isMemberOf(this.#view, peer),
       },
     );
-    links.admit({ rank: coordinatorRank, incarnation: 1, address: join });
+    links.admit({ rank: coordinatorRank, incarnation: 1, address: coordinator });
     this.#links = links;
   }
 
@@ -212,7 +230,7 @@ export class ClusterMember {
       const { message, stack } = error instanceof Error ? error : new Error(String(error));
       this.#options.log(stack ?? message);
       this.#tell({ kind: "failed", message });
-      this.#after(1, () => this.#end({ kind: "failed", message: stack ?? message }));
+      this.#timers.after(1, () => this.#end({ kind: "failed", message: stack ?? message }));
     }
   }
 
@@ -255,6 +273,8 @@ export class ClusterMember {
       case "lease":
         obeyPace(this.#pace, order);
         return this.#learnNext();
+      case "abort":
+        return this.#end({ kind: "failed", message: `the run has failed: ${order.message}` });
       case "close":
         this.#end(this.#leaving ? { kind: "left" } : { kind: "done" });
         return this.#become("closed");
@@ -302,6 +322,7 @@ export class ClusterMember {
     this.#options.log(`view ${view.id}: members ${ranks}`);
     this.#tell({ kind: "view", view });
     this.#rows!.follow(view, host);
+    this.#regent!.follow(view);
     // What was under way to a life that is gone would only hold us up.
     for (const { rank, incarnation } of before?.members ?? []) {
       const stays = [...view.members, ...view.left].some((life) => life.rank === rank);
@@ -322,7 +343,9 @@ export class ClusterMember {
 
   /** Never early, as timers are after a long step: a strategy takes an early wake for one that no longer matters. */
   #wakeAt(at: number): void {
-    this.#after(at - this.#now(), () => (this.#now() < at ? this.#wakeAt(at) : this.#wake()));
+    this.#timers.after(at - this.#now(), () =>
+      this.#now() < at ? this.#wakeAt(at) : this.#wake(),
+    );
   }
 
   #wake(): void {
@@ -389,30 +412,14 @@ export class ClusterMember {
       const missing = missingOf(host.state, this.#now());
       return this.#waitFor(`a quorum of view ${view?.id}: nothing is heard of ${missing}`);
     }
-    if (this.#absence.isLong) this.#allowRest(host);
-    return host.strategy.pace === "lockstep" ? this.#mayLearnRound(host) : this.#mayLearnRows(host);
-  }
-
-  #mayLearnRound(host: MemberHost): "learn" | "later" | "exhausted" {
-    const { taken } = host.cursor!;
-    const { held, granted, last } = this.#pace;
-    this.#shelf!.offer(taken, () => host.replica.snapshot());
-    if (held) return this.#waitFor("the coordinator, which ends the run");
-    if (taken < granted) return "learn";
-    return last ? "exhausted" : this.#waitFor("the coordinator's verdict on a snapshot");
-  }
-
-  #mayLearnRows(host: MemberHost): "learn" | "later" | "exhausted" {
-    if (asksForRows(this.#pace)) this.#tell({ kind: "lease", rows: host.counts.rows });
-    if (this.#pace.lease > 0) return "learn";
-    return this.#pace.last ? "exhausted" : this.#waitFor("rows from the coordinator");
-  }
-
-  /** The coordinator is not on the path: without it a member does what is left of the plan. */
-  #allowRest({ counts, learner }: MemberHost): void {
     const { epochs } = this.#seated!.job;
-    const rows = Math.ceil((1 - this.#learned) * epochs * (learner?.rows ?? 0)) - counts.rows;
-    allowRest(this.#pace, { updates: Math.ceil(epochs * this.#updates), rows });
+    if (this.#absence.isLong) {
+      // The coordinator is not on the path: without it a member does what is left of the plan.
+      allowRest(this.#pace, host, { epochs, updates: this.#updates, learned: this.#learned });
+    }
+    const tell = (rows: number) => this.#tell({ kind: "lease", rows });
+    const verdict = mayLearn(this.#pace, host, { shelf: this.#shelf!, askForRows: tell });
+    return typeof verdict === "string" ? verdict : this.#waitFor(verdict.whom);
   }
 
   #waitFor(whom: string): "later" {
@@ -427,13 +434,11 @@ export class ClusterMember {
   #tellAll(): void {
     const host = this.#host;
     if (!host) return;
-    const state = this.#toldFinished ? "finished" : this.#begun ? "running" : "ready";
     this.#pace.leaseAsked = false;
     this.#options.log("the coordinator was started again");
-    this.#tell({
-      ...{ kind: "here", updates: ownUpdates(host), state, leaving: this.#leaving },
-      ...{ view: this.#view, lease: Math.max(0, this.#pace.lease), counts: this.#countsOf(host) },
-    });
+    const state = this.#toldFinished ? "finished" : this.#begun ? "running" : "ready";
+    const standing = { state, leaving: this.#leaving, view: this.#view } as const;
+    this.#tell(hereTale(host, { ...standing, pace: this.#pace, counts: this.#countsOf(host) }));
     if (this.#pace.held) this.#tell({ kind: "held", taken: host.cursor?.taken ?? 0 });
     this.#learnNext();
   }
@@ -464,23 +469,22 @@ export class ClusterMember {
   #checkCoordinator(host: MemberHost): void {
     const { isLong, seconds } = this.#absence;
     if (isLong) this.#learnNext();
+    if (isLong && host.finished && this.#view) {
+      const [view, seated, options] = [this.#view, this.#seated!, this.#options];
+      const estate = { view, seated, options, addresses: this.#links!.members };
+      // Nobody is there to tell a leaver that it may go.
+      if (this.#keeper.act(host, seconds, estate) && this.#leaving) this.#end({ kind: "left" });
+    }
     if (!this.#absence.isTooLong(host, { begun: this.#begun })) return;
+    if (this.#keeper.isSafe) return this.#end({ kind: "done" });
     const message = `the coordinator at ${this.#options.join} was not reached for ${seconds.toFixed(0)} s`;
     this.#end({ kind: "failed", message });
-  }
-
-  #after(seconds: number, work: () => void): NodeJS.Timeout {
-    const timer = setTimeout(() => {
-      this.#timers.delete(timer);
-      work();
-    }, 1000 * seconds);
-    this.#timers.add(timer);
-    return timer;
   }
 
   #snapshot(request: SnapshotRequest) {
     const [host, shelf] = [this.#host, this.#shelf];
     if (!host || !shelf) throw new Refusal("this process has no model yet", "unavailable");
+    if (host.finished && this.#absence.isLong) this.#keeper.isSafe = true;
     return answerSnapshot(host, shelf, request);
   }
 

@@ -1,4 +1,5 @@
 /** A member's side of rows: what it fetched, what of it it owns, and the task over it. */
+import type { MessageInitShape } from "@bufbuild/protobuf";
 import { rowsFault, viewBlock } from "../../data/block.ts";
 import { Arena } from "../../kernels/arena.ts";
 import { loadKernels } from "../../kernels/loader.ts";
@@ -10,8 +11,9 @@ import type { BlockRows } from "../../learner/rows.ts";
 import { createUpdateRoom } from "../../learner/update.ts";
 import { replicaOver } from "../../math/replica.ts";
 import { createSchedule } from "../../model/schedule.ts";
-import type { RowsPart } from "./generated/glissade/cluster/v1/cluster_pb.ts";
+import type { RowsPart, RowsPartSchema } from "./generated/glissade/cluster/v1/cluster_pb.ts";
 import type { RemoteRowsSpec } from "./job.ts";
+import { copyRows } from "./row-parts.ts";
 
 interface HeldPart {
   readonly source: number;
@@ -27,6 +29,8 @@ export interface RemoteRows {
   add(part: RowsPart): void;
   /** Segments held, whether owned or not. */
   readonly segments: ReadonlySet<number>;
+  /** The rows of these segments, as far as they are held, for another member. */
+  parts(wanted: ReadonlySet<number>): Iterable<MessageInitShape<typeof RowsPartSchema>>;
   /** A learner over the rows of these segments. */
   createLearner(seat: LearnerSeat, owned: ReadonlySet<number>): Learner;
 }
@@ -63,6 +67,7 @@ export function createRemoteRows(spec: RemoteRowsSpec, owned: ReadonlySet<number
       });
       held.push({ source, address, segmentOf });
     },
+    parts: (wanted) => heldParts(arena, held, wanted),
     createLearner,
     task: {
       name: "rows",
@@ -84,6 +89,26 @@ function sharesIn({ featureShares, width }: RemoteRowsSpec): Float32Array {
     throw new Error(`The job has shares of ${bytes.byteLength / 4} of ${width} features`);
   }
   return new Float32Array(Uint8Array.from(bytes).buffer);
+}
+
+function* heldParts(
+  arena: Arena,
+  held: readonly HeldPart[],
+  wanted: ReadonlySet<number>,
+): Generator<MessageInitShape<typeof RowsPartSchema>> {
+  for (const { source, address, segmentOf } of held) {
+    const chosen = [...segmentOf.keys()].filter((row) => wanted.has(segmentOf[row]!));
+    if (chosen.length === 0) continue;
+    const [segment, rows]: [number[], number[]] = [[], []];
+    for (const row of chosen) {
+      if (segment.at(-1) === segmentOf[row]) rows[rows.length - 1]!++;
+      else {
+        segment.push(segmentOf[row]!);
+        rows.push(1);
+      }
+    }
+    yield { source, block: copyRows(viewBlock(arena.buffer, address), chosen), segment, rows };
+  }
 }
 
 /** In the order of the source, so that the order of rows is that of every other engine. */

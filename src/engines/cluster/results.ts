@@ -22,7 +22,7 @@ export interface HeldModel {
 /** One model from those of several members: ranges joined, or their mean. */
 export function snapshotModel({ task }: RunPlan, held: readonly HeldModel[]): Model {
   if (held.length === 1 && held[0]!.seat.role === "worker") return held[0]!.model;
-  return resultModel(replicasOf(task.createReplica(0), held), task.width);
+  return joinModels(task.createReplica(0), held, task.width);
 }
 
 /** The result of a run, from the models and counts of those who came to its end. */
@@ -50,6 +50,11 @@ export function resultOf(
   const apart = distanceApart(replicas, model);
   const models = held.map((one) => one.model);
   return { model, replicas: models, seats, apart, telemetry, ...facts };
+}
+
+/** One model from those of members, by a replica's scale. */
+export function joinModels(like: Replica, held: readonly HeldModel[], width: number): Model {
+  return resultModel(replicasOf(like, held), width);
 }
 
 function replicasOf({ scale }: Replica, held: readonly HeldModel[]): HeldReplica[] {

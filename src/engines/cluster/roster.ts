@@ -1,10 +1,12 @@
 /** Who has which seat of a run, and what is known of each: the coordinator's book. */
 import type { SeatPlan, View } from "../../strategies/strategy.ts";
 import { firstViewOf } from "../../topology/view.ts";
+import type { RunPlan } from "../engine.ts";
 import { firstLifeOf, processOf } from "../membered.ts";
-import type { MemberWait, Tale } from "./job.ts";
+import type { Begun, MemberWait, Tale } from "./job.ts";
 import { joinSecondsMax, silencePerUpdate, silenceSecondsMin } from "./limits.ts";
 import { coordinatorRank, type PeerAddress } from "./links.ts";
+import { isByMember, nextProcess } from "./lives.ts";
 import { Refusal } from "./refusal.ts";
 
 /**
@@ -132,13 +134,17 @@ export function seatedBefore(
 export function giveSeat(
   roster: Roster,
   rank: number,
-  about: Pick<RosterEntry, "address" | "host" | "process" | "key"> & { now: number },
+  about: Pick<RosterEntry, "address" | "host" | "process" | "key"> & {
+    now: number;
+    incarnation?: number;
+  },
 ): RosterEntry {
-  const { now, ...place } = about;
+  const { now, incarnation = nextProcess(roster.incarnations[rank]!, null), ...place } = about;
   const before = roster.entries.get(rank);
   if (before) roster.past.push(before);
+  roster.incarnations[rank] = incarnation;
   const entry: RosterEntry = {
-    ...{ rank, incarnation: ++roster.incarnations[rank]!, seat: roster.seats[rank]!, ...place },
+    ...{ rank, incarnation, seat: roster.seats[rank]!, ...place },
     ...{ state: "seated", heardAt: now, updates: 0, rows: 0, bytes: 0, messages: 0, leased: 0 },
     ...{
       ownUpdates: null,
@@ -171,6 +177,25 @@ export function rowsLearned({ past, entries }: Roster): number {
   return [...past, ...entries.values()].reduce((sum, { rows }) => sum + rows, 0);
 }
 
+/** Whether a process may have its seat from members, that gave it while no coordinator was there. */
+export function isAdoptable(
+  { incarnations }: Roster,
+  { rank, incarnation, address }: PeerAddress,
+): boolean {
+  const isNew = incarnation > (incarnations[rank] ?? Number.POSITIVE_INFINITY);
+  return isNew && address !== null && isByMember(incarnation);
+}
+
+/** Writes such a process into the book. */
+export function adopt(
+  roster: Roster,
+  { rank, incarnation, address }: PeerAddress,
+  now: number,
+): RosterEntry {
+  const unknown = { host: "", process: 0, key: "" };
+  return giveSeat(roster, rank, { ...unknown, address: address!, now, incarnation });
+}
+
 /** Members that are there and whose part is not over, or only just. */
 export function liveEntries({ entries }: Roster): RosterEntry[] {
   return [...entries.values()]
@@ -179,7 +204,7 @@ export function liveEntries({ entries }: Roster): RosterEntry[] {
 }
 
 /** Whether the member is in the latest view, by a life of this process. */
-export function isInView({ view }: Roster, { rank, incarnation }: RosterEntry): boolean {
+function isInView({ view }: Roster, { rank, incarnation }: RosterEntry): boolean {
   return view.members.some(
     (life) => life.rank === rank && processOf(life.incarnation) === incarnation,
   );
@@ -194,8 +219,36 @@ export function firstView(roster: Roster): View {
   );
 }
 
+/** Workers that learn. */
+export function learners(roster: Roster): RosterEntry[] {
+  return liveEntries(roster).filter(({ seat, state }) => {
+    return seat.role === "worker" && state === "running";
+  });
+}
+
+/** Whether a member of the latest view has something to do. */
+export function isAnybodyBusy(roster: Roster): boolean {
+  const live = liveEntries(roster);
+  return live.some((entry) => entry.state === "running" && isInView(roster, entry));
+}
+
+/** The run as a newcomer finds it. */
+export function begunOf(
+  roster: Roster,
+  of: Pick<Begun, "updates" | "seconds"> & {
+    readonly plan: RunPlan;
+    readonly rowsBefore: number;
+  },
+): Begun {
+  const { plan, updates, rowsBefore, seconds } = of;
+  const { view, incarnations: lives } = roster;
+  const rows = rowsBefore + rowsLearned(roster);
+  const learned = Math.min(1, rows / (plan.task.rows * plan.epochs));
+  return { view, addresses: addressesOf(roster), updates, learned, lives, seconds };
+}
+
 /** Where everybody is that may be there. */
-export function addressesOf({ entries }: Roster): PeerAddress[] {
+function addressesOf({ entries }: Roster): PeerAddress[] {
   return [...entries.values()]
     .filter(({ state }) => state !== "dead" && state !== "left")
     .map(({ rank, incarnation, address }) => ({ rank, incarnation, address }));
@@ -206,8 +259,19 @@ export function silenceMax({ longestUpdate }: RosterEntry): number {
   return Math.max(silenceSecondsMin, silencePerUpdate * longestUpdate);
 }
 
+/** Members that count as silent at this time, and why. */
+export function silentEntries(
+  roster: Roster,
+  now: number,
+): readonly { readonly entry: RosterEntry; readonly reason: string }[] {
+  return liveEntries(roster).flatMap((entry) => {
+    const reason = entry.state === "finished" ? null : tooSilent(entry, now);
+    return reason === null ? [] : [{ entry, reason }];
+  });
+}
+
 /** Why a member is taken for gone at this time, in words; null when it was heard of lately enough. */
-export function tooSilent(entry: RosterEntry, now: number): string | null {
+function tooSilent(entry: RosterEntry, now: number): string | null {
   const silent = now - entry.heardAt;
   const most = entry.state === "seated" ? joinSecondsMax : silenceMax(entry);
   if (silent <= most) return null;

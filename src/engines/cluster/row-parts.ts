@@ -47,7 +47,7 @@ function viewParts(spec: KernelTaskSpec): BlockRows[] {
 }
 
 /** A block of these rows only, in a buffer of its own. */
-function copyRows(block: Block, rows: readonly number[]): Uint8Array {
+export function copyRows(block: Block, rows: readonly number[]): Uint8Array {
   const { rowStart, index, value, label, rowId, width, rowIdBase } = block;
   let nonZeros = 0;
   for (const row of rows) nonZeros += rowStart[row + 1]! - rowStart[row]!;

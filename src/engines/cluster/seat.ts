@@ -1,6 +1,7 @@
 /** How a process gets a seat in a run, and the rows that go with it. */
 import { hostname } from "node:os";
 import type { Model } from "../../math/replica.ts";
+import type { LinearModel } from "../../model/model.ts";
 import type { Credentials } from "./credentials.ts";
 import {
   Cluster,
@@ -32,6 +33,8 @@ export interface MemberOptions {
   /** What the process knows of the run by itself. */
   readonly expects?: Partial<RunIdentity>;
   readonly log: (line: string) => void;
+  /** Saves the model of a run that ended without its coordinator; resolves to where. */
+  readonly save?: (model: LinearModel, run: string) => Promise<string>;
 }
 
 /** Why a member's part is over. */
@@ -45,6 +48,10 @@ export interface Seated {
   readonly rank: number;
   readonly incarnation: number;
   readonly address: string;
+  /** HOST:PORT from which the joining was seen to come. */
+  readonly seen: string;
+  /** Where the coordinator is: not where it was asked, if that was a member. */
+  readonly coordinator: string;
   readonly identity: RunIdentity;
   readonly job: ClusterJob;
   readonly initial: Model | null;
@@ -84,7 +91,7 @@ export async function askForSeat(
   }
 }
 
-function seatOf(reply: JoinReply, { expects }: MemberOptions, own: KeyPair): Seated {
+function seatOf(reply: JoinReply, { expects, join }: MemberOptions, own: KeyPair): Seated {
   const refused = refuseHandshake(
     reply.handshake,
     { ...unknownRun, ...expects },
@@ -92,18 +99,26 @@ function seatOf(reply: JoinReply, { expects }: MemberOptions, own: KeyPair): Sea
   );
   if (refused !== null) throw new Refusal(refused);
   const { run, settings, data, split } = reply.handshake!;
-  const { rank, incarnation, address } = reply;
+  const { rank, incarnation, address, seen } = reply;
+  const coordinator = reply.coordinator || join;
   const identity = { run, settings, data, split };
   const job = JSON.parse(reply.job) as ClusterJob;
   const { pass, seal } = reply;
   const proof = seal === "" ? null : { own, pass, seal };
-  return { rank, incarnation, address, identity, job, initial: modelIn(reply.initial), proof };
+  const initial = modelIn(reply.initial);
+  return { rank, incarnation, address, seen, coordinator, identity, job, initial, proof };
+}
+
+/** A seat for the log: where others see this process is what one needs to know when they don't reach it. */
+export function seatWords({ rank, incarnation, address, seen, job }: Seated): string {
+  const role = job.seats[rank]?.role ?? "member";
+  return `${role} ${rank}, life ${incarnation}: seen at ${seen}, reached at ${address}`;
 }
 
 /** Fetches the rows of segments. */
 export function fetchRows(
   client: MemberClient,
-  { join }: MemberOptions,
+  join: string,
   wanted: { rank: number; incarnation: number; segments: number[] },
   take: (part: RowsPart) => void,
 ): Promise<void> {

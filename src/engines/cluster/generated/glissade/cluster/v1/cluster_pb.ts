@@ -10,7 +10,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file glissade/cluster/v1/cluster.proto.
  */
 export const file_glissade_cluster_v1_cluster: GenFile = /*@__PURE__*/
-  fileDesc("CiFnbGlzc2FkZS9jbHVzdGVyL3YxL2NsdXN0ZXIucHJvdG8SE2dsaXNzYWRlLmNsdXN0ZXIudjEiagoJSGFuZHNoYWtlEhAKCHByb3RvY29sGAEgASgNEg8KB3ZlcnNpb24YAiABKAkSCwoDcnVuGAMgASgJEhAKCHNldHRpbmdzGAQgASgJEgwKBGRhdGEYBSABKAkSDQoFc3BsaXQYBiABKAkikgEKC0pvaW5SZXF1ZXN0EjEKCWhhbmRzaGFrZRgBIAEoCzIeLmdsaXNzYWRlLmNsdXN0ZXIudjEuSGFuZHNoYWtlEhEKCWFkdmVydGlzZRgCIAEoCRIRCglyYW5rX2hpbnQYAyABKAUSDAoEaG9zdBgEIAEoCRIPCgdwcm9jZXNzGAUgASgNEgsKA2tleRgGIAEoCSKsAQoJSm9pblJlcGx5EjEKCWhhbmRzaGFrZRgBIAEoCzIeLmdsaXNzYWRlLmNsdXN0ZXIudjEuSGFuZHNoYWtlEgwKBHJhbmsYAiABKA0SEwoLaW5jYXJuYXRpb24YAyABKA0SDwoHYWRkcmVzcxgEIAEoCRILCgNqb2IYBSABKAkSDwoHaW5pdGlhbBgGIAEoDBIMCgRwYXNzGAkgASgJEgwKBHNlYWwYCiABKAkiQgoLUm93c1JlcXVlc3QSDAoEcmFuaxgBIAEoDRITCgtpbmNhcm5hdGlvbhgCIAEoDRIQCghzZWdtZW50cxgDIAMoDSJICghSb3dzUGFydBIOCgZzb3VyY2UYASABKA0SDQoFYmxvY2sYAiABKAwSDwoHc2VnbWVudBgDIAMoDRIMCgRyb3dzGAQgAygNIg8KDVN0YXR1c1JlcXVlc3QiuwEKDE1lbWJlclN0YXR1cxIMCgRyYW5rGAEgASgNEhMKC2luY2FybmF0aW9uGAIgASgNEgwKBHJvbGUYAyABKAkSDQoFc3RhdGUYBCABKAkSDwoHYWRkcmVzcxgFIAEoCRIPCgd1cGRhdGVzGAYgASgEEgwKBHJvd3MYByABKAQSEgoKc2VudF9ieXRlcxgIIAEoBBInCgR3YWl0GAkgASgLMhkuZ2xpc3NhZGUuY2x1c3Rlci52MS5XYWl0IjIKBFdhaXQSDAoEd2hvbRgBIAEoCRINCgVzaW5jZRgCIAEoARINCgV1bnRpbBgDIAEoASLaAQoLU3RhdHVzUmVwbHkSMQoJaGFuZHNoYWtlGAEgASgLMh4uZ2xpc3NhZGUuY2x1c3Rlci52MS5IYW5kc2hha2USDAoEcm9sZRgCIAEoCRINCgVzdGF0ZRgDIAEoCRIMCgR2aWV3GAQgASgNEg8KB3NlY29uZHMYBSABKAESMgoHbWVtYmVycxgGIAMoCzIhLmdsaXNzYWRlLmNsdXN0ZXIudjEuTWVtYmVyU3RhdHVzEigKBXdhaXRzGAcgAygLMhkuZ2xpc3NhZGUuY2x1c3Rlci52MS5XYWl0IkAKD1NuYXBzaG90UmVxdWVzdBIVCg1hZnRlcl91cGRhdGVzGAEgASgEEhYKDndpdGhfdGVsZW1ldHJ5GAIgASgIIkIKDVNuYXBzaG90UmVwbHkSDwoHdXBkYXRlcxgBIAEoBBINCgVtb2RlbBgCIAEoDBIRCgl0ZWxlbWV0cnkYAyABKAkiIQoMUmVhY2hSZXF1ZXN0EhEKCWFkdmVydGlzZRgBIAEoCSJLCgpSZWFjaFJlcGx5EgwKBHNlZW4YASABKAkSDwoHZGlhbGxlZBgCIAEoCRIPCgdyZWZ1c2FsGAMgASgJEg0KBWNsb2NrGAQgASgBIh0KC1N0b3BSZXF1ZXN0Eg4KBnJlYXNvbhgBIAEoCSIaCglTdG9wUmVwbHkSDQoFc3RhdGUYASABKAkiOAoGRnJhbWVzEg0KBWZpcnN0GAEgASgEEhAKCHJlY2VpdmVkGAIgASgEEg0KBWZyYW1lGAMgAygMMqUECgdDbHVzdGVyEkgKBEpvaW4SIC5nbGlzc2FkZS5jbHVzdGVyLnYxLkpvaW5SZXF1ZXN0Gh4uZ2xpc3NhZGUuY2x1c3Rlci52MS5Kb2luUmVwbHkSSQoEUm93cxIgLmdsaXNzYWRlLmNsdXN0ZXIudjEuUm93c1JlcXVlc3QaHS5nbGlzc2FkZS5jbHVzdGVyLnYxLlJvd3NQYXJ0MAESTgoGU3RhdHVzEiIuZ2xpc3NhZGUuY2x1c3Rlci52MS5TdGF0dXNSZXF1ZXN0GiAuZ2xpc3NhZGUuY2x1c3Rlci52MS5TdGF0dXNSZXBseRJUCghTbmFwc2hvdBIkLmdsaXNzYWRlLmNsdXN0ZXIudjEuU25hcHNob3RSZXF1ZXN0GiIuZ2xpc3NhZGUuY2x1c3Rlci52MS5TbmFwc2hvdFJlcGx5EkgKBFN0b3ASIC5nbGlzc2FkZS5jbHVzdGVyLnYxLlN0b3BSZXF1ZXN0Gh4uZ2xpc3NhZGUuY2x1c3Rlci52MS5TdG9wUmVwbHkSSwoFUmVhY2gSIS5nbGlzc2FkZS5jbHVzdGVyLnYxLlJlYWNoUmVxdWVzdBofLmdsaXNzYWRlLmNsdXN0ZXIudjEuUmVhY2hSZXBseRJICghFeGNoYW5nZRIbLmdsaXNzYWRlLmNsdXN0ZXIudjEuRnJhbWVzGhsuZ2xpc3NhZGUuY2x1c3Rlci52MS5GcmFtZXMoATABYgZwcm90bzM");
+  fileDesc("CiFnbGlzc2FkZS9jbHVzdGVyL3YxL2NsdXN0ZXIucHJvdG8SE2dsaXNzYWRlLmNsdXN0ZXIudjEiagoJSGFuZHNoYWtlEhAKCHByb3RvY29sGAEgASgNEg8KB3ZlcnNpb24YAiABKAkSCwoDcnVuGAMgASgJEhAKCHNldHRpbmdzGAQgASgJEgwKBGRhdGEYBSABKAkSDQoFc3BsaXQYBiABKAkipQEKC0pvaW5SZXF1ZXN0EjEKCWhhbmRzaGFrZRgBIAEoCzIeLmdsaXNzYWRlLmNsdXN0ZXIudjEuSGFuZHNoYWtlEhEKCWFkdmVydGlzZRgCIAEoCRIRCglyYW5rX2hpbnQYAyABKAUSDAoEaG9zdBgEIAEoCRIPCgdwcm9jZXNzGAUgASgNEgsKA2tleRgGIAEoCRIRCglwYXNzZWRfb24YByABKAgizwEKCUpvaW5SZXBseRIxCgloYW5kc2hha2UYASABKAsyHi5nbGlzc2FkZS5jbHVzdGVyLnYxLkhhbmRzaGFrZRIMCgRyYW5rGAIgASgNEhMKC2luY2FybmF0aW9uGAMgASgNEg8KB2FkZHJlc3MYBCABKAkSCwoDam9iGAUgASgJEg8KB2luaXRpYWwYBiABKAwSDAoEc2VlbhgHIAEoCRITCgtjb29yZGluYXRvchgIIAEoCRIMCgRwYXNzGAkgASgJEgwKBHNlYWwYCiABKAkiQgoLUm93c1JlcXVlc3QSDAoEcmFuaxgBIAEoDRITCgtpbmNhcm5hdGlvbhgCIAEoDRIQCghzZWdtZW50cxgDIAMoDSJICghSb3dzUGFydBIOCgZzb3VyY2UYASABKA0SDQoFYmxvY2sYAiABKAwSDwoHc2VnbWVudBgDIAMoDRIMCgRyb3dzGAQgAygNIg8KDVN0YXR1c1JlcXVlc3QiyQEKDE1lbWJlclN0YXR1cxIMCgRyYW5rGAEgASgNEhMKC2luY2FybmF0aW9uGAIgASgNEgwKBHJvbGUYAyABKAkSDQoFc3RhdGUYBCABKAkSDwoHYWRkcmVzcxgFIAEoCRIPCgd1cGRhdGVzGAYgASgEEgwKBHJvd3MYByABKAQSEgoKc2VudF9ieXRlcxgIIAEoBBInCgR3YWl0GAkgASgLMhkuZ2xpc3NhZGUuY2x1c3Rlci52MS5XYWl0EgwKBHNlZW4YCiABKAkiMgoEV2FpdBIMCgR3aG9tGAEgASgJEg0KBXNpbmNlGAIgASgBEg0KBXVudGlsGAMgASgBItoBCgtTdGF0dXNSZXBseRIxCgloYW5kc2hha2UYASABKAsyHi5nbGlzc2FkZS5jbHVzdGVyLnYxLkhhbmRzaGFrZRIMCgRyb2xlGAIgASgJEg0KBXN0YXRlGAMgASgJEgwKBHZpZXcYBCABKA0SDwoHc2Vjb25kcxgFIAEoARIyCgdtZW1iZXJzGAYgAygLMiEuZ2xpc3NhZGUuY2x1c3Rlci52MS5NZW1iZXJTdGF0dXMSKAoFd2FpdHMYByADKAsyGS5nbGlzc2FkZS5jbHVzdGVyLnYxLldhaXQiQAoPU25hcHNob3RSZXF1ZXN0EhUKDWFmdGVyX3VwZGF0ZXMYASABKAQSFgoOd2l0aF90ZWxlbWV0cnkYAiABKAgiQgoNU25hcHNob3RSZXBseRIPCgd1cGRhdGVzGAEgASgEEg0KBW1vZGVsGAIgASgMEhEKCXRlbGVtZXRyeRgDIAEoCSIhCgxSZWFjaFJlcXVlc3QSEQoJYWR2ZXJ0aXNlGAEgASgJIksKClJlYWNoUmVwbHkSDAoEc2VlbhgBIAEoCRIPCgdkaWFsbGVkGAIgASgJEg8KB3JlZnVzYWwYAyABKAkSDQoFY2xvY2sYBCABKAEiHQoLU3RvcFJlcXVlc3QSDgoGcmVhc29uGAEgASgJIhoKCVN0b3BSZXBseRINCgVzdGF0ZRgBIAEoCSI4CgZGcmFtZXMSDQoFZmlyc3QYASABKAQSEAoIcmVjZWl2ZWQYAiABKAQSDQoFZnJhbWUYAyADKAwypQQKB0NsdXN0ZXISSAoESm9pbhIgLmdsaXNzYWRlLmNsdXN0ZXIudjEuSm9pblJlcXVlc3QaHi5nbGlzc2FkZS5jbHVzdGVyLnYxLkpvaW5SZXBseRJJCgRSb3dzEiAuZ2xpc3NhZGUuY2x1c3Rlci52MS5Sb3dzUmVxdWVzdBodLmdsaXNzYWRlLmNsdXN0ZXIudjEuUm93c1BhcnQwARJOCgZTdGF0dXMSIi5nbGlzc2FkZS5jbHVzdGVyLnYxLlN0YXR1c1JlcXVlc3QaIC5nbGlzc2FkZS5jbHVzdGVyLnYxLlN0YXR1c1JlcGx5ElQKCFNuYXBzaG90EiQuZ2xpc3NhZGUuY2x1c3Rlci52MS5TbmFwc2hvdFJlcXVlc3QaIi5nbGlzc2FkZS5jbHVzdGVyLnYxLlNuYXBzaG90UmVwbHkSSAoEU3RvcBIgLmdsaXNzYWRlLmNsdXN0ZXIudjEuU3RvcFJlcXVlc3QaHi5nbGlzc2FkZS5jbHVzdGVyLnYxLlN0b3BSZXBseRJLCgVSZWFjaBIhLmdsaXNzYWRlLmNsdXN0ZXIudjEuUmVhY2hSZXF1ZXN0Gh8uZ2xpc3NhZGUuY2x1c3Rlci52MS5SZWFjaFJlcGx5EkgKCEV4Y2hhbmdlEhsuZ2xpc3NhZGUuY2x1c3Rlci52MS5GcmFtZXMaGy5nbGlzc2FkZS5jbHVzdGVyLnYxLkZyYW1lcygBMAFiBnByb3RvMw");
 
 /**
  * Whether two processes may work together at all.
@@ -107,6 +107,13 @@ export type JoinRequest = Message<"glissade.cluster.v1.JoinRequest"> & {
    * @generated from field: string key = 6;
    */
   key: string;
+
+  /**
+   * A member passes it on: to the coordinator it may go further, to another member not.
+   *
+   * @generated from field: bool passed_on = 7;
+   */
+  passedOn: boolean;
 };
 
 /**
@@ -155,6 +162,20 @@ export type JoinReply = Message<"glissade.cluster.v1.JoinReply"> & {
    * @generated from field: bytes initial = 6;
    */
   initial: Uint8Array;
+
+  /**
+   * HOST:PORT from which the call was seen to come.
+   *
+   * @generated from field: string seen = 7;
+   */
+  seen: string;
+
+  /**
+   * Where the coordinator is, when a member answers; empty: where the call was made to.
+   *
+   * @generated from field: string coordinator = 8;
+   */
+  coordinator: string;
 
   /**
    * Proves to other members that this seat is that key's, and the key that they check it by; empty: nobody asks.
@@ -304,6 +325,13 @@ export type MemberStatus = Message<"glissade.cluster.v1.MemberStatus"> & {
    * @generated from field: glissade.cluster.v1.Wait wait = 9;
    */
   wait?: Wait | undefined;
+
+  /**
+   * A member about itself: HOST:PORT from which its joining was seen to come.
+   *
+   * @generated from field: string seen = 10;
+   */
+  seen: string;
 };
 
 /**
@@ -577,7 +605,8 @@ export const FramesSchema: GenMessage<Frames> = /*@__PURE__*/
  */
 export const Cluster: GenService<{
   /**
-   * Coordinator: asks for a seat. Refusals are FAILED_PRECONDITION with the reason in words.
+   * Asks for a seat; a member passes it on, and gives it itself where the coordinator is gone. Refusals are
+   * FAILED_PRECONDITION with the reason in words.
    *
    * @generated from rpc glissade.cluster.v1.Cluster.Join
    */
@@ -587,7 +616,7 @@ export const Cluster: GenService<{
     output: typeof JoinReplySchema;
   },
   /**
-   * Coordinator: the rows of some segments, as blocks.
+   * The rows of some segments, as blocks: of all from the coordinator, of a member those it holds.
    *
    * @generated from rpc glissade.cluster.v1.Cluster.Rows
    */

@@ -1,0 +1,74 @@
+/** The coordinator is gone for good: members go on, take in others, and save the model themselves. */
+import { existsSync, readdirSync } from "node:fs";
+import { describe, expect, test } from "vitest";
+import { isByMember, nextProcess } from "../../src/engines/cluster/lives.ts";
+import { glissade, lastObject, temporaryFolder } from "../e2e/support.ts";
+import { heard, isAlive, startCoordinator, startWorker, until } from "./support-runs.ts";
+
+const data = "synthetic:news:rows=6000,columns=2000,seed=3";
+
+for (const strategy of ["peer-to-peer", "d-psgd", "ad-psgd"]) {
+  test(`${strategy}: without the coordinator a new process joins by asking any member, and the last one saves the model`, async () => {
+    const cwd = temporaryFolder();
+    const places = [0, 1, 2, 3].map(temporaryFolder);
+    const args = [data, "--strategy", strategy, "--workers", "3", "--epochs", "100000"];
+    const more = ["--l2", "1e-4", "--listen", "127.0.0.1:0", "--evaluate-every", "100epochs"];
+    const coordinator = await startCoordinator([...args, ...more], cwd);
+    const workers = [0, 1, 2].map((rank) =>
+      startWorker(coordinator.address, places[rank]!, ["--rank", `${rank}`]),
+    );
+    await Promise.all(workers.map((worker) => heard(worker, /view 1: members 0, 1, 2/)));
+    // While the coordinator lives a member passes the question on: all seats are taken.
+    const at = await heard(workers[2]!, /reached at (\S+)/);
+    const refused = await glissade(["worker", "--join", at]);
+    expect([refused.code, refused.stderr]).toEqual([
+      1,
+      expect.stringContaining("all 3 seats of this run are taken"),
+    ]);
+    // The rows of one that dies while the coordinator lives are with the others, and can be had from them.
+    workers[0]!.child.kill("SIGKILL");
+    await Promise.all(workers.slice(1).map((worker) => heard(worker, /took over \d+ segments/)));
+    coordinator.child.kill("SIGKILL");
+    // Member 2 is asked, member 1 has authority now; for 5 s both wait for the coordinator.
+    const newcomer = startWorker(at, places[3]!);
+    expect(await heard(newcomer, /worker 0, life (\d+)/)).toBe(String(nextProcess(1, 1)));
+    await heard(newcomer, /view \d+: members 0, 1, 2/);
+    const address = await heard(newcomer, /reached at (\S+)/);
+    const rows = await until(
+      async () => {
+        const { stdout } = await glissade(["status", "--join", address, "--json"]);
+        return lastObject(stdout).members[0].rows > 500;
+      },
+      () => newcomer.said(),
+    );
+    expect(rows).toBe(true);
+    for (const { child } of workers.slice(1)) expect(isAlive(child.pid!)).toBe(true);
+    // They leave one after the other; with the last one the run ends, and its model is with nobody else.
+    for (const { child, ended } of [newcomer, workers[2]!]) {
+      child.kill("SIGTERM");
+      const { code, stderr } = await ended;
+      expect(code, stderr).toBe(0);
+    }
+    const saver = workers[1]!;
+    saver.child.kill("SIGTERM");
+    const path = await heard(saver, /saved the model at (\S+)/);
+    expect((await saver.ended).code).toBe(0);
+    expect(existsSync(path)).toBe(true);
+    const judged = await glissade(["evaluate", path, data, "--json"]);
+    expect(judged.code, judged.stderr).toBe(0);
+    expect(lastObject(judged.stdout).metrics.accuracy).toBeGreaterThan(0.85);
+    expect(readdirSync(places[2]!)).toEqual([]);
+  });
+}
+
+describe("numbers of processes", () => {
+  test("givers that do not hear of each other never give the same, and the later is higher", () => {
+    expect(nextProcess(0, null)).toBe(1);
+    expect(nextProcess(7, null)).toBe(8);
+    const given = [null, 0, 1, 2].map((giver) => nextProcess(8191, giver));
+    expect(new Set(given).size).toBe(4);
+    for (const one of given) expect(one).toBeGreaterThan(8191);
+    expect(given.map(isByMember)).toEqual([false, true, true, true]);
+    expect(isByMember(nextProcess(3, null))).toBe(false);
+  });
+});
