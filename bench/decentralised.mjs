@@ -141,6 +141,7 @@ function averaging() {
     ["ad-psgd", "mean", 64, 5000, 200],
     ["ad-psgd", "mean", 256, 5000, 200],
     ["ad-psgd", "mean", 1000, 5000, 200],
+    ["ad-psgd", "mean", 16, 1250, 200],
     ["ad-psgd", "mean", 1000, 1250, 200],
     ["ad-psgd", "mean", 1000, 5000, 800],
   ]) {
