@@ -9,19 +9,12 @@ import { workers } from "./chaos-story.mjs";
 /** The rows of runs that learn, and how: small and strongly convex, so that everybody comes to the same loss. */
 const learning = [
   ...["synthetic:news:rows=2000,columns=300", "--loss", "log", "--l2", "0.001"],
-  ...[
-    "--epochs",
-    "60",
-    "--rows-per-update",
-    "10",
-    "--merge",
-    "mean",
-    "--evaluate-every",
-    "20epochs",
-  ],
+  ...["--rows-per-update", "10", "--merge", "mean", "--evaluate-every", "10epochs"],
 ];
+/** Rounds take longer than updates at one's own pace: half as many. */
+const learningEpochs = (rounds) => ["--epochs", rounds ? "30" : "60"];
 /** Rows of the counting task at each worker, in updates of one row. */
-const counting = { epochs: 2, rowsPerWorker: 1500 };
+const counting = (rounds) => ({ epochs: 2, rowsPerWorker: rounds ? 750 : 1500 });
 /** Owners of columns learn all rows, each in four steps of messages. */
 const countingColumns = { epochs: 2, rowsPerWorker: 120 };
 /** The loss may differ from an undisturbed run's by so much, as a share. */
@@ -101,7 +94,7 @@ function described({ state, view, members }) {
   return `${state}, view ${view}; ${each.join("; ")}`;
 }
 
-function coordinatorArgs({ name, counts, seed, standby, work, seen }) {
+function coordinatorArgs({ name, counts, rounds, seed, standby, work, seen }) {
   const [strategy, topology] = splitName(name);
   return ({ folder, address, again, counting: program, program: cli }) => {
     if (work === "learn") {
@@ -110,12 +103,13 @@ function coordinatorArgs({ name, counts, seed, standby, work, seen }) {
       if (again) return [cli, "coordinator", "--resume", join(folder, "runs", run), ...common];
       const chosen = ["--strategy", strategy, ...(topology ? ["--topology", topology] : [])];
       const size = ["--workers", String(workers), ...(standby ? ["--standby"] : [])];
-      return [cli, "coordinator", ...learning, ...chosen, ...size, ...common];
+      const epochs = learningEpochs(rounds);
+      return [cli, "coordinator", ...learning, ...epochs, ...chosen, ...size, ...common];
     }
     const learn = strategy === "feature-parallel" ? { learn: "gradient" } : {};
     const shape = topology ? { topology } : {};
     const options = { rowsPerUpdate: 1, staleness: 50, standby, ...learn, ...shape };
-    const size = counts === "columns" ? countingColumns : counting;
+    const size = counts === "columns" ? countingColumns : counting(rounds);
     const plan = { strategy, workers, seed, ...size, options, listen: address, seen };
     return [program, JSON.stringify(plan)];
   };

@@ -15,13 +15,13 @@ export const strategies = {
   asp: { servers: true, counts: "sum" },
   ssp: { servers: true, counts: "sum" },
   dssp: { servers: true, counts: "sum" },
-  bsp: { servers: true, counts: "sum" },
-  "allreduce-ring": { counts: "sum" },
-  "allreduce-tree": { counts: "sum" },
+  bsp: { servers: true, counts: "sum", rounds: true },
+  "allreduce-ring": { counts: "sum", rounds: true },
+  "allreduce-tree": { counts: "sum", rounds: true },
   "peer-to-peer": { counts: "sum" },
-  "d-psgd": { counts: "mean" },
+  "d-psgd": { counts: "mean", rounds: true },
   "ad-psgd": { counts: "mean" },
-  "feature-parallel": { counts: "columns" },
+  "feature-parallel": { counts: "columns", rounds: true },
 };
 
 /** What the members work on: `count` is the task that counts updates, `learn` real rows by the command line. */
@@ -32,11 +32,11 @@ export function drawStory(seed, given) {
   const stream = randomStream({ seed, purpose: "chaos" });
   const pick = (list) => list[nextBelow(stream, list.length)];
   const name = pick(given.strategies);
-  const { servers = false, counts } = strategies[name];
+  const { servers = false, rounds = false, counts } = strategies[name];
   const work = counts === "columns" ? "count" : pick(given.works);
   const standby = servers && nextBelow(stream, 2) === 0;
   const seats = workers + (servers ? 1 : 0) + (standby ? 1 : 0);
-  const about = { seed, name, counts, work, standby, seats };
+  const about = { seed, name, counts, rounds, work, standby, seats };
   const count = 1 + nextBelow(stream, 2);
   const acts = [];
   while (acts.length < count) {
@@ -53,7 +53,10 @@ export function drawStory(seed, given) {
 /** One harm to a member that is not hurt yet, such that those who are left may go on; null when there is none. */
 function drawAct({ standby, seats, counts }, acts, { stream, pick, names }) {
   const servers = Array.from({ length: seats - workers }, (_, k) => workers + k);
-  const harm = pick(names.filter((name) => name !== "server" || standby));
+  // Without columns of its own nobody can go on, so none is taken for good.
+  const fits = (name) =>
+    (name !== "server" || standby) && !(counts === "columns" && harms[name].removes);
+  const harm = pick(names.filter(fits));
   if (harm === undefined) return null;
   const afterMs = 100 + nextBelow(stream, 2000);
   if (harm === "coordinator") {
@@ -64,8 +67,6 @@ function drawAct({ standby, seats, counts }, acts, { stream, pick, names }) {
   }
   const hurt = new Set(acts.map(({ rank }) => rank));
   const { removes } = harms[harm];
-  // Without columns of its own nobody can go on, so none is taken for good.
-  if (removes && counts === "columns") return null;
   const serverHurt = servers.some((rank) => hurt.has(rank));
   const ranks = harm === "server" ? servers : [...Array(seats).keys()];
   const mortal = ranks.filter((rank) => {

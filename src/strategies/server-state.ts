@@ -119,9 +119,9 @@ export type ServerMessage =
 /** Slices of an update, and of the model, at a server. */
 const slice: FieldShape = { type: "delta", length: "own" };
 const part: FieldShape = { type: "values", length: "own" };
-const countEach: FieldShape = { type: "counts", length: "workers" };
-const flagEach: FieldShape = { type: "bytes", length: "workers" };
-const timeEach: FieldShape = { type: "times", length: "workers" };
+const countEach: FieldShape = { type: "counts", length: "members" };
+const flagEach: FieldShape = { type: "bytes", length: "members" };
+const timeEach: FieldShape = { type: "times", length: "members" };
 
 export const serverShapes: MessageShapes = {
   push: {
@@ -144,13 +144,13 @@ export const serverShapes: MessageShapes = {
     ...{ from: "server", to: "server" },
     fields: {
       ...{ view: count, slowest: count },
-      lives: { type: "records", each: 3, ranks: "workers" },
+      lives: { type: "records", each: 3, ranks: "members" },
     },
   },
   forward: {
     ...{ from: "server", to: "server" },
     fields: {
-      ...{ number: ordinal, from: { type: "count", below: "workers" }, at: { type: "measure" } },
+      ...{ number: ordinal, from: { type: "count", below: "members" }, at: { type: "measure" } },
       what: { type: "word", of: ["push", "bye", "latest", "merged"] },
       ...{ clock: count, rows: updateRows, delta: slice },
     },
@@ -160,8 +160,8 @@ export const serverShapes: MessageShapes = {
     fields: {
       ...{ number: ordinal, rows: modelRows, values: part, beforeRows: modelRows },
       ...{ before: orNothing(part), entered: countEach },
-      lives: { type: "records", each: 2, ranks: "workers" },
-      departed: { type: "records", each: 3, ranks: "workers" },
+      lives: { type: "records", each: 2, ranks: "members" },
+      departed: { type: "records", each: 3, ranks: "members" },
       ...{ counts: countEach, present: flagEach, credits: countEach, waits: flagEach },
       ...{ lastPush: timeEach, pushBefore: timeEach },
     },

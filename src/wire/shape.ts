@@ -26,14 +26,14 @@ export interface MessageBounds extends Plausible {
   readonly modelRowsMax: number;
 }
 
-/** A length that follows from the run: of the whole model, the receiver's or the sender's part; or one for each worker. */
-export type LengthShape = "whole" | "own" | "theirs" | "workers" | "any";
+/** A length that follows from the run: of the whole model, the receiver's or the sender's part; or one for each seat, of those to come too. */
+export type LengthShape = "whole" | "own" | "theirs" | "members" | "any";
 
 /** What a field of a message may be. */
 export type FieldShape =
   | { readonly type: "flag" }
   /** A whole number from `least` (0) on. */
-  | { readonly type: "count"; readonly least?: number; readonly below?: "members" | "workers" }
+  | { readonly type: "count"; readonly least?: number; readonly below?: "members" }
   /** A life of the sender's process. */
   | { readonly type: "life" }
   /** The sender's own role. */
@@ -51,7 +51,7 @@ export type FieldShape =
   | { readonly type: "times"; readonly length: LengthShape }
   | { readonly type: "bytes"; readonly length: LengthShape }
   /** Records of whole numbers in a row, `each` so many; the first of each is a rank where `ranks`. */
-  | { readonly type: "records"; readonly each: number; readonly ranks?: "members" | "workers" }
+  | { readonly type: "records"; readonly each: number; readonly ranks?: "members" }
   | { readonly type: "counts"; readonly length: LengthShape }
   /** Words that only their owner can read: its function says why they are none, or null. */
   | {
@@ -233,7 +233,7 @@ function arrayFault(shape: ArrayShape, field: FrameField, bounds: MessageBounds)
 }
 
 function recordsFault(
-  { each, ranks }: { each: number; ranks?: "members" | "workers" },
+  { each, ranks }: { each: number; ranks?: "members" },
   field: FrameField,
   bounds: MessageBounds,
 ): string | null {
