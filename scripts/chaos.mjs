@@ -29,6 +29,8 @@ const { values: given } = parseArgs({
     undisturbed: { type: "boolean", default: false },
   },
 });
+// What ends us ends the processes of the run under way too.
+for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => process.exit(1));
 const lists = {
   strategies: given.strategies.split(","),
   harms: given.harms.split(","),

@@ -98,13 +98,14 @@ function coordinatorArgs({ name, counts, rounds, seed, standby, work, seen }) {
   const [strategy, topology] = splitName(name);
   return ({ folder, address, again, counting: program, program: cli }) => {
     if (work === "learn") {
-      const common = ["--listen", address, "--runs", join(folder, "runs"), "--json"];
+      const common = ["--runs", join(folder, "runs"), "--json"];
       const [run] = again ? readdirSync(join(folder, "runs")) : [];
       if (again) return [cli, "coordinator", "--resume", join(folder, "runs", run), ...common];
       const chosen = ["--strategy", strategy, ...(topology ? ["--topology", topology] : [])];
       const size = ["--workers", String(workers), ...(standby ? ["--standby"] : [])];
       const epochs = learningEpochs(rounds);
-      return [cli, "coordinator", ...learning, ...epochs, ...chosen, ...size, ...common];
+      const listen = ["--listen", address];
+      return [cli, "coordinator", ...learning, ...epochs, ...chosen, ...size, ...listen, ...common];
     }
     const learn = strategy === "feature-parallel" ? { learn: "gradient" } : {};
     const shape = topology ? { topology } : {};
