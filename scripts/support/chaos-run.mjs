@@ -48,7 +48,7 @@ async function play(story, { crew, folder, patience }) {
   const fatal = story.acts.filter(({ harm }) => harms[harm].removes);
   const unruly = await crew.end(new Set(fatal.map(({ rank }) => rank)));
   if (unruly !== null) return { wrong: unruly };
-  const left = (await crew.leftOver()) ?? foreignFile(folder);
+  const left = (await crew.leftOver()) ?? foreignFile(folder, story);
   if (left !== null) return { wrong: left };
   return story.work === "count" ? { wrong: ledgerFault(story, folder) } : { loss: lossOf(folder) };
 }
@@ -122,10 +122,14 @@ function splitName(name) {
 }
 
 /** What the run leaves is what it says it leaves: logs, its record, its model and its result. */
-function foreignFile(folder) {
+function foreignFile(folder, { acts }) {
   const own =
     /^(coordinator-\d+\.(log|out)|rank-\d+-\d+\.log|cluster\.json|result\.json|runs|tmp|model\.safetensors)$/;
-  const foreign = readdirSync(folder).find((name) => !own.test(name));
+  // Without a coordinator a worker keeps the model that it came to the end with.
+  const isKept = (name) =>
+    acts.some(({ harm }) => harm === "coordinator") &&
+    /^glissade-[0-9a-f]{8}\.safetensors$/.test(name);
+  const foreign = readdirSync(folder).find((name) => !own.test(name) && !isKept(name));
   if (foreign !== undefined) return `file ${foreign} is left`;
   const runs = join(folder, "runs");
   const record =
