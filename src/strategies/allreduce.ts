@@ -14,7 +14,6 @@
 import type { Replica } from "../math/replica.ts";
 import { emptyUpdate, toDense, type Update } from "../math/update.ts";
 import {
-  absorbEnding,
   becomeDone,
   createEnding,
   type Ending,
@@ -24,7 +23,7 @@ import {
 } from "./ending.ts";
 import { refusesReduction } from "./reduction.ts";
 import {
-  absorbRound,
+  absorbTogether,
   contribute,
   copyToNewcomers,
   createRounds,
@@ -109,7 +108,12 @@ function step(state: ReduceState, replica: Replica, event: NodeEvent<ReduceMessa
       conclude(state, replica, contribute(rounds, ruleOf(state), event.update, out), out);
       break;
     case "message":
-      absorb(state, replica, event, out);
+      conclude(
+        state,
+        replica,
+        absorbTogether(state, { rule: ruleOf(state), replica }, event, out),
+        out,
+      );
       break;
     case "view":
       conclude(
@@ -134,19 +138,6 @@ function step(state: ReduceState, replica: Replica, event: NodeEvent<ReduceMessa
   }
   if (state.phase === "joining" && isSettled(rounds)) becomeLearning(state, replica, out);
   if (isSettled(rounds)) copyToNewcomers(rounds, () => replica.snapshot(), out);
-}
-
-function absorb(
-  state: ReduceState,
-  replica: Replica,
-  { from, body }: { from: number; body: ReduceMessage },
-  out: Out,
-): void {
-  if (body.kind === "done" || body.kind === "over") {
-    return absorbEnding(state.ending, { from, body }, out);
-  }
-  const parts = { rule: ruleOf(state), replica };
-  conclude(state, replica, absorbRound(state.rounds, parts, { from, body }, out), out);
 }
 
 function ruleOf({ width, options }: ReduceState): RoundRule {

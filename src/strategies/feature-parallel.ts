@@ -19,7 +19,6 @@
 import type { Replica } from "../math/replica.ts";
 import { type KeyRange, keyRange, type Update } from "../math/update.ts";
 import {
-  absorbEnding,
   becomeDone,
   createEnding,
   type Ending,
@@ -29,7 +28,7 @@ import {
 } from "./ending.ts";
 import { refusesReduction } from "./reduction.ts";
 import {
-  absorbRound,
+  absorbTogether,
   contribute,
   copyToNewcomers,
   createRounds,
@@ -157,7 +156,7 @@ function step(state: ColumnState, replica: Replica, event: NodeEvent<ColumnMessa
       becomeMerging(state, event, out);
       break;
     case "message":
-      absorb(state, replica, event, out);
+      conclude(state, absorbTogether(state, { rule: marginRule, replica }, event, out), out);
       break;
     case "learned":
       absorbSlopes(state, replica, event.update, out);
@@ -199,19 +198,6 @@ function becomeMerging(
 ): void {
   const delta = state.phase === "parting" ? new Float32Array(margins.length) : margins.slice();
   conclude(state, contribute(state.rounds, marginRule, { rows, delta }, out), out);
-}
-
-function absorb(
-  state: ColumnState,
-  replica: Replica,
-  { from, body }: { from: number; body: ColumnMessage },
-  out: Out,
-): void {
-  if (body.kind === "done" || body.kind === "over") {
-    return absorbEnding(state.ending, { from, body }, out);
-  }
-  const parts = { rule: marginRule, replica };
-  conclude(state, absorbRound(state.rounds, parts, { from, body }, out), out);
 }
 
 /** The margins are whole: applies the slopes at them. */

@@ -19,6 +19,7 @@ import { isDense, type Update } from "../math/update.ts";
 import { workerRanks } from "../topology/view.ts";
 import { count, type FieldShape, type MessageShapes, modelRows } from "../wire/shape.ts";
 import { tellLost } from "./earlier.ts";
+import { absorbEnding, type Ending, type EndingMessage } from "./ending.ts";
 import {
   absorbPart,
   beginRound,
@@ -203,8 +204,21 @@ export interface RoundParts {
   readonly replica: Replica;
 }
 
+/** A message of rounds, or of their end; returns the merged update if the open round ends by it. */
+export function absorbTogether(
+  { rounds, ending }: { readonly rounds: Rounds; readonly ending: Ending },
+  parts: { readonly rule: RoundRule; readonly replica: Replica },
+  { from, body }: { readonly from: number; readonly body: RoundMessage | EndingMessage },
+  out: Outbox<RoundMessage | EndingMessage>,
+): Update | null {
+  if (body.kind !== "done" && body.kind !== "over")
+    return absorbRound(rounds, parts, { from, body }, out);
+  absorbEnding(ending, { from, body }, out);
+  return null;
+}
+
 /** Takes a message of the rounds; returns the merged update of a round that ends by it. */
-export function absorbRound(
+function absorbRound(
   rounds: Rounds,
   parts: RoundParts,
   { from, body }: { from: number; body: RoundMessage },
