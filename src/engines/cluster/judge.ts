@@ -1,4 +1,5 @@
 /** Fetches snapshots of a run and has them judged, one after the other, off the members' path. */
+import { setMaxListeners } from "node:events";
 import type { RunPlan } from "../engine.ts";
 import { ClusterError } from "./cluster-error.ts";
 import type { CoordinatorOptions } from "./coordinator-options.ts";
@@ -51,11 +52,19 @@ export class Judge {
   /** Snapshots judged, or being judged. */
   judged = 0;
   #queue: Promise<void> = Promise.resolve();
+  /** Ends the calls under way for models of a round. */
+  #asking = abortable();
   #queued = 0;
 
   constructor(of: JudgeCase, port: JudgePort) {
     this.#case = of;
     this.#port = port;
+  }
+
+  /** Somebody is gone: who still waits for a snapshot of it asks anew, those who are there. */
+  askAnew(): void {
+    this.#asking.abort();
+    this.#asking = abortable();
   }
 
   /** Judges the snapshots of a lockstep run in their order; each verdict allows the next updates. */
@@ -100,7 +109,8 @@ export class Judge {
     let reason = "no member has come that far";
     while (this.#port.running()) {
       try {
-        const held = await fetchModels(this.#members(), { after, credentials });
+        const { signal } = this.#asking;
+        const held = await fetchModels(this.#members(), { after, credentials, signal });
         if (held.length > 0) return held;
       } catch (error) {
         reason = error instanceof Error ? error.message : String(error);
@@ -150,6 +160,13 @@ export class Judge {
     if (servers.length > 0 && strategy.pace === "free") return servers;
     return isMeanOfWorkers(plan, roster.seats) ? workers : workers.slice(0, 1);
   }
+}
+
+/** Any number of calls may end by it. */
+function abortable(): AbortController {
+  const controller = new AbortController();
+  setMaxListeners(0, controller.signal);
+  return controller;
 }
 
 /** Whether workers' models differ, and the model of the run is their mean. */

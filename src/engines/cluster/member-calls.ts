@@ -47,9 +47,14 @@ export function reachable(advertise: string, peer: string): string {
 /** The models of members, after that many updates of theirs, or as they are now for 0; some may have none yet. */
 export async function fetchModels(
   members: readonly Pick<RosterEntry, "rank" | "seat" | "address">[],
-  how: { after: number; credentials: Credentials; withTelemetry?: boolean },
+  how: {
+    after: number;
+    credentials: Credentials;
+    withTelemetry?: boolean;
+    signal?: AbortSignal;
+  },
 ): Promise<(HeldModel & { telemetry: string })[]> {
-  const { after, credentials, withTelemetry = false } = how;
+  const { after, credentials, withTelemetry = false, signal } = how;
   const answers = await Promise.all(
     members.map(async ({ rank, seat, address }) => {
       const client = createClient(address, credentials);
@@ -58,6 +63,7 @@ export async function fetchModels(
           method: Cluster.method.snapshot,
           request: { afterUpdates: BigInt(after), withTelemetry },
           secondsMax: after === 0 ? callSecondsMax : snapshotSecondsMax,
+          ...(signal ? { signal } : {}),
         });
         return { rank, seat, model: modelIn(reply.model), telemetry: reply.telemetry };
       } finally {

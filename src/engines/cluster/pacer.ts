@@ -123,6 +123,7 @@ export class Pacer {
 
   /** What a member was allowed and did not learn is for the others. */
   takeBack(entry: RosterEntry): void {
+    this.#judge?.askAnew();
     const rest = Math.max(0, entry.leased - entry.rows);
     if (this.#pool && !this.#ending) this.#pool.left += rest;
     entry.leased = entry.rows;

@@ -129,12 +129,14 @@ export interface Call<Input extends DescMessage, Output extends DescMessage> {
   readonly method: DescMethod & { readonly input: Input; readonly output: Output };
   readonly request: MessageInitShape<Input>;
   readonly secondsMax?: number;
+  /** Aborting it ends the call, which then rejects. */
+  readonly signal?: AbortSignal;
 }
 
 /** Calls a unary method; rejects with a `CallError` that says who did not answer and why. */
 export function callUnary<Input extends DescMessage, Output extends DescMessage>(
   client: MemberClient,
-  { method, request, secondsMax = callSecondsMax }: Call<Input, Output>,
+  { method, request, secondsMax = callSecondsMax, signal }: Call<Input, Output>,
 ): Promise<MessageShape<Output>> {
   const { path, requestSerialize, responseDeserialize } = methodOf(method);
   const deadline = Date.now() + 1000 * secondsMax;
@@ -145,7 +147,7 @@ export function callUnary<Input extends DescMessage, Output extends DescMessage>
   return waitFor(
     bound,
     new Promise((resolve, reject) => {
-      client.makeUnaryRequest(
+      const call = client.makeUnaryRequest(
         path,
         requestSerialize,
         responseDeserialize,
@@ -153,10 +155,13 @@ export function callUnary<Input extends DescMessage, Output extends DescMessage>
         client.metadataOf(method),
         { deadline },
         (error, reply) => {
+          signal?.removeEventListener("abort", cancel);
           if (error) reject(new CallError(method.name, client.getChannel().getTarget(), error));
           else resolve(reply as MessageShape<Output>);
         },
       );
+      const cancel = () => call.cancel();
+      signal?.addEventListener("abort", cancel);
     }),
   );
 }
