@@ -14,13 +14,14 @@ import {
 import type { ColumnLearner, Learner, Task } from "../learner/learner.ts";
 import type { Model, Replica } from "../math/replica.ts";
 import type { KeyRange, Update } from "../math/update.ts";
-import type {
-  AnyStrategy,
-  Effect,
-  NodeEvent,
-  SeatPlan,
-  StrategyOptions,
-  View,
+import {
+  type AnyStrategy,
+  type Effect,
+  learnEffect,
+  type NodeEvent,
+  type SeatPlan,
+  type StrategyOptions,
+  type View,
 } from "../strategies/strategy.ts";
 import { frameBytes } from "../wire/frame.ts";
 import {
@@ -149,6 +150,13 @@ function partOf({ rows, values }: Model, { from, to }: KeyRange): Model {
 export function ownUpdates({ learner, columns, seat }: MemberHost): number | null {
   const owner = learner ?? columns;
   return owner && updatesPerEpoch(owner.rows, seat.options.rowsPerUpdate);
+}
+
+/** Does what the first learn would have to do first, while nobody waits for it; returns `ownUpdates`. */
+export function prepare(host: MemberHost): number | null {
+  const { learner, seat } = host;
+  learner?.prepare?.(learnEffect(seat.options, { workers: seat.workers }));
+  return ownUpdates(host);
 }
 
 /** Begins: in lockstep every worker cuts its epoch into `updates`, as many as the one with most rows. */

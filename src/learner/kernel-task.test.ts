@@ -181,3 +181,19 @@ test("few rows on a wide model give the bits of the plain learner, each coordina
     { numRuns: 40 },
   );
 });
+
+test("what a learner prepares changes no bit of what it learns", () => {
+  const learn = (prepared: boolean) => {
+    const { task } = makeTask(240);
+    const learner = task.createLearner({ rank: 1, workers: 2, seed: 9 });
+    const replica = task.createReplica(columns + 1);
+    const anticipate = { workers: 2, rowsPerUpdate: 20 };
+    const options = { mode: "local", stride: 1, anticipate } as const;
+    if (prepared) learner.prepare!(options);
+    return [0, 1].map((epoch) => {
+      const { rows, delta } = learner.learn(replica, { epoch, from: 20, to: 40 }, options);
+      return { rows, delta: structuredClone(delta) };
+    });
+  };
+  expect(learn(true)).toEqual(learn(false));
+});

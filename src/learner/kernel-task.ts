@@ -221,14 +221,20 @@ export function createPartsLearner(
   const order = context.arena.allocateU32(2 * rows);
   const shape = tools.shape ?? shuffleShape(parts.map(({ block }) => block));
   let shuffled: { epoch: number; list: RowList } | null = null;
+  const listOf = (epoch: number) => {
+    if (shuffled?.epoch !== epoch) {
+      shuffled = { epoch, list: shuffleEpoch(parts, shape, { seed, rank, epoch }, order) };
+    }
+    return shuffled.list;
+  };
   return {
     rows,
+    prepare({ mode, anticipate }) {
+      listOf(0);
+      if (anticipate && mode === "local") steps(anticipate);
+    },
     learn(replica: Replica, span: RowSpan, { mode, stride, anticipate }: LearnOptions) {
-      if (shuffled?.epoch !== span.epoch) {
-        const list = shuffleEpoch(parts, shape, { seed, rank, epoch: span.epoch }, order);
-        shuffled = { epoch: span.epoch, list };
-      }
-      const list = sliceRows(shuffled.list, span.from, span.to);
+      const list = sliceRows(listOf(span.epoch), span.from, span.to);
       const { values: v } = replica;
       const { byteOffset: address, length: width } = v;
       const state = { v, address, width, t: replica.rows, base: 0 };

@@ -24,6 +24,8 @@ export interface Learner {
   readonly rows: number;
   /** What those rows add to the replica's model; the replica itself stays as it is. */
   learn(replica: Replica, span: RowSpan, options: LearnOptions): Update;
+  /** Does before the first update what that would have to do first; changes no result. */
+  prepare?(options: LearnOptions): void;
   /** Gives back what it holds beside the rows; it learns no more. */
   release?(): void;
 }

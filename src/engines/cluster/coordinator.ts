@@ -24,6 +24,7 @@ import { Patience } from "./patience.ts";
 import { Refusal } from "./refusal.ts";
 import { resultOf } from "./results.ts";
 import {
+  acquaintances,
   adopt,
   becomeFound,
   begunOf,
@@ -323,9 +324,9 @@ export class Coordinator {
   #absorb(entry: RosterEntry, tale: Tale): void {
     switch (tale.kind) {
       case "ready":
-        entry.ownUpdates = tale.updates;
-        entry.state = "ready";
+        Object.assign(entry, { ownUpdates: tale.updates, state: "ready" });
         if (this.#phase === "running") return this.#admit(entry);
+        for (const order of acquaintances(this.#roster, entry)) this.#order(entry.rank, order);
         return this.#beginIfAllReady();
       case "here":
         return this.#welcomeBack(entry, tale);

@@ -61,6 +61,8 @@ export const beatSeconds = 0.5;
 export const leaseSeconds = 300;
 /** A stream over which nothing comes for so long, though something was sent, is given up for another. */
 export const deafSecondsMax = 8;
+/** Up to so many members are connected before a run begins; more when they have something to say. */
+export const acquaintedMax = 8;
 /** Two streams that are dialled within this time of each other cross. */
 export const crossingMsMax = 1_000;
 /** The coordinator's state is written at most that often while nobody comes or goes. */

@@ -148,8 +148,17 @@ export class Links {
     return this.#peers.get(rank)?.incarnation;
   }
 
-  /** Adds a peer, or takes note of another life of it: what was under way to the old one is dropped. */
-  admit(address: PeerAddress): void {
+  /**
+   * Adds a peer, or takes note of another life of it: what was under way to the old one is dropped.
+   * @param how `dial`: opens the stream now, without anything to say.
+   */
+  admit(address: PeerAddress, how: { readonly dial: boolean } = { dial: false }): void {
+    this.#meet(address);
+    const peer = this.#peers.get(address.rank);
+    if (how.dial && peer) this.#dialSoon(peer);
+  }
+
+  #meet(address: PeerAddress): void {
     const { rank, incarnation } = address;
     const known = this.#peers.get(rank);
     if (incarnation <= (this.#over.get(rank) ?? 0)) return;
@@ -222,12 +231,6 @@ export class Links {
     if (!peer) return;
     peer.link.send(frame);
     if (!peer.link.connected) this.#dialSoon(peer);
-  }
-
-  /** Opens the stream to a peer now, without anything to say. */
-  dial(rank: number): void {
-    const peer = this.#peers.get(rank);
-    if (peer && !peer.link.connected) this.#dialSoon(peer);
   }
 
   /**

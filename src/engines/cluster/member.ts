@@ -15,6 +15,7 @@ import {
   type MemberHost,
   nextRows,
   ownUpdates,
+  prepare,
   seatIn,
   snapshotUpdates,
 } from "../member-host.ts";
@@ -131,7 +132,6 @@ export class ClusterMember {
     const strategy = membered(await loadStrategy(job.strategy), rule);
     this.#comeTo(seated);
     const task = await this.#rows!.createTask();
-    // A newcomer is in no view, whatever ranks the first one has.
     const around = job.begun ? { view: job.begun.view } : {};
     this.#host = createHost({ ...job, rank, incarnation, initial, ...around }, strategy, task, {
       now: () => this.#now(),
@@ -142,7 +142,7 @@ export class ClusterMember {
     this.#connect(seated);
     this.#server.serving = true;
     this.#become("ready");
-    this.#tell({ kind: "ready", updates: ownUpdates(this.#host) });
+    this.#tell({ kind: "ready", updates: prepare(this.#host) });
     this.#silence = setInterval(() => this.#progress(), progressMsMax);
     if (job.begun) this.#begin(job.begun, seatedAt);
   }
@@ -263,7 +263,7 @@ export class ClusterMember {
         seatIn(this.#host!, order.view);
         return this.#begin(order);
       case "address":
-        return this.#links!.admit(order.address);
+        return this.#links!.admit(order.address, { dial: !this.#begun });
       case "ended":
         return this.#mourn(order);
       case "hold":

@@ -3,8 +3,8 @@ import type { SeatPlan, View } from "../../strategies/strategy.ts";
 import { firstViewOf } from "../../topology/view.ts";
 import type { RunPlan } from "../engine.ts";
 import { firstLifeOf, processOf } from "../membered.ts";
-import type { Begun, MemberWait, Tale } from "./job.ts";
-import { joinSecondsMax, silencePerUpdate, silenceSecondsMin } from "./limits.ts";
+import type { Begun, MemberWait, Order, Tale } from "./job.ts";
+import { acquaintedMax, joinSecondsMax, silencePerUpdate, silenceSecondsMin } from "./limits.ts";
 import { coordinatorRank, type PeerAddress } from "./links.ts";
 import { isByMember, nextProcess } from "./lives.ts";
 import { Refusal } from "./refusal.ts";
@@ -252,6 +252,16 @@ function addressesOf({ entries }: Roster): PeerAddress[] {
   return [...entries.values()]
     .filter(({ state }) => state !== "dead" && state !== "left")
     .map(({ rank, incarnation, address }) => ({ rank, incarnation, address }));
+}
+
+/** Whom a member of a small run dials before it begins, so that nobody waits for connections then. */
+export function acquaintances(roster: Roster, { rank: own }: RosterEntry): Order[] {
+  if (roster.planned > acquaintedMax) return [];
+  return liveEntries(roster)
+    .filter(({ rank, state }) => rank !== own && state === "ready")
+    .map(({ rank, incarnation, address }) => {
+      return { kind: "address", address: { rank, incarnation, address } };
+    });
 }
 
 /** How long the member may be silent before it counts as such: longer where its updates take longer. */
