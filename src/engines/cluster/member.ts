@@ -14,7 +14,6 @@ import {
   deliver,
   type MemberHost,
   nextRows,
-  ownUpdates,
   prepare,
   seatIn,
   snapshotUpdates,
@@ -132,6 +131,7 @@ export class ClusterMember {
     const strategy = membered(await loadStrategy(job.strategy), rule);
     this.#comeTo(seated);
     const task = await this.#rows!.createTask();
+    // A newcomer is in no view, whatever ranks the first one has.
     const around = job.begun ? { view: job.begun.view } : {};
     this.#host = createHost({ ...job, rank, incarnation, initial, ...around }, strategy, task, {
       now: () => this.#now(),
