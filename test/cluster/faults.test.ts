@@ -3,6 +3,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { launchLocal } from "../../src/deploy/local.ts";
 import { runCluster } from "../../src/engines/cluster/cluster.ts";
+import type { CoordinatorOptions } from "../../src/engines/cluster/coordinator-options.ts";
 import { noCredentials } from "../../src/engines/cluster/credentials.ts";
 import type { ClusterEvent } from "../../src/engines/cluster/events.ts";
 import type { Launch } from "../../src/engines/cluster/launcher.ts";
@@ -25,7 +26,11 @@ type Harm = (crew: {
 }) => Promise<void> | void;
 
 /** Runs three workers on the ledger task and does something to them once all have begun. */
-async function disturb(name: string, harm: Harm, given: { standby?: boolean } = {}) {
+async function disturb(
+  name: string,
+  harm: Harm,
+  { observe, ...given }: { standby?: boolean; observe?: CoordinatorOptions["observe"] } = {},
+) {
   const events: ClusterEvent[] = [];
   const processes: number[] = [];
   const later: AsyncDisposable[] = [];
@@ -55,6 +60,7 @@ async function disturb(name: string, harm: Harm, given: { standby?: boolean } = 
     ...{ strategy: { name }, workers: 3, seed: 5, epochs: 1 },
     options: strategyOptions({ rowsPerUpdate: 1, staleness: 50, ...given }),
     task: { kind: "ledger", spec: { workers: 3, rowsPerWorker: 6000 } },
+    ...(observe ? { observe } : {}),
     cluster: { listen: "127.0.0.1:0", credentials: noCredentials, launch, onEvent },
   });
   await harmed;
@@ -132,4 +138,32 @@ test("a worker that slept for long is fenced when it wakes, and joins as a new l
 test("a standby takes over from a server that is killed", async () => {
   const outcome = await disturb("asp", ({ signal }) => signal(3, "SIGKILL"), { standby: true });
   expectClosedLedger(outcome, 3);
+});
+
+test("a standby takes the duplicate that a change of view brings, where seats may be more than workers", async () => {
+  const outcome = await disturb("asp", ({ signal }) => signal(1, "SIGKILL"), { standby: true });
+  expect(outcome.events.filter(({ kind }) => kind === "rejected")).toEqual([]);
+  expect(
+    viewsOf(outcome)
+      .at(-1)
+      ?.map(({ rank }) => rank),
+  ).toEqual([0, 2, 3, 4]);
+  expectClosedLedger(outcome, 1);
+});
+
+test("a worker that is stopped for ever holds up no verdict on a round", async () => {
+  let judged = 0;
+  const at = () => {
+    judged++;
+    return false;
+  };
+  const outcome = await disturb("d-psgd", ({ signal }) => signal(1, "SIGSTOP"), {
+    observe: { everyEpochs: 0.25, at },
+  });
+  expect(judged).toBeGreaterThanOrEqual(4);
+  expect(
+    viewsOf(outcome)
+      .at(-1)
+      ?.map(({ rank }) => rank),
+  ).not.toContain(1);
 });

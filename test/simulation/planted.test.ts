@@ -170,3 +170,17 @@ test("the part of a column owner is lost when its round is begun again", { timeo
   const found = firstViolation(losing, { options: { topology: "ring" } });
   expect(found?.law).toMatch(/^every survivor's contribution is in each round exactly once/);
 });
+
+test("a worker that was expelled and comes back tells nothing of what its earlier life lost", {
+  timeout,
+}, () => {
+  const silent: AnyStrategy = { ...peerToPeer, clockOf: () => 0 };
+  const found = firstViolation(silent);
+  expect(found?.law).toMatch(/every update counts exactly once, or is told as lost/);
+});
+
+test("the only server of a range is given up after a short silence", { timeout }, () => {
+  const hasty: AnyStrategy = { ...asp, vital: () => [] };
+  const found = firstViolation(hasty);
+  expect(found?.law).toMatch(/is waited for while it lives/);
+});

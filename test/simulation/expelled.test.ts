@@ -1,0 +1,28 @@
+/** Members that are cut off, expelled though they live, and come back: the ledger of everybody closes. */
+import { expect, test } from "vitest";
+import { runFaults } from "../../src/engines/simulator/fault-runs.ts";
+import { readFaults } from "../../src/engines/simulator/fault-schedules.ts";
+import { allreduce } from "../../src/strategies/allreduce.ts";
+import { asp, bsp, dssp, ssp } from "../../src/strategies/parameter-server.ts";
+import { peerToPeer } from "../../src/strategies/peer-to-peer.ts";
+
+const faults = readFaults("0.05 cut 1 0.2");
+
+for (const strategy of [asp, ssp, dssp, bsp, allreduce, peerToPeer]) {
+  test(`${strategy.name}: what an expelled worker made counts, or is told as lost by its next life`, () => {
+    let expelled = 0;
+    let lostAny = false;
+    for (let seed = 1; seed <= 20; seed++) {
+      const given = { workers: 4, faults, options: { servers: 1, standby: false, staleness: 8 } };
+      const { result, lives } = runFaults(strategy, seed, given);
+      if (lives[1]!.size === 1) continue;
+      expelled++;
+      const holder = strategy.sharing === "messages" && result.seats.length > 4 ? 4 : 0;
+      const { updates, lost } = result.telemetry.members[1]!;
+      expect(result.replicas[holder]!.values[1]).toBe(updates - lost);
+      lostAny ||= lost > 0;
+    }
+    expect(expelled).toBeGreaterThan(10);
+    expect(lostAny).toBe(true);
+  });
+}
