@@ -142,7 +142,11 @@ function concludeFlush(state: ServerState, replica: Replica, now: number, out: S
   answer(state, replica, { released: [...released], by: -1, now }, out);
 }
 
-/** The last update of the departed counts if all servers have it. */
+/**
+ * The last update of the departed counts if all servers have it; in rounds only if one of them has merged it, as every
+ * worker that stays must have pushed as often for that: in a round that is open everywhere its rank may push again, by its
+ * next life.
+ */
 function settle(
   state: ServerState,
   replica: Replica,
@@ -154,8 +158,9 @@ function settle(
   const others = state.ranks.servers - 1;
   const least = others === 0 ? count : (flush!.least.get(life) ?? entered[rank]!);
   const most = Math.max(count, flush!.most.get(life) ?? count);
-  if (count > least) takeBack(state, replica, rank, out);
-  if (state.part !== 0 || most <= least) return;
+  const isOpen = state.rounds && flush!.slowest < most;
+  if (count > least || (isOpen && count === most)) takeBack(state, replica, rank, out);
+  if (state.part !== 0 || (most <= least && !isOpen)) return;
   // One server tells it for all; what the worker is told, should it come back, holds it as told.
   state.departed.set(life, [rank, state.lives.get(rank)!, most]);
   out.push({ kind: "report", report: { kind: "lost", from: rank, updates: 1 } });
