@@ -12,7 +12,7 @@
 import type { Replica } from "../math/replica.ts";
 import { countIn, countOut } from "./clocks.ts";
 import { followHolders, seatsOf } from "./holders.ts";
-import { answer, applyRound } from "./server.ts";
+import { answer, applyRound, mergeRound } from "./server.ts";
 import {
   type Flush,
   lifeName,
@@ -140,6 +140,8 @@ function concludeFlush(state: ServerState, replica: Replica, now: number, out: S
   state.flush = null;
   duplicate(state, replica, out);
   answer(state, replica, { released: [...released], by: -1, now }, out);
+  // With nobody left the round ends with what is here.
+  if (state.clocks.members === 0 && state.rounds) mergeRound(state, replica, out);
 }
 
 /**

@@ -249,7 +249,7 @@ function answerAgain(
 }
 
 /** Merges the updates of the round, in rank order whatever the order they came in. */
-function mergeRound(state: ServerState, replica: Replica, out: ServerOut): void {
+export function mergeRound(state: ServerState, replica: Replica, out: ServerOut): void {
   const updates = state.inbox.slice();
   if (!updates.some((update) => update !== null)) return;
   if (state.ranks.servers > 1) {
