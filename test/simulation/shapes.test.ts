@@ -3,6 +3,7 @@
  * with wrong fields is refused, or taken without an exception and without a value that is no number.
  */
 import { expect, test } from "vitest";
+import { membered } from "../../src/engines/membered.ts";
 import { type FaultGiven, runFaults } from "../../src/engines/simulator/fault-runs.ts";
 import { nextBelow, type RandomState, randomStream } from "../../src/math/random.ts";
 import { createReplica, type Replica } from "../../src/math/replica.ts";
@@ -35,6 +36,8 @@ function watchMessages(
   given: FaultGiven = {},
 ): void {
   const seats: Seat[] = [];
+  // Changed messages go to the strategy itself: the watchers of a run would count what was never learned.
+  const bare = membered(strategy, { beatSeconds: 0.02, quorum: "majority" });
   const plant = (beneath: AnyStrategy): AnyStrategy => ({
     ...beneath,
     init(seat, options) {
@@ -45,7 +48,7 @@ function watchMessages(
       if (event.kind === "message") {
         const { rank } = state.seat as Seat;
         const bounds = boundsOf(seats, event.from, rank);
-        look({ strategy: beneath, state, replica, event: event as MessageEvent, bounds });
+        look({ strategy: bare, state, replica, event: event as MessageEvent, bounds });
       }
       beneath.step(state, replica, event, out);
     },
