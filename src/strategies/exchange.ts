@@ -212,8 +212,8 @@ export function absorbDifference(
     out.push({ kind: "drop", from, reason: read.fault });
     return false;
   }
-  // D.rows is half of what ours were above theirs, and ours have only grown since.
-  if (body.rows > replica.rows) {
+  // D.rows is half of what ours were above theirs when we offered them, and nobody has learned less than nothing.
+  if (body.rows > open.offer.rows / 2) {
     out.push({ kind: "drop", from, reason: "difference larger than the model", blame: true });
     return false;
   }

@@ -6,7 +6,8 @@
  * departed itself. So the departed's updates that count are those that at least one member of the view had.
  * A member that has heard all others has them all. Until then it goes on learning - updates commute - but
  * neither finishes nor hands out snapshots. If the view changes again, the flush begins again; what was passed on in
- * the view before is waited for too, as its giver has forgotten it by then: counts go through all views.
+ * the view before is waited for too, as its giver has forgotten it by then: counts go through all views, and who leaves
+ * says how many it passed on (`bye`).
  *
  * What everybody has need not be kept: now and then an update tells what its sender has (`seen`).
  *

@@ -18,7 +18,9 @@ import {
   type Copy,
   createPeer,
   type Early,
+  isHeard,
   lifeOf,
+  type Peer,
   type PeerOut,
   type PeerState,
   presentPeers,
@@ -63,7 +65,12 @@ export function absorbSubscribe(state: PeerState, from: number, out: PeerOut): v
   const body: Welcome = { kind: "welcome", first: state.clock + 1, ready };
   out.push({ kind: "send", to: from, body });
   if (!state.exhausted) return;
-  out.push({ kind: "send", to: from, body: { kind: "bye", clock: state.clock } });
+  sayBye(state, peer, out);
+}
+
+/** Says how many updates we made in all, and passed on to that member. */
+export function sayBye({ clock }: PeerState, { rank: to, given }: Peer, out: PeerOut): void {
+  out.push({ kind: "send", to, body: { kind: "bye", clock, given } });
 }
 
 export function absorbWelcome(
@@ -114,8 +121,8 @@ export function answerAsked(state: PeerState, replica: Replica, out: PeerOut): v
 }
 
 function holds(state: PeerState, need: Uint32Array): boolean {
-  for (const { standing, intake, last } of state.lives.values()) {
-    if (standing === "left" && intake.below < last) return false;
+  for (const peer of state.lives.values()) {
+    if (peer.standing === "left" && !isHeard(peer)) return false;
   }
   for (const [life, clock] of triplesOf(need)) {
     const own = life === lifeOf(state.rank, state.incarnation);

@@ -78,10 +78,14 @@ export interface Copy {
   readonly ahead: Uint32Array;
 }
 
-/** The sender made `clock` updates and will make no more. */
+/**
+ * The sender made `clock` updates and will make no more; of the departed it has passed on `given` to the receiver.
+ * Said again when it leaves, if it has passed on more since.
+ */
 export interface PeerBye {
   readonly kind: "bye";
   readonly clock: number;
+  readonly given: number;
 }
 
 /** In this view the sender has applied every update of every member, and will make no more. */
@@ -128,7 +132,7 @@ export const peerShapes: MessageShapes = {
       ...{ seen: triples, ahead: triples },
     },
   },
-  bye: { fields: { clock: count } },
+  bye: { fields: { clock: count, given: count } },
   quiet: { fields: { view: count } },
 };
 
@@ -152,6 +156,8 @@ export interface Peer {
   /** How many updates of the departed we passed on to it, and which of those that it passed on came. */
   given: number;
   readonly received: Intake;
+  /** How many it said it passed on to us, once it left. */
+  owed: number;
 }
 
 /** What remains to be heard in this view of members that are gone. */
@@ -226,7 +232,13 @@ export function createPeer({ rank, incarnation }: ViewMember, subscribed: boolea
     subscribed,
     given: 0,
     received: createIntake(),
+    owed: 0,
   };
+}
+
+/** Whether all came that a member which is not gone ever sends: its updates, and what it passed on before it left. */
+export function isHeard({ standing, intake, last, received, owed }: Peer): boolean {
+  return intake.below >= last && (standing !== "left" || received.below >= owed);
 }
 
 /** The members of the view that are there, in rank order; without ourselves. */

@@ -27,11 +27,13 @@ import {
   answerAsked,
   becomeJoined,
   becomeJoining,
+  sayBye,
 } from "./peer-join.ts";
 import {
   createFlush,
   createPeer,
   type Early,
+  isHeard,
   lifeOf,
   type Peer,
   type PeerBye,
@@ -276,16 +278,16 @@ function absorbUpdate(
   if (body.seen) absorbSeen(state, peer, body.seen);
 }
 
-function absorbBye(peer: Peer, { clock }: PeerBye): void {
+function absorbBye(peer: Peer, { clock, given }: PeerBye): void {
   peer.last = clock;
+  peer.owed = Math.max(peer.owed, given);
 }
 
 /** Says how many updates it made in all, which others wait for, and goes. */
 function becomeLeft(state: PeerState, out: PeerOut): void {
   if (!state.exhausted && !state.joining) becomeExhausted(state, out);
   else {
-    const body: PeerBye = { kind: "bye", clock: state.clock };
-    for (const { rank: to } of presentPeers(state)) out.push({ kind: "send", to, body });
+    for (const peer of presentPeers(state)) sayBye(state, peer, out);
   }
   out.push({ kind: "finish" });
 }
@@ -293,17 +295,12 @@ function becomeLeft(state: PeerState, out: PeerOut): void {
 function becomeExhausted(state: PeerState, out: PeerOut): void {
   state.exhausted = true;
   if (state.carry?.some((x) => x !== 0)) sendUpdate(state, emptyUpdate, out);
-  const body: PeerBye = { kind: "bye", clock: state.clock };
-  for (const peer of presentPeers(state)) {
-    if (peer.subscribed) out.push({ kind: "send", to: peer.rank, body });
-  }
+  for (const peer of presentPeers(state)) if (peer.subscribed) sayBye(state, peer, out);
 }
 
 /** All have made their last update, and every one of them was applied here. */
 function isQuiet({ exhausted, joining, flush, asked, lives }: PeerState): boolean {
   if (!exhausted || joining || flush.waiting.size > 0 || asked.size > 0) return false;
-  for (const { standing, intake, last } of lives.values()) {
-    if (standing !== "gone" && intake.below < last) return false;
-  }
+  for (const peer of lives.values()) if (peer.standing !== "gone" && !isHeard(peer)) return false;
   return true;
 }

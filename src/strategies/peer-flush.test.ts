@@ -1,0 +1,71 @@
+import { expect, test } from "vitest";
+import { createReplica } from "../math/replica.ts";
+import { emptyUpdate } from "../math/update.ts";
+import { peerToPeer } from "./peer-to-peer.ts";
+import { type Effect, type NodeEvent, strategyOptions, type View } from "./strategy.ts";
+
+type Event = NodeEvent<{ kind: string }>;
+type Sent = { from: number; to: number; body: { kind: string } };
+
+/** Members that are stepped by hand; what they send waits until it is told to arrive. */
+function membersByHand(workers: number) {
+  const options = strategyOptions();
+  const sent: Sent[] = [];
+  const members = Array.from({ length: workers }, (_, rank) => {
+    const range = { from: 0, to: workers };
+    const place = { rank, incarnation: 1, role: "worker", workers, members: workers } as const;
+    return {
+      state: peerToPeer.init({ ...place, width: workers, range, seed: 1 }, options),
+      replica: createReplica(workers),
+      finished: false,
+    };
+  });
+  const give = (rank: number, event: Event) => {
+    const member = members[rank]!;
+    const out: Effect<{ kind: string }>[] = [];
+    peerToPeer.step(member.state, member.replica, event as never, out as never);
+    for (const effect of out) {
+      if (effect.kind === "send") sent.push({ from: rank, to: effect.to, body: effect.body });
+      if (effect.kind === "finish") member.finished = true;
+    }
+  };
+  /** All that waits on links that may carry, again and again, in the order of each link. */
+  const arrive = (mayCarry: (message: Sent) => boolean) => {
+    for (;;) {
+      const at = sent.findIndex((message) => mayCarry(message) && !members[message.to]!.finished);
+      if (at < 0) return;
+      const [{ from, to, body }] = sent.splice(at, 1) as [Sent];
+      give(to, { kind: "message", now: 0, from, body });
+    }
+  };
+  return { members, give, arrive };
+}
+
+function viewOf(id: number, ranks: readonly number[], leavers: readonly number[] = []): View {
+  const life = (rank: number) => ({ rank, incarnation: 1, role: "worker" as const });
+  return { id, members: ranks.map(life), left: leavers.map(life) };
+}
+
+test("what a leaver passed on of a departed member is waited for by those that stay", () => {
+  const { members, give, arrive } = membersByHand(4);
+  for (const rank of [0, 1, 2, 3]) give(rank, { kind: "start", now: 0 });
+  for (const rank of [0, 1, 2]) give(rank, { kind: "exhausted", now: 0 });
+  const delta = Float32Array.of(0, 0, 0, 1);
+  give(3, { kind: "learned", now: 0, update: { ...emptyUpdate, rows: 1, delta } });
+  // Only member 2 gets the update; then its maker dies.
+  arrive(({ from, to }) => from !== 3 || to === 2);
+  for (const rank of [0, 1, 2]) give(rank, { kind: "view", now: 1, view: viewOf(2, [0, 1, 2]) });
+  // Member 2 passes it on and leaves; its link to 0 is slow.
+  give(2, { kind: "leave", now: 1 });
+  expect(members[2]!.finished).toBe(true);
+  const isSlow = ({ from, to, body }: Sent) =>
+    from === 3 || (from === 2 && to === 0 && body.kind === "passed-on");
+  arrive((message) => !isSlow(message));
+  const view = viewOf(3, [0, 1], [2]);
+  for (const rank of [0, 1]) give(rank, { kind: "view", now: 2, view });
+  arrive((message) => !isSlow(message));
+  expect(members.slice(0, 2).map(({ finished }) => finished)).toEqual([false, false]);
+  arrive(({ from }) => from !== 3);
+  expect(members.slice(0, 2).map(({ finished }) => finished)).toEqual([true, true]);
+  for (const { replica } of members.slice(0, 2)) expect([...replica.values]).toEqual([0, 0, 0, 1]);
+});
