@@ -25,10 +25,16 @@ export interface TcpProxy extends AsyncDisposable {
   shape(shapes: ProxyShapes): void;
   heal(): void;
   cut(): void;
+  sift(): void;
   refuse(): void;
   forget(side: "client" | "target"): void;
 }
 
 export function startTcpProxy(
-  options: { readonly target: string; readonly listen?: string } & ProxyShapes,
+  options: {
+    readonly target: string;
+    readonly listen?: string;
+    /** By the port of a connection's client, whether it may pass; asked when it comes, and by `sift`. */
+    readonly admits?: (clientPort: number) => boolean;
+  } & ProxyShapes,
 ): Promise<TcpProxy>;

@@ -13,8 +13,14 @@ const heldBytesMax = 256 * 1024;
  * Starts a proxy in front of HOST:PORT.
  * @throws Error when the port can't be had.
  */
-export async function startTcpProxy({ target, listen = "127.0.0.1:0", toTarget, toClient }) {
-  const proxy = new TcpProxy(placeOf(target));
+export async function startTcpProxy({
+  target,
+  listen = "127.0.0.1:0",
+  admits,
+  toTarget,
+  toClient,
+}) {
+  const proxy = new TcpProxy(placeOf(target), admits);
   proxy.shape({ toTarget, toClient });
   await proxy.listen(placeOf(listen));
   return proxy;
@@ -36,8 +42,12 @@ class TcpProxy {
   accepted = 0;
   bytes = { toTarget: 0, toClient: 0 };
 
-  constructor(target) {
+  /** By the port of a connection's client, whether it may pass. */
+  #admits;
+
+  constructor(target, admits = () => true) {
     this.#target = target;
+    this.#admits = admits;
   }
 
   async listen({ host, port }) {
@@ -72,6 +82,16 @@ class TcpProxy {
     this.#pairs.clear();
   }
 
+  /** Cuts the connections that are no longer admitted. */
+  sift() {
+    for (const pair of this.#pairs) {
+      if (this.#admits(pair.port)) continue;
+      pair.client.resetAndDestroy();
+      pair.target.resetAndDestroy();
+      this.#pairs.delete(pair);
+    }
+  }
+
   /** Cuts, and takes no new connections until `heal`. */
   refuse() {
     this.#refusing = true;
@@ -96,7 +116,8 @@ class TcpProxy {
   }
 
   #connect(client) {
-    if (this.#refusing) return void client.resetAndDestroy();
+    const port = client.remotePort;
+    if (this.#refusing || !this.#admits(port)) return void client.resetAndDestroy();
     this.accepted++;
     const target = connect({ ...this.#target, allowHalfOpen: true, noDelay: true });
     client.setNoDelay(true);
@@ -107,7 +128,7 @@ class TcpProxy {
       new Pump(client, target, this.#shapes.toTarget, count("toTarget")),
       new Pump(target, client, this.#shapes.toClient, count("toClient")),
     ];
-    const pair = { client, target, pumps };
+    const pair = { client, target, pumps, port };
     this.#pairs.add(pair);
     for (const [own, other] of [
       [client, target],
