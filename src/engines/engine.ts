@@ -54,6 +54,8 @@ export interface EngineResult {
   readonly telemetry: Telemetry;
   /** Rows learned before, by a run that this one goes on from: not in the telemetry. */
   readonly rowsBefore?: number;
+  /** It was asked to stop, and not by whoever looks at snapshots. */
+  readonly isStopped?: boolean;
 }
 
 /** Why an engine can't run a strategy, as data. */

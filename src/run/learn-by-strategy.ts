@@ -199,7 +199,7 @@ function createWatcher(watched: Watched, state: RunState | null) {
       const bytes = totalsOf(result).bytes.sent;
       const last = rows > lastRows ? take({ model, rows, seconds, bytes }) : null;
       const done = verdict ?? last ?? { rule: "epochs" as const, detail: "all epochs learned" };
-      return port.stopping.requested
+      return port.stopping.requested || (result.isStopped && verdict === null)
         ? { rule: "interrupted", detail: "asked to stop", dual: null }
         : { ...done, dual: null };
     },

@@ -114,7 +114,7 @@ test("status tells members and waits while a run waits and while it goes; stop e
   const stopped = await glissade(["stop", "--join", address], { env });
   expect(stopped.stdout).toMatch(/^stopping/);
   const { code, stdout } = await ended;
-  expect([code, lastObject(stdout).status]).toEqual([0, "done"]);
+  expect([code, lastObject(stdout).status]).toEqual([0, "interrupted"]);
   for (const { code: left, stderr } of await Promise.all(members)) expect(left, stderr).toBe(0);
 });
 

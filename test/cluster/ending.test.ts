@@ -52,7 +52,7 @@ for (const strategy of ["bsp", "ssp", "allreduce", "ad-psgd"]) {
     expect(asked.code, asked.stderr).toBe(0);
     const { code, stdout, stderr } = await coordinator.ended;
     expect(code, stderr).toBe(0);
-    expect(lastObject(stdout)).toMatchObject({ status: "done" });
+    expect(lastObject(stdout)).toMatchObject({ status: "interrupted", stopped: "interrupted" });
     expect(existsSync(join(cwd, "model.safetensors"))).toBe(true);
     await expectAllOver(coordinator.address, workers);
   });

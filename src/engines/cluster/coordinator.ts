@@ -67,6 +67,7 @@ export class Coordinator {
   readonly #proof: Proof | null;
   #updates = 0;
   #stopping = false;
+  #isAsked = false;
   #began = performance.now();
   #watch: NodeJS.Timeout | undefined;
   readonly #patience = new Patience();
@@ -144,6 +145,7 @@ export class Coordinator {
           throw new Refusal("the coordinator holds no replica: ask a member", "unimplemented");
         },
         stop: async ({ reason }) => {
+          this.#isAsked = true;
           this.stop();
           return { state: `stopping: ${reason}` };
         },
@@ -172,7 +174,7 @@ export class Coordinator {
     const seconds = this.#now() - this.#secondsBefore;
     const held = await fetchFinished(this.#roster, this.#options.credentials);
     for (const rank of this.#links.ranks) this.#order(rank, { kind: "close" });
-    const facts = { seconds, rowsBefore: this.#rowsBefore };
+    const facts = { seconds, rowsBefore: this.#rowsBefore, isStopped: this.#isAsked };
     return resultOf({ plan: this.#options.plan, roster: this.#roster, held }, facts);
   }
 
