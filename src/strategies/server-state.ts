@@ -85,7 +85,7 @@ export interface Duplicate extends ClockArrays {
   readonly values: Float32Array;
   readonly lives: Int32Array;
   readonly entered: Int32Array;
-  /** Counts of workers that are gone, as (rank, incarnation, count) in a row. */
+  /** Counts of workers that are gone, as (rank, incarnation, count, told) in a row. */
   readonly departed: Int32Array;
   /** In rounds, with several servers: the model before the round merged last. */
   readonly beforeRows: number;
@@ -161,7 +161,7 @@ export const serverShapes: MessageShapes = {
       ...{ number: ordinal, rows: modelRows, values: part, beforeRows: modelRows },
       ...{ before: orNothing(part), entered: countEach },
       lives: { type: "records", each: 2, ranks: "members" },
-      departed: { type: "records", each: 3, ranks: "members" },
+      departed: { type: "records", each: 4, ranks: "members" },
       ...{ counts: countEach, present: flagEach, credits: countEach, waits: flagEach },
       ...{ lastPush: timeEach, pushBefore: timeEach },
     },
@@ -195,6 +195,12 @@ interface MergedRound {
   readonly updates: (Update | null)[];
 }
 
+/**
+ * What is known of a worker's life that is over: how many of its updates are here, and of how many all servers
+ * together have said what became of them.
+ */
+export type Departed = readonly [rank: number, incarnation: number, count: number, told: number];
+
 /** A server's state. */
 export interface ServerState {
   readonly role: "server";
@@ -227,7 +233,7 @@ export interface ServerState {
   /** What came while a flush was open, or before we held the range. */
   held: Received[];
   /** Counts of workers that are gone, by life, whoever asks for them later. */
-  readonly departed: Map<string, readonly [rank: number, incarnation: number, count: number]>;
+  readonly departed: Map<string, Departed>;
   /** The life that stands by, by its rank and incarnation; null without one. */
   partner: { readonly rank: number; readonly incarnation: number } | null;
   /** What was forwarded, what of it is stored; a standby: what was taken, and what came before its turn. */

@@ -74,7 +74,7 @@ function followPartner(state: ServerState, view: View, out: ServerOut): void {
 function depart(state: ServerState, rank: number): void {
   const incarnation = state.lives.get(rank)!;
   const count = state.clocks.counts[rank]!;
-  state.departed.set(lifeName(rank, incarnation), [rank, incarnation, count]);
+  state.departed.set(lifeName(rank, incarnation), [rank, incarnation, count, count]);
 }
 
 function beginFlush(state: ServerState, view: View, out: ServerOut): void {
@@ -83,7 +83,8 @@ function beginFlush(state: ServerState, view: View, out: ServerOut): void {
   waiting.delete(part);
   const slowest = slowestThatStays(state);
   state.flush = { waiting, least: new Map(), most: new Map(), slowest };
-  const lives = Int32Array.from([...state.departed.values()].flat());
+  const known = [...state.departed.values()];
+  const lives = Int32Array.from(known.flatMap((life) => life.slice(0, 3)));
   const body: Flush = { kind: "flush", view: view.id, slowest, lives };
   for (const other of waiting) {
     for (const { rank: to } of seatsOf(ranks, view.members, other)) {
@@ -162,9 +163,9 @@ function settle(
   const most = Math.max(count, flush!.most.get(life) ?? count);
   const isOpen = state.rounds && flush!.slowest < most;
   if (count > least || (isOpen && count === most)) takeBack(state, replica, rank, out);
-  if (state.part !== 0 || (most <= least && !isOpen)) return;
-  // One server tells it for all; what the worker is told, should it come back, holds it as told.
-  state.departed.set(life, [rank, state.lives.get(rank)!, most]);
+  // One server tells it for all, whoever lacks the update; the worker, should it come back, need not tell it again.
+  if (state.part !== 0 || (most <= Math.min(count, least) && !isOpen)) return;
+  state.departed.set(life, [rank, state.lives.get(rank)!, count, most]);
   out.push({ kind: "report", report: { kind: "lost", from: rank, updates: 1 } });
 }
 

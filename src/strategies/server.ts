@@ -110,10 +110,10 @@ function absorbWorker(state: ServerState, replica: Replica, received: Received, 
   }
 }
 
-/** What counts of earlier lives of a worker. */
+/** Of how many updates of earlier lives of a worker it is known what became of them. */
 function earlierOf({ departed }: ServerState, of: number): Int32Array {
   const own = [...departed.values()].filter(([rank]) => rank === of);
-  return Int32Array.from(own.flatMap(([, incarnation, count]) => [incarnation, count]));
+  return Int32Array.from(own.flatMap(([, incarnation, , told]) => [incarnation, told]));
 }
 
 function absorbBye(

@@ -18,6 +18,7 @@ import { clockArrays, readClocks } from "./clocks.ts";
 import { absorbPush, countOutWorker } from "./server.ts";
 import {
   type Bye,
+  type Departed,
   type Duplicate,
   type Forward,
   lifeName,
@@ -142,9 +143,10 @@ export function absorbDuplicate(
   }
   state.entered.set(body.entered);
   const { departed } = body;
-  for (let k = 0; k + 3 <= departed.length; k += 3) {
-    const [rank, incarnation, count] = [departed[k]!, departed[k + 1]!, departed[k + 2]!];
-    state.departed.set(lifeName(rank, incarnation), [rank, incarnation, count]);
+  for (let k = 0; k + 4 <= departed.length; k += 4) {
+    const [rank, incarnation] = [departed[k]!, departed[k + 1]!];
+    const known: Departed = [rank, incarnation, departed[k + 2]!, departed[k + 3]!];
+    state.departed.set(lifeName(rank, incarnation), known);
   }
   state.inbox.fill(null);
   state.latest.fill(null);
