@@ -5,8 +5,10 @@ import type { Credentials } from "./credentials.ts";
 import { Cluster } from "./generated/glissade/cluster/v1/cluster_pb.ts";
 import {
   callSecondsMax,
+  dialAgainMs,
   lastModelSecondsMax,
   reconnectMsMax,
+  reconnectSecondsMax,
   snapshotSecondsMax,
 } from "./limits.ts";
 import { modelIn } from "./models.ts";
@@ -17,25 +19,33 @@ import { CallError, callUnary, createClient } from "./rpc.ts";
 import { pause } from "./wait.ts";
 
 /**
- * A member that others can't reach is refused at once, not found out later.
+ * A member that others can't reach is refused at once, not found out later; a single connection that fails on
+ * a busy machine does not make it such.
  * @throws Refusal that says so.
  */
 export async function dialBack(address: string, credentials: Credentials): Promise<void> {
   const client = createClient(address, credentials);
+  const until = performance.now() + 1000 * reconnectSecondsMax;
+  const call = { method: Cluster.method.status, request: {}, secondsMax: callSecondsMax };
   try {
-    await callUnary(client, {
-      method: Cluster.method.status,
-      request: {},
-      secondsMax: callSecondsMax,
-    });
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new Refusal(
-      `I can't reach you at ${address} (${reason}): open that port to the coordinator's host, or say where others reach you by --advertise HOST, --interface NAME or --port-range LOW:HIGH`,
-    );
+    for (;;) {
+      try {
+        return void (await callUnary(client, call));
+      } catch (error) {
+        const isAway = error instanceof CallError && error.code === "unreachable";
+        if (isAway && performance.now() < until) {
+          await pause({ whom: `${address} to be reached`, secondsMax: dialAgainMs / 1000 });
+        } else throw new Refusal(unreachedWords(address, error));
+      }
+    }
   } finally {
     client.close();
   }
+}
+
+function unreachedWords(address: string, error: unknown): string {
+  const reason = error instanceof Error ? error.message : String(error);
+  return `I can't reach you at ${address} (${reason}): open that port to the coordinator's host, or say where others reach you by --advertise HOST, --interface NAME or --port-range LOW:HIGH`;
 }
 
 /** The address others use: what the member says, or the host the coordinator sees it at. */
