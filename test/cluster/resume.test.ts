@@ -43,7 +43,7 @@ async function killedAfter(checkpoints: number, args: readonly string[], cwd: st
 for (const strategy of [["bsp"], ["allreduce"], ["d-psgd", "--topology", "complete"]]) {
   test(`${strategy[0]}: train --resume goes on exactly, to the same model byte for byte`, async () => {
     const [whole, cut] = [temporaryFolder(), temporaryFolder()];
-    const args = ["train", ...argsOf(strategy, 30), "--engine", "cluster"];
+    const args = ["train", ...argsOf(strategy, 90), "--engine", "cluster"];
     const undisturbed = await glissade(args, { cwd: whole });
     expect(undisturbed.code, undisturbed.stderr).toBe(0);
     await killedAfter(3, args, cut);
@@ -59,7 +59,7 @@ for (const strategy of [["bsp"], ["allreduce"], ["d-psgd", "--topology", "comple
 
 test("asp: train --resume goes on from the model judged last, and says so; a damaged checkpoint is passed over", async () => {
   const cwd = temporaryFolder();
-  const args = ["train", ...argsOf(["asp"], 30), "--engine", "cluster"];
+  const args = ["train", ...argsOf(["asp"], 90), "--engine", "cluster"];
   await killedAfter(4, args, cwd);
   const [newest, before] = checkpointsOf(cwd);
   const bytes = readFileSync(newest!);
@@ -69,12 +69,12 @@ test("asp: train --resume goes on from the model judged last, and says so; a dam
   expect(resumed.code, resumed.stderr).toBe(0);
   expect(resumed.stderr).toContain(`${newest}: its checksum is wrong: going back to ${before}`);
   expect(resumed.stderr).toMatch(/after \d+ rows, from the model that was judged last/);
-  expect(lastObject(resumed.stdout).epochs).toBeCloseTo(30, 0);
+  expect(lastObject(resumed.stdout).epochs).toBeCloseTo(90, 0);
 });
 
 test("coordinator --resume with new workers, where everything died: allreduce goes on exactly", async () => {
   const [whole, cut] = [temporaryFolder(), temporaryFolder()];
-  const args = [...argsOf(["allreduce"], 30), "--listen", "127.0.0.1:0"];
+  const args = [...argsOf(["allreduce"], 90), "--listen", "127.0.0.1:0"];
   const run = async (cwd: string, given: readonly string[]) => {
     const coordinator = await startCoordinator(given, cwd);
     // Rows go with seats.

@@ -172,7 +172,8 @@ export class Coordinator {
     await this.#pacer.judging;
     await this.#keeper?.settled();
     const seconds = this.#now() - this.#secondsBefore;
-    const held = await fetchFinished(this.#roster, this.#options.credentials);
+    const tell = (event: ClusterEvent) => this.#say(event);
+    const held = await fetchFinished(this.#roster, this.#options.credentials, tell);
     for (const rank of this.#links.ranks) this.#order(rank, { kind: "close" });
     const facts = { seconds, rowsBefore: this.#rowsBefore, isStopped: this.#isAsked };
     return resultOf({ plan: this.#options.plan, roster: this.#roster, held }, facts);

@@ -137,9 +137,10 @@ export class Judge {
       const entries = [...roster.entries.values()];
       const bytes = entries.reduce((sum, entry) => sum + entry.bytes, 0);
       const seconds = this.#port.now();
-      // Of members whose models differ a checkpoint needs all.
+      // A run that is resumed has the workers that were planned: a checkpoint is whole if they, and no others, learn.
       const differ = isMeanOfWorkers(plan, roster.seats);
-      const isWhole = parts.round > 0 && (!differ || held.length === plan.workers);
+      const isHeld = !differ || arePlanned(held, plan.workers);
+      const isWhole = parts.round > 0 && isAsPlanned(roster, plan.workers) && isHeld;
       const models = differ && isWhole ? held.map((one) => one.model) : [model];
       return await this.#case.observe.at({ ...parts, seconds, bytes, model, models, isWhole });
     } catch (error) {
@@ -160,6 +161,16 @@ export class Judge {
     if (servers.length > 0 && strategy.pace === "free") return servers;
     return isMeanOfWorkers(plan, roster.seats) ? workers : workers.slice(0, 1);
   }
+}
+
+/** Whether those who learn are the planned workers, all of them. */
+function isAsPlanned(roster: Roster, workers: number): boolean {
+  const learning = liveEntries(roster).filter(({ rank }) => roster.seats[rank]!.role === "worker");
+  return arePlanned(learning, workers);
+}
+
+function arePlanned(some: readonly { readonly rank: number }[], workers: number): boolean {
+  return some.length === workers && some.every(({ rank }, place) => rank === place);
 }
 
 /** Any number of calls may end by it. */

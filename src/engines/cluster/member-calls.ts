@@ -2,6 +2,7 @@
 import type { SeatPlan } from "../../strategies/strategy.ts";
 import { ClusterError } from "./cluster-error.ts";
 import type { Credentials } from "./credentials.ts";
+import type { ClusterEvent } from "./events.ts";
 import { Cluster } from "./generated/glissade/cluster/v1/cluster_pb.ts";
 import {
   callSecondsMax,
@@ -14,7 +15,7 @@ import {
 import { modelIn } from "./models.ts";
 import { Refusal } from "./refusal.ts";
 import type { HeldModel } from "./results.ts";
-import { liveEntries, type Roster, type RosterEntry } from "./roster.ts";
+import { liveEntries, nameOf, type Roster, type RosterEntry } from "./roster.ts";
 import { CallError, callUnary, createClient } from "./rpc.ts";
 import { pause } from "./wait.ts";
 
@@ -86,12 +87,14 @@ export async function fetchModels(
 
 /**
  * The models and counts of the members that have finished. One that can't be reached is asked for a while, as its
- * connections may be cut; then it counts as silent, and what the others hold is the model if it is whole.
+ * connections may be cut; then it counts as silent, which is told, and what the others hold is the model if it is whole:
+ * of models that are averaged, the mean of theirs.
  * @throws CallError of a member without which the model is not whole; ClusterError when no server holds a part of it.
  */
 export async function fetchFinished(
   roster: Roster,
   credentials: Credentials,
+  tell: (event: ClusterEvent) => void,
 ): Promise<(HeldModel & { telemetry: string })[]> {
   const present = liveEntries(roster).filter(({ state }) => state === "finished");
   const asked = present.map((entry) => fetchPatiently(entry, credentials));
@@ -100,7 +103,12 @@ export async function fetchFinished(
   answers.forEach((answer, k) => {
     if (answer.status === "fulfilled") return;
     if (!isWhole(held, roster.seats)) throw answer.reason;
-    present[k]!.state = "silent";
+    const entry = present[k]!;
+    entry.state = "silent";
+    const name = nameOf(entry.rank, roster.seats);
+    const reason = answer.reason instanceof Error ? answer.reason.message : String(answer.reason);
+    const action = "the model is that of the others";
+    tell({ kind: "lost", rank: entry.rank, name, reason, action });
   });
   const hasServers = roster.seats.some(({ role }) => role === "server");
   if (hasServers && !isWhole(held, roster.seats)) {
