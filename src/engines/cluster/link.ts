@@ -94,6 +94,11 @@ export class Link {
     return this.#kept.length - this.#head;
   }
 
+  /** Those frames, the first sent before. */
+  get unacknowledged(): readonly Uint8Array[] {
+    return this.#kept.slice(this.#head);
+  }
+
   /** Takes a frame to be sent; never waits. */
   send(frame: Uint8Array): void {
     if (this.#closed) return;

@@ -4,7 +4,8 @@
  *
  * A link has a session, a word of each side's own. A side that gave its link up - the other was expelled, or it is
  * a new process - begins another, and the other side sees that by the word and begins anew too: nothing of the
- * old link is then sent or expected any more.
+ * old link is expected any more. What a member had sent to another and saw no answer to is sent again: it may be of a
+ * view that both are in by now, and what is of an earlier life is told by its name and thrown away.
  */
 import { randomUUID } from "node:crypto";
 import { Metadata, type ServerDuplexStream, status } from "@grpc/grpc-js";
@@ -62,7 +63,7 @@ export interface LinksEvents {
   violated(rank: number, reason: string): void;
   /** The peer says that this life is over. */
   fenced(rank: number, reason: string): void;
-  /** The peer began the link anew: what it had not received is lost. */
+  /** The peer began the link anew. */
   renewed(rank: number): void;
   /** Whether a process that is not known here may have a link. */
   welcomes(peer: PeerAddress): boolean;
@@ -217,8 +218,12 @@ export class Links {
 
   /** The other side knows nothing of this link any more. */
   #renew(peer: Peer): void {
+    // A coordinator is told everything anew.
+    const isOfMembers = peer.rank !== coordinatorRank && this.#identity.rank !== coordinatorRank;
+    const unheard = isOfMembers ? peer.link.unacknowledged : [];
     peer.link.close();
     peer.link = this.#createLink(peer.rank);
+    for (const frame of unheard) peer.link.send(frame);
     peer.session = randomUUID();
     peer.theirs = "";
     peer.dialled = false;

@@ -1,0 +1,69 @@
+/** Links between processes, as two of them in this one. */
+import { afterEach, expect, test } from "vitest";
+import { noCredentials } from "../../src/engines/cluster/credentials.ts";
+import { createGuard } from "../../src/engines/cluster/guard.ts";
+import { Links, type LinksEvents } from "../../src/engines/cluster/links.ts";
+import { limitDefaults } from "../../src/engines/cluster/protection.ts";
+import { type ClusterHandlers, ClusterServer } from "../../src/engines/cluster/server.ts";
+import { until } from "./support-runs.ts";
+
+const open: { server: ClusterServer; links: Links }[] = [];
+
+afterEach(async () => {
+  for (const { server, links } of open.splice(0)) {
+    links[Symbol.dispose]();
+    await server[Symbol.asyncDispose]();
+  }
+});
+
+/** A process of that rank that remembers what it heard. */
+async function processOf(rank: number) {
+  const heard: string[] = [];
+  let links: Links | null = null;
+  const handlers: Pick<ClusterHandlers, "exchange"> = { exchange: (call) => links!.accept(call) };
+  const server = await ClusterServer.listen({
+    listen: "127.0.0.1:0",
+    guard: createGuard(noCredentials, limitDefaults, () => {}),
+    handlers: handlers as ClusterHandlers,
+  });
+  const nothing = () => {};
+  const events: LinksEvents = {
+    frame: (from, bytes) => void heard.push(`${from}: ${new TextDecoder().decode(bytes)}`),
+    ...{ room: nothing, connected: nothing, broken: nothing, overrun: nothing },
+    ...{ violated: nothing, fenced: nothing, renewed: nothing },
+    welcomes: () => true,
+    needs: () => true,
+  };
+  const address = `127.0.0.1:${server.port}`;
+  const identity = { run: "r", credentials: noCredentials, rank, incarnation: 1, address };
+  links = new Links({ ...identity, bufferedMax: 1e6, proof: null }, events);
+  open.push({ server, links });
+  const say = (to: number, text: string) => links.send(to, new TextEncoder().encode(text));
+  return { links, heard, say, peer: { rank, incarnation: 1, address } };
+}
+
+test("what is sent over a link that the other side has given up comes by the next one", async () => {
+  const [staying, expelled] = [await processOf(0), await processOf(1)];
+  for (const [one, other] of [
+    [staying, expelled],
+    [expelled, staying],
+  ] as const) {
+    one.links.admit(other.peer);
+  }
+  expelled.say(0, "before");
+  await until(
+    () => staying.heard.length > 0,
+    () => "nothing came",
+  );
+  // Expelled, and in the next view again before it hears that its link was given up.
+  staying.links.drop(1);
+  expelled.say(0, "in the next view");
+  staying.links.admit(expelled.peer);
+  staying.say(1, "welcome");
+  await until(
+    () => staying.heard.length > 1 && expelled.heard.length > 0,
+    () => `heard ${staying.heard} and ${expelled.heard}`,
+  );
+  expect(staying.heard.slice(1)).toContain("1: in the next view");
+  expect(expelled.heard).toEqual(["0: welcome"]);
+});
