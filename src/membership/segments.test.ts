@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { firstOwners, nextOwners } from "./segments.ts";
+import type { View } from "../topology/view.ts";
+import { firstOwners, nextOwners, ownersIn } from "./segments.ts";
 
 const changes = fc
   .record({
@@ -43,7 +44,7 @@ describe("segments", () => {
     );
   });
 
-  test("no assignment with such shares moves fewer segments", () => {
+  test("no assignment with such shares moves fewer segments from the owners it is given", () => {
     fc.assert(
       fc.property(changes, ({ owners, ranks }) => {
         const moved = nextOwners(owners, ranks).filter((owner, k) => owner !== owners[k]).length;
@@ -51,7 +52,38 @@ describe("segments", () => {
       }),
     );
   });
+
+  test("from view to view, one member more or less, at most a seventh of all segments move beyond need", () => {
+    const dealing = { segments: 128, workers: 8 };
+    const some = Array.from({ length: 255 }, (_, k) => ranksIn(k + 1));
+    for (const ranks of some) {
+      const owners = ownersIn(viewOf(ranks), dealing);
+      for (let rank = 0; rank < 8; rank++) {
+        const next = ranks.includes(rank)
+          ? ranks.filter((other) => other !== rank)
+          : [...ranks, rank].sort((a, b) => a - b);
+        if (next.length === 0) continue;
+        const moved = movedBetween(owners, ownersIn(viewOf(next), dealing));
+        const needed = movedBetween(owners, nextOwners(owners, next));
+        expect(moved - needed, `${ranks} to ${next}`).toBeLessThanOrEqual(128 / 7);
+      }
+    }
+  });
 });
+
+/** The ranks whose bits are set. */
+function ranksIn(bits: number): number[] {
+  return [0, 1, 2, 3, 4, 5, 6, 7].filter((rank) => (bits >> rank) & 1);
+}
+
+function viewOf(ranks: readonly number[]): View {
+  const members = ranks.map((rank) => ({ rank, incarnation: 1, role: "worker" as const }));
+  return { id: 2, members, left: [] };
+}
+
+function movedBetween(before: Int32Array, after: Int32Array): number {
+  return before.filter((owner, segment) => owner !== after[segment]).length;
+}
 
 /** The most segments that can stay: the slow twin tries every choice of who gets an odd segment. */
 function mostKept(owners: Int32Array, ranks: readonly number[]): number {

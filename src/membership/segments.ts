@@ -1,14 +1,16 @@
 /**
- * Who owns which segment of rows. Each segment has exactly one owner in every view; a change of view moves
- * as few as possible: what the departed owned, and from the fullest what newcomers need for an equal share.
+ * Who owns which segment of rows. Each segment has exactly one owner in every view; `nextOwners` moves as few as
+ * possible: what the departed owned, and from the fullest what newcomers need for an equal share.
  *
  * An engine reckons always from the first dealing-out (`ownersIn`): a member that slept through a view, or is new,
- * comes to the same owners as the others without a word.
+ * comes to the same owners as the others without a word. The price: least movement is that from the first dealing, so
+ * while some are away a further change may move more than it must, among eight workers at most a seventh of all rows
+ * more (a test tries every such change).
  *
  * Source: algorithms.md, section 10.
  * Invariant: every segment has exactly one owner, a worker of the view.
  * Invariant: members' shares differ by at most one segment.
- * Invariant: no assignment with such shares moves fewer segments.
+ * Invariant: no assignment with such shares moves fewer segments from the owners it is given.
  */
 
 import { type View, workerRanks } from "../topology/view.ts";
