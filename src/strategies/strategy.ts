@@ -236,7 +236,7 @@ export interface Strategy<State = unknown, Message extends MessageBody = Message
   conserves(options: StrategyOptions): "sum" | "mean";
   /** Which rules of merging it follows, the best first; without it `sum`, and in rounds `mean`. */
   readonly merges?: readonly Merge[];
-  /** How many updates of every other worker one's own may miss, where that is more than the one of a round. */
+  /** How many updates of each worker may be under way at once, where that is more than the one of a round. */
   readonly overlap?: number;
   /** Who takes part; without it, every worker with a whole replica. */
   seats?(question: SeatingQuestion, options: StrategyOptions): readonly SeatPlan[];
