@@ -29,7 +29,15 @@ type Harm = (crew: {
 async function disturb(
   name: string,
   harm: Harm,
-  { observe, ...given }: { standby?: boolean; observe?: CoordinatorOptions["observe"] } = {},
+  {
+    observe,
+    rowsPerWorker = 6000,
+    ...given
+  }: {
+    standby?: boolean;
+    observe?: CoordinatorOptions["observe"];
+    rowsPerWorker?: number;
+  } = {},
 ) {
   const events: ClusterEvent[] = [];
   const processes: number[] = [];
@@ -59,7 +67,7 @@ async function disturb(
   const result = await runCluster({
     ...{ strategy: { name }, workers: 3, seed: 5, epochs: 1 },
     options: strategyOptions({ rowsPerUpdate: 1, staleness: 50, ...given }),
-    task: { kind: "ledger", spec: { workers: 3, rowsPerWorker: 6000 } },
+    task: { kind: "ledger", spec: { workers: 3, rowsPerWorker } },
     ...(observe ? { observe } : {}),
     cluster: { listen: "127.0.0.1:0", credentials: noCredentials, launch, onEvent },
   });
@@ -115,10 +123,12 @@ for (const name of ["asp", "peer-to-peer", "allreduce"]) {
 
 for (const name of ["ssp", "peer-to-peer"]) {
   test(`${name}: a new process for the seat of a killed one joins the others while they run`, async () => {
-    const outcome = await disturb(name, async ({ signal, start }) => {
+    const harm: Harm = async ({ signal, start }) => {
       signal(1, "SIGKILL");
       await start(1);
-    });
+    };
+    // Long enough for a process to start, wherever this runs.
+    const outcome = await disturb(name, harm, { rowsPerWorker: 40_000 });
     const lives = viewsOf(outcome).map((members) => members.find(({ rank }) => rank === 1));
     expect(lives.some((life) => (life?.incarnation ?? 0) > 1)).toBe(true);
     expectClosedLedger(outcome, 1);
