@@ -85,12 +85,12 @@ process.exit(0);
 
 /** Speaks to every other member as every third one, with what proofs there are: its own, theirs, and none. */
 async function claimAll() {
-  const others = () => [...headersTo.keys()].filter((rank) => places.has(rank));
+  const others = () => [...places.keys()].filter((rank) => rank >= 0 && headersFor(rank) !== null);
   while (others().length < 2) await new Promise((resume) => setTimeout(resume, 50));
   for (const to of others()) {
     const thirds = [...others().filter((rank) => rank !== to), -1];
     for (const as of thirds) {
-      const own = String(headersTo.get(to).get("glissade-proof")[0]);
+      const own = String(headersFor(to).get("glissade-proof")[0]);
       const theirs = String(headersFrom.get(as)?.get("glissade-proof")[0] ?? "");
       for (const proof of [own, theirs, "", "a.b.c"]) await claim({ to, as, proof });
     }
@@ -98,9 +98,18 @@ async function claimAll() {
   say("has claimed");
 }
 
+/** Headers of a stream to that member: of one that was dialled to it, or else of one that it dialled, turned around. */
+function headersFor(to) {
+  if (headersTo.has(to)) return headersTo.get(to).clone();
+  const headers = headersFrom.get(to)?.clone() ?? null;
+  headers?.set("glissade-to", String(to));
+  headers?.set("glissade-to-incarnation", String(headers.get("glissade-incarnation")[0]));
+  return headers;
+}
+
 function claim({ to, as, proof }) {
   const { address } = places.get(to);
-  const headers = headersTo.get(to).clone();
+  const headers = headersFor(to);
   const life = as < 0 ? 1 : places.get(as).incarnation;
   headers.set("glissade-rank", String(as));
   headers.set("glissade-incarnation", String(life));
