@@ -47,13 +47,14 @@ for (const strategy of [["bsp"], ["allreduce"], ["d-psgd", "--topology", "comple
     const undisturbed = await glissade(args, { cwd: whole });
     expect(undisturbed.code, undisturbed.stderr).toBe(0);
     await killedAfter(3, args, cut);
-    expect(checkpointsOf(cut).length).toBeLessThanOrEqual(2);
     const resumed = await glissade(["train", "--resume", "latest", "--json"], { cwd: cut });
     expect(resumed.code, resumed.stderr).toBe(0);
     expect(resumed.stderr).toMatch(/resuming \S+ after \d+ rows, exactly/);
     const [one, other] = [undisturbed, resumed].map(({ stdout }) => lastObject(stdout));
     expect(other).toMatchObject({ epochs: one.epochs, stopped: one.stopped, engine: "cluster" });
     expect(modelIn(cut).equals(modelIn(whole))).toBe(true);
+    // When it was killed a third may have been there: the oldest goes once the new one is whole.
+    expect(checkpointsOf(cut).length).toBeLessThanOrEqual(2);
   });
 }
 
