@@ -13,13 +13,14 @@
  *
  * Invariant: no update of a departed member is applied by some members of the view and not by others.
  */
+
 import type { Replica } from "../math/replica.ts";
+import { lifeName } from "../topology/view.ts";
 import { takeClock } from "./intake.ts";
 import { reconsider } from "./peer-join.ts";
 import {
   createFlush,
   createPeer,
-  lifeOf,
   type PassedOn,
   type Peer,
   type PeerOut,
@@ -51,12 +52,12 @@ export function becomeView(state: PeerState, view: View, out: PeerOut): void {
 /** Ranks whose life of the last view is not in this one, even if a next one is. */
 function endedRanks({ peers }: PeerState, stays: ReadonlySet<string>): number[] {
   return [...peers.values()]
-    .filter(({ rank, incarnation }) => !stays.has(lifeOf(rank, incarnation)))
+    .filter(({ rank, incarnation }) => !stays.has(lifeName(rank, incarnation)))
     .map(({ rank }) => rank);
 }
 
 function nameOf({ rank, incarnation }: ViewMember): string {
-  return lifeOf(rank, incarnation);
+  return lifeName(rank, incarnation);
 }
 
 /** A life we have not heard of gets our updates once it subscribes. */
@@ -100,7 +101,7 @@ export function absorbPassedOn(
 
 /** The departed may be one that was gone before we came. */
 function originOf(state: PeerState, { rank, incarnation }: PassedOn): Peer {
-  const life = lifeOf(rank, incarnation);
+  const life = lifeName(rank, incarnation);
   const known = state.lives.get(life);
   if (known) return known;
   const peer = createPeer({ rank, incarnation, role: "worker" }, false);

@@ -8,7 +8,9 @@
  * Source: algorithms.md, section 5.
  * Invariant: a newcomer misses no update and applies none twice.
  */
+
 import type { Replica } from "../math/replica.ts";
+import { lifeName } from "../topology/view.ts";
 import { withoutCarry } from "../wire/carry.ts";
 import { tellLost } from "./earlier.ts";
 import { takeClock } from "./intake.ts";
@@ -19,7 +21,6 @@ import {
   createPeer,
   type Early,
   isHeard,
-  lifeOf,
   type Peer,
   type PeerOut,
   type PeerState,
@@ -125,7 +126,7 @@ function holds(state: PeerState, need: Uint32Array): boolean {
     if (peer.standing === "left" && !isHeard(peer)) return false;
   }
   for (const [life, clock] of triplesOf(need)) {
-    const own = life === lifeOf(state.rank, state.incarnation);
+    const own = life === lifeName(state.rank, state.incarnation);
     if ((own ? state.clock : (state.lives.get(life)?.intake.below ?? 0)) < clock) return false;
   }
   return true;
@@ -142,7 +143,7 @@ export function becomeJoined(
   state.version = copy.ahead.length / 3;
   for (const [, clock] of triplesOf(copy.seen)) state.version += clock;
   for (const [life, clock, member] of triplesOf(copy.seen)) {
-    if (life === lifeOf(state.rank, state.incarnation)) continue;
+    if (life === lifeName(state.rank, state.incarnation)) continue;
     const peer = state.lives.get(life) ?? { ...createPeer(member, false), standing: "gone" };
     peer.intake.below = clock;
     state.lives.set(life, peer);
@@ -152,7 +153,7 @@ export function becomeJoined(
     if (peer) takeClock(peer.intake, clock);
   }
   const countedOf = (incarnation: number) => {
-    const life = state.lives.get(lifeOf(state.rank, incarnation));
+    const life = state.lives.get(lifeName(state.rank, incarnation));
     return life && life.intake.below + life.intake.ahead.size;
   };
   tellLost(state.earlier, state.rank, countedOf, out);

@@ -2,7 +2,9 @@
  * What a member of peer-to-peer knows of the others, and the messages they exchange (peer-to-peer.ts has
  * the algorithm and its invariants).
  */
+
 import type { Delta } from "../math/update.ts";
+import { lifeName } from "../topology/view.ts";
 import type { Carry } from "../wire/carry.ts";
 import {
   count,
@@ -214,11 +216,6 @@ export interface PeerState {
   readonly quiet: Map<number, number>;
 }
 
-/** The name of one life of one member. */
-export function lifeOf(rank: number, incarnation: number): string {
-  return `${rank}.${incarnation}`;
-}
-
 /** A member we have heard nothing of yet. */
 export function createPeer({ rank, incarnation }: ViewMember, subscribed: boolean): Peer {
   return {
@@ -282,6 +279,6 @@ export function aheadOf(state: PeerState): Uint32Array {
 export function* triplesOf(words: Uint32Array): Generator<[string, number, ViewMember]> {
   for (let k = 0; k + 3 <= words.length; k += 3) {
     const [rank, incarnation, clock] = [words[k]!, words[k + 1]!, words[k + 2]!];
-    yield [lifeOf(rank, incarnation), clock, { rank, incarnation, role: "worker" }];
+    yield [lifeName(rank, incarnation), clock, { rank, incarnation, role: "worker" }];
   }
 }

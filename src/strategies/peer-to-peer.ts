@@ -16,8 +16,10 @@
  * Invariant: no update of a departed member is applied by some members of the view and not by others.
  * Invariant: a newcomer misses no update and applies none twice.
  */
+
 import type { Replica } from "../math/replica.ts";
 import { type Delta, emptyUpdate, type Update } from "../math/update.ts";
+import { lifeName } from "../topology/view.ts";
 import { createCarry, draw, produce } from "../wire/carry.ts";
 import { unpackOnce } from "../wire/packed.ts";
 import { absorbOf, absorbPassedOn, absorbSeen, absorbSettled, becomeView } from "./peer-flush.ts";
@@ -34,7 +36,6 @@ import {
   createPeer,
   type Early,
   isHeard,
-  lifeOf,
   type Peer,
   type PeerBye,
   type PeerMessage,
@@ -95,7 +96,7 @@ function init(seat: Seat, options: StrategyOptions): PeerState {
     version: 0,
     learnVersion: 0,
     staleness: 0,
-    lives: new Map(made.map((peer) => [lifeOf(peer.rank, peer.incarnation), peer])),
+    lives: new Map(made.map((peer) => [lifeName(peer.rank, peer.incarnation), peer])),
     peers: new Map(made.map((peer) => [peer.rank, peer])),
     flush: createFlush(view, rank),
     joining: null,
@@ -216,7 +217,7 @@ function absorb(
     case "update":
     case "passed-on":
       if (state.joining) {
-        const life = lifeOf(peer.rank, peer.incarnation);
+        const life = lifeName(peer.rank, peer.incarnation);
         return void state.joining.early.push({ life, body });
       }
       return absorbUpdate(state, replica, { peer, body }, out);

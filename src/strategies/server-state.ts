@@ -310,11 +310,6 @@ export function* pairsOf(words: Int32Array): Generator<[number, number]> {
   for (let k = 0; k + 2 <= words.length; k += 2) yield [words[k]!, words[k + 1]!];
 }
 
-/** The name of one life of one worker. */
-export function lifeName(rank: number, incarnation: number): string {
-  return `${rank}.${incarnation}`;
-}
-
 /** Sends once the standby has what was forwarded so far; at once where there is none. */
 export function sendWhenStored(
   state: ServerState,

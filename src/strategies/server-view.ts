@@ -9,17 +9,13 @@
  * Invariant: no update of a departed worker is applied by some servers and dropped by others.
  * Invariant: a newcomer's count starts at the slowest's.
  */
+
 import type { Replica } from "../math/replica.ts";
+import { lifeName } from "../topology/view.ts";
 import { countIn, countOut } from "./clocks.ts";
 import { followHolders, seatsOf } from "./holders.ts";
 import { answer, applyRound, mergeRound } from "./server.ts";
-import {
-  type Flush,
-  lifeName,
-  releaseDeferred,
-  type ServerOut,
-  type ServerState,
-} from "./server-state.ts";
+import { type Flush, releaseDeferred, type ServerOut, type ServerState } from "./server-state.ts";
 import { duplicate } from "./standby.ts";
 import type { View, ViewMember } from "./strategy.ts";
 

@@ -12,20 +12,21 @@
  * resources", for the primary that waits for its backup.
  * Invariant: after the holder's death no update is lost that was answered, and none is applied twice.
  */
+
 import type { Replica } from "../math/replica.ts";
 import { emptyUpdate, type Update } from "../math/update.ts";
+import { lifeName } from "../topology/view.ts";
 import { clockArrays, readClocks } from "./clocks.ts";
 import { absorbPush, countOutWorker } from "./server.ts";
-import {
-  type Bye,
-  type Departed,
-  type Duplicate,
-  type Forward,
-  lifeName,
-  type Push,
-  type ServerMessage,
-  type ServerOut,
-  type ServerState,
+import type {
+  Bye,
+  Departed,
+  Duplicate,
+  Forward,
+  Push,
+  ServerMessage,
+  ServerOut,
+  ServerState,
 } from "./server-state.ts";
 
 /** Tells the standby what is about to be done. */

@@ -24,6 +24,11 @@ export interface View {
   readonly left: readonly ViewMember[];
 }
 
+/** The name of one life of one member. */
+export function lifeName(rank: number, incarnation: number): string {
+  return `${rank}.${incarnation}`;
+}
+
 /** The member of that rank among members whose ranks ascend; at its own place where nobody before it is missing. */
 export function memberOf(members: readonly ViewMember[], rank: number): ViewMember | undefined {
   const there = members[rank];

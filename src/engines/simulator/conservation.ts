@@ -2,6 +2,7 @@
  * What becomes of updates where no ledger shows it in the end: a watcher around a strategy that mixes models, exchanges
  * with partners, or sums margins follows every step under faults, and says at the end what was not conserved.
  */
+
 import type { Replica } from "../../math/replica.ts";
 import type {
   AnyStrategy,
@@ -11,6 +12,7 @@ import type {
   StrategyOptions,
   ViewMember,
 } from "../../strategies/strategy.ts";
+import { lifeName } from "../../topology/view.ts";
 
 /** One step of a member's strategy, as it was. */
 interface Step {
@@ -78,8 +80,8 @@ export function watchConservation(strategy: AnyStrategy): Watched {
   };
 }
 
-function lifeName({ rank, incarnation }: Pick<ViewMember, "rank" | "incarnation">): string {
-  return `${rank}.${incarnation}`;
+function lifeNameOf({ rank, incarnation }: Pick<ViewMember, "rank" | "incarnation">): string {
+  return lifeName(rank, incarnation);
 }
 
 /** What f32 may round off sums of a few dozen updates. */
@@ -105,11 +107,14 @@ function watchMixing(): Watcher {
       );
       if (share?.kind !== "send") return null;
       const members: readonly ViewMember[] = state.formation.members;
-      const among = members.map(lifeName).join();
+      const among = members.map(lifeNameOf).join();
       groups.set(among, members);
-      const own = rounds.get(lifeName(seat)) ?? new Map<number, MixRound>();
+      const own = rounds.get(lifeNameOf(seat)) ?? new Map<number, MixRound>();
       const { round, weights } = share.body;
-      rounds.set(lifeName(seat), own.set(round, { among, sent: weights.slice(), row: state.row }));
+      rounds.set(
+        lifeNameOf(seat),
+        own.set(round, { among, sent: weights.slice(), row: state.row }),
+      );
       const sum = state.row.weights.reduce((total: number, weight: number) => total + weight, 0);
       return Math.abs(sum - 1) < 1e-9
         ? null
@@ -118,7 +123,7 @@ function watchMixing(): Watcher {
     fault() {
       for (const [among, members] of groups) {
         const lives = members.map(
-          (life) => rounds.get(lifeName(life)) ?? new Map<number, MixRound>(),
+          (life) => rounds.get(lifeNameOf(life)) ?? new Map<number, MixRound>(),
         );
         for (const round of lives[0]!.keys()) {
           const wrong =
