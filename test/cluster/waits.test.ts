@@ -42,8 +42,8 @@ const known: readonly KnownWait[] = [
     bound: "silenceSecondsMin",
   },
   {
-    file: "coordinator.ts",
-    line: "this.#watch = setInterval(",
+    file: "silence.ts",
+    line: "this.#timer = setInterval(",
     whom: "nobody: looks for silence",
     bound: "silenceSecondsMin",
   },

@@ -15,12 +15,11 @@ import { countJoin, createGuard, type Guard } from "./guard.ts";
 import { type Begun, encodeNote, type Order, type Tale } from "./job.ts";
 import { joinReply, refuseJoin } from "./joining.ts";
 import { createJudge } from "./judge.ts";
-import { reconnectSecondsMax, returnSeconds } from "./limits.ts";
+import { returnSeconds } from "./limits.ts";
 import { coordinatorRank, Links, type PeerAddress } from "./links.ts";
 import { dialBack, fetchFinished, reachable } from "./member-calls.ts";
 import { Pacer } from "./pacer.ts";
 import { type Proof, proofOfCoordinator } from "./passes.ts";
-import { Patience } from "./patience.ts";
 import { Refusal } from "./refusal.ts";
 import { resultOf } from "./results.ts";
 import {
@@ -46,10 +45,10 @@ import {
   type Seating,
   savedRoster,
   seatedBefore,
-  silentEntries,
 } from "./roster.ts";
 import { type SavedRun, StateKeeper } from "./saved-run.ts";
 import { ClusterServer } from "./server.ts";
+import { SilenceWatch } from "./silence.ts";
 import { readTale } from "./tales.ts";
 
 /** Owns the server, the links and the timers of a run, until it is disposed. */
@@ -69,8 +68,7 @@ export class Coordinator {
   #stopping = false;
   #isAsked = false;
   #began = performance.now();
-  #watch: NodeJS.Timeout | undefined;
-  readonly #patience = new Patience();
+  readonly #silence: SilenceWatch;
   readonly #keeper: StateKeeper | null;
   readonly #rowsBefore: number;
   readonly #secondsBefore: number;
@@ -103,6 +101,12 @@ export class Coordinator {
       learners: () => learners(this.#roster),
       stop: () => this.stop(),
     });
+    this.#silence = new SilenceWatch(this.#roster, {
+      now: () => this.#now(),
+      isConnected: (rank) => this.#links.isConnected(rank),
+      silent: (entry, reason) => this.#becomeGone(entry, "silent", reason),
+      looked: () => this.#keep(false),
+    });
     this.#links = new Links(
       {
         ...{ run: identity.run, credentials, proof: this.#proof },
@@ -111,7 +115,7 @@ export class Coordinator {
       {
         frame: (rank, bytes) => this.#frame(rank, bytes),
         room: () => {},
-        connected: (rank) => this.#patience.found(rank),
+        connected: (rank) => this.#silence.found(rank),
         broken: (rank, reason) => this.#suspect(rank, reason),
         overrun: (rank) => {
           this.#guard.watch.reached("buffered", nameOf(rank, seating.seats));
@@ -238,8 +242,7 @@ export class Coordinator {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    clearInterval(this.#watch);
-    this.#patience[Symbol.dispose]();
+    this.#silence[Symbol.dispose]();
     await this.#links.settle();
     this.#links[Symbol.dispose]();
     await this.#server?.[Symbol.asyncDispose]();
@@ -381,7 +384,7 @@ export class Coordinator {
     const begun = this.#begun();
     for (const { rank } of entries) this.#order(rank, { kind: "begin", ...begun });
     this.#pacer.begin(this.#updates, this.#options.resume);
-    this.#watch = setInterval(() => this.#watchSilence(), 200);
+    this.#silence.begin();
     this.#keep(true);
     if (this.#stopping) {
       this.#stopping = false;
@@ -399,12 +402,12 @@ export class Coordinator {
     this.#updates = updates;
     this.#began = performance.now() - 1000 * seconds;
     this.#pacer.takeUp(updates, allowances);
-    this.#watch = setInterval(() => this.#watchSilence(), 200);
+    this.#silence.begin();
   }
 
   #keep(urgent: boolean): void {
     // Before it watches nobody is allowed anything yet: a run taken up from that would end at once.
-    if (this.#phase !== "running" || !this.#watch) return;
+    if (this.#phase !== "running" || !this.#silence.isOn) return;
     const saved = () => ({
       ...{ identity: this.#options.identity, rowsBefore: this.#rowsBefore },
       ...{ port: this.#server!.port, updates: this.#updates, seconds: this.#now() },
@@ -446,7 +449,7 @@ export class Coordinator {
     if (isAnybodyBusy(this.#roster)) return;
     if (liveEntries(this.#roster).some(({ state }) => state === "finished")) {
       this.#phase = "ending";
-      clearInterval(this.#watch);
+      this.#silence.end();
       this.#resolve();
       return;
     }
@@ -458,17 +461,7 @@ export class Coordinator {
   /** A connection broke: the member has a moment to come back. */
   #suspect(rank: number, reason: string): void {
     const entry = this.#roster.entries.get(rank);
-    if (!entry || this.#phase === "ending") return;
-    this.#patience.await(rank, reconnectSecondsMax, () => {
-      if (this.#links.isConnected(rank)) return;
-      this.#becomeGone(entry, "silent", `${reason}; not back after ${reconnectSecondsMax} s`);
-    });
-  }
-
-  #watchSilence(): void {
-    this.#keep(false);
-    const silent = silentEntries(this.#roster, this.#now());
-    for (const { entry, reason } of silent) this.#becomeGone(entry, "silent", reason);
+    if (entry && this.#phase !== "ending") this.#silence.suspect(entry, reason);
   }
 
   /** It is waited for no longer; what it was allowed and did not learn is for the others. */
