@@ -56,11 +56,14 @@ export async function clusterPlace(
   workers: number,
 ): Promise<ClusterPlace> {
   const { settings, output } = job.context;
-  const { validation, splitSeed, portRange, limits } = settings;
+  const { validation, splitSeed, portRange, limits, orphanLimit } = settings;
   const listen = listenAt(settings, job);
   const given = await credentialsFor(settings, listen, "listen at");
   const split = `${validation}:${splitSeed}`;
-  const common = { listen, portRange, limits, data: fingerprint, split };
+  const common = {
+    ...{ listen, portRange, limits, data: fingerprint, split },
+    orphanSeconds: orphanLimit,
+  };
   if (!job.waitsForMembers) {
     const { environmentFor, tokenForAll } = await import("../engines/cluster/credentials.ts");
     const hasToken = Object.keys(given.tokens).length > 0;

@@ -28,6 +28,7 @@ export const exitCode = {
   failed: 1,
   wrongUse: 2,
   requirementNotMet: 3,
+  orphaned: 4,
   interrupted: 130,
   terminated: 143,
 } as const;

@@ -80,9 +80,9 @@ async function saveOrphan(model: LinearModel, run: string): Promise<string> {
 }
 
 function codeOf(end: MemberEnd, say: (line: string) => void): number {
-  if (end.kind !== "failed") return exitCode.done;
+  if (end.kind === "done" || end.kind === "left") return exitCode.done;
   say(end.message);
-  return exitCode.failed;
+  return end.kind === "orphaned" ? exitCode.orphaned : exitCode.failed;
 }
 
 /** Ranks from outside are hints for a seat, never an identity. */

@@ -80,6 +80,7 @@ export async function learnByStrategy(
       }),
     },
     model: modelFacts(task, context),
+    ...untilOf(settings, port),
     ...(start ? { initial: { rows: 0, values: start } } : {}),
     ...(state ? { resume: resumptionOf(state) } : {}),
     observe: {
@@ -259,6 +260,13 @@ export function epochsOf({ stop }: TrainSettings): number {
   if (stop === "auto") return epochsAuto;
   const rule = stop.find((one) => one.rule === "epochs");
   return rule?.rule === "epochs" ? rule.epochs : epochsMax;
+}
+
+/** When a rule of time ends the run, of `performance.now()`. */
+function untilOf({ stop }: TrainSettings, port: RunPort): { untilMs?: number } {
+  const rule = stop === "auto" ? undefined : stop.find((one) => one.rule === "time");
+  if (rule?.rule !== "time") return {};
+  return { untilMs: performance.now() + 1000 * (rule.seconds - port.seconds()) };
 }
 
 function everyEpochs({ settings, trainRows }: Task): number {

@@ -1,5 +1,5 @@
 /** Settings of the processes of a cluster: where they listen, where they join, and what they show. */
-import { readNumber, readRange } from "./grammar.ts";
+import { readNumber, readRange, readTime } from "./grammar.ts";
 import { readHosts } from "./hosts.ts";
 import { grammar, scalar, text } from "./setting-fields.ts";
 
@@ -54,6 +54,12 @@ export const clusterShape = {
     defaultText: "all",
     description:
       "listen at the address of this network interface only, and tell others that address",
+  }),
+  orphanLimit: grammar<number>(3600, (input) => readTime(scalar(input as string))).meta({
+    group: "cluster",
+    syntax: "TIME",
+    defaultText: "1h",
+    description: "members learn on for so long without a coordinator, then save the model and end",
   }),
   hosts: grammar<readonly string[] | null, string | readonly string[]>(null, hostList).meta({
     group: "cluster",

@@ -1,6 +1,5 @@
-/** How long a member has not reached its coordinator, and whether that is too long. */
-import type { MemberHost } from "../member-host.ts";
-import { aloneAfterSeconds, coordinatorSecondsMax } from "./limits.ts";
+/** How long a member has not reached its coordinator. */
+import { aloneAfterSeconds } from "./limits.ts";
 
 /** Counts from the moment a connection to the coordinator broke until there is another. */
 export class Absence {
@@ -22,10 +21,5 @@ export class Absence {
   /** The member need not wait for it any longer: it does what is left of the plan. */
   get isLong(): boolean {
     return this.seconds > aloneAfterSeconds;
-  }
-
-  /** Nobody needs it while there is something to learn; then it is waited for, with a bound. */
-  isTooLong(host: MemberHost, { begun }: { readonly begun: boolean }): boolean {
-    return this.seconds >= coordinatorSecondsMax && !(begun && !host.finished);
   }
 }

@@ -22,7 +22,12 @@ import type { RunIdentity } from "./handshake.ts";
 import type { Begun, ClusterJob, RemoteTask } from "./job.ts";
 import type { ModelFacts } from "./keep-model.ts";
 import type { Launch } from "./launcher.ts";
-import { endSecondsMax, gatherSecondsMax, launchSecondsMax } from "./limits.ts";
+import {
+  endSecondsMax,
+  gatherSecondsMax,
+  launchSecondsMax,
+  orphanSecondsDefault,
+} from "./limits.ts";
 import { type Limits, limitDefaults } from "./protection.ts";
 import { rowParts } from "./row-parts.ts";
 import type { StateStore } from "./saved-run.ts";
@@ -37,6 +42,8 @@ export interface ClusterPlan extends Omit<RunPlan, "strategy" | "task"> {
   readonly observe?: CoordinatorOptions["observe"];
   /** The snapshot to go on from, where nobody of the run lives any more. */
   readonly resume?: Resumption;
+  /** When a rule of time ends the run, of `performance.now()`: members keep it without a coordinator, too. */
+  readonly untilMs?: number;
   /** What a model file says beside the weights. */
   readonly model?: ModelFacts;
   /** Aborting it ends the run in good order. */
@@ -58,6 +65,8 @@ export interface ClusterSetting {
   readonly reachedAt?: readonly string[];
   /** Starts the members; null: others do, and the run waits for them. */
   readonly launch: Launch | null;
+  /** Without a coordinator members learn on for so long, in seconds. */
+  readonly orphanSeconds?: number;
   /** What members may check that they mean the same data. */
   readonly data?: string;
   readonly split?: string;
@@ -175,7 +184,7 @@ function optionsOf(
     ...{ saved, resume, state: cluster.state ?? null },
     credentials: { ...cluster.credentials, messageMax: limits.message },
     limits,
-    gatherSeconds: gatherSecondsOf(cluster),
+    ...{ gatherSeconds: gatherSecondsOf(cluster), untilMs: plan.untilMs ?? null },
     jobFor: (rank, begun) => jobFor(plan, full, { rank, begun }),
     rowsFor: ({ segments: wanted }) =>
       rows ? rowParts(rows, segments, new Set(wanted)) : ([] as const),
@@ -221,6 +230,7 @@ function jobFor(
     task: remoteTask(plan, full, rank),
     snapshotEpochs: observe?.everyEpochs ?? 0,
     model: plan.model ?? null,
+    orphanSeconds: plan.cluster.orphanSeconds ?? orphanSecondsDefault,
     access: digestsOf(plan.cluster.credentials.tokens),
   };
 }

@@ -313,8 +313,9 @@ export class Coordinator {
 
   #begun(): Begun {
     const rowsBefore = this.#rowsBefore;
-    const [{ plan }, seconds] = [this.#options, this.#now()];
-    return begunOf(this.#roster, { plan, updates: this.#updates, rowsBefore, seconds });
+    const [{ plan, untilMs }, seconds] = [this.#options, this.#now()];
+    const endsAt = untilMs === null ? null : seconds + (untilMs - performance.now()) / 1000;
+    return begunOf(this.#roster, { plan, updates: this.#updates, rowsBefore, seconds, endsAt });
   }
 
   #frame(rank: number, bytes: Uint8Array): void {

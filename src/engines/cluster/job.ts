@@ -44,6 +44,8 @@ export interface ClusterJob {
   readonly model: ModelFacts | null;
   /** What the member asks of its callers: digests of the run's tokens. */
   readonly access?: TokenDigests;
+  /** Without a coordinator members learn on for so long. */
+  readonly orphanSeconds: number;
   /** The run it comes into; null: it begins with everybody else. */
   readonly begun: Begun | null;
 }
@@ -57,6 +59,8 @@ export interface Begun {
   readonly seconds: number;
   /** Share of the run's rows that are learned already: no newcomer's affair. */
   readonly learned: number;
+  /** Seconds of the run at which its time is up; null for none. Holds without a coordinator, too. */
+  readonly endsAt: number | null;
   /** By rank, the highest number of a process that had the seat: see lives.ts. */
   readonly lives: readonly number[];
 }

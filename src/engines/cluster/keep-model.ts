@@ -24,32 +24,50 @@ interface Estate {
 
 /** Sees to it, once a member has finished, that the model of its run is not lost with the coordinator. */
 export class ModelKeeper {
-  /** Somebody has this member's model, or it has saved that of the run itself. */
-  isSafe = false;
+  #isSafe = false;
   #begun = false;
+  /** Of `performance.now()`. */
+  #handedAt = Number.NEGATIVE_INFINITY;
+
+  /** Somebody has this member's model, or it has saved that of the run itself. */
+  get isSafe(): boolean {
+    return this.#isSafe;
+  }
+
+  /** Somebody asks for this member's model. */
+  hand(): void {
+    this.#isSafe = true;
+    this.#handedAt = performance.now();
+  }
+
+  /** Since somebody asked last: the answer is still on its way for a while. */
+  get handedSeconds(): number {
+    return (performance.now() - this.#handedAt) / 1000;
+  }
 
   /**
    * To be called now and then; members act in the order of the view, the next when those before did not. Whether this
-   * one has nothing more to do: the model is safe, or it was counted out before the end.
+   * one has nothing more to do: the model is safe, or there is none to save, or it was counted out before the end.
    */
-  act(host: MemberHost, secondsAlone: number, estate: Estate): boolean {
+  act(host: MemberHost, secondsWaited: number, estate: Estate): boolean {
     const place = estate.view.members.findIndex(({ rank }) => rank === host.seat.rank);
-    if (place >= 0) this.#actInTurn(host, { secondsAlone, place }, estate);
-    return place < 0 || this.isSafe;
+    if (place >= 0) this.#actInTurn(host, { secondsWaited, place }, estate);
+    const { options, seated } = estate;
+    return place < 0 || this.isSafe || !options.save || !seated.job.model;
   }
 
   #actInTurn(
     host: MemberHost,
-    { secondsAlone, place }: { secondsAlone: number; place: number },
+    { secondsWaited, place }: { secondsWaited: number; place: number },
     estate: Estate,
   ): void {
     const { seated, options } = estate;
-    const isTurn = secondsAlone > aloneAfterSeconds + place * callSecondsMax;
+    const isTurn = secondsWaited > aloneAfterSeconds + place * callSecondsMax;
     if (this.#begun || this.isSafe || !isTurn || !options.save || !seated.job.model) return;
     this.#begun = true;
     saveModel(host, estate).then(
       (path) => {
-        this.isSafe = true;
+        this.#isSafe = true;
         options.log(`the run is over and its coordinator gone: saved the model at ${path}`);
       },
       (error: Error) => options.log(`could not save the model of the run: ${error.message}`),

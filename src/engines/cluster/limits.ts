@@ -49,6 +49,10 @@ export const silencePerUpdate = 4;
 export const coordinatorSecondsMax = 60;
 /** After this time without a coordinator a member learns on by itself, as far as the plan allows. */
 export const aloneAfterSeconds = 5;
+/** Without a coordinator a member learns on for so long, where the run says nothing else. */
+export const orphanSecondsDefault = 3600;
+/** Members that learn no further without a coordinator have this long to end in good order. */
+export const orphanEndSecondsMax = 60;
 /** A snapshot of a later round may take as long as the round does, but no longer than this. */
 export const snapshotSecondsMax = 86_400;
 /** So long a call for one fails at one member or another, one after the other, before the run is ended. */

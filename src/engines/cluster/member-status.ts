@@ -48,8 +48,10 @@ export function memberStatus(of: {
   readonly seconds: number;
   readonly counts: MemberTelemetry | null;
   readonly wait: MemberWait | null;
+  /** Without a coordinator: since when, and until when at most. */
+  readonly orphan: MemberWait | null;
 }): MessageInitShape<typeof StatusReplySchema> {
-  const { seated, state, view, seconds, counts, wait } = of;
+  const { seated, state, view, seconds, counts, wait, orphan } = of;
   const role = seated ? seated.job.seats[seated.rank]!.role : "member";
   const own = seated && {
     ...{ rank: seated.rank, incarnation: seated.incarnation, address: seated.address, role, state },
@@ -63,6 +65,6 @@ export function memberStatus(of: {
     handshake: ownHandshake(seated?.identity ?? unknownRun),
     ...{ role, state, view, seconds },
     members: own ? [own] : [],
-    waits: [...(wait ? [wait] : []), ...waitsNow(seconds)],
+    waits: [...[wait, orphan].filter((one) => one !== null), ...waitsNow(seconds)],
   };
 }

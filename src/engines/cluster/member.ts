@@ -21,7 +21,6 @@ import {
 import { becomeBereaved, membered, missingOf, processOf, standingOf } from "../membered.ts";
 import { loadStrategy } from "../strategy-source.ts";
 import { countDrop } from "../telemetry.ts";
-import { Absence } from "./absence.ts";
 import type { SnapshotRequest } from "./generated/glissade/cluster/v1/cluster_pb.ts";
 import { createMemberGuard, type Guard } from "./guard.ts";
 import { type EarlyFrame, hear, keepEarly } from "./hearing.ts";
@@ -34,12 +33,12 @@ import {
   type Order,
   type Tale,
 } from "./job.ts";
-import { ModelKeeper } from "./keep-model.ts";
 import { beatSeconds, coordinatorSecondsMax, leaseSeconds, progressMsMax } from "./limits.ts";
 import { coordinatorRank, Links } from "./links.ts";
-import { allowRest, createMemberPace, mayLearn, obeyPace } from "./member-pace.ts";
+import { createMemberPace, mayLearn, obeyPace } from "./member-pace.ts";
 import { MemberRows } from "./member-rows.ts";
 import { answerWait, hereTale, memberCounts, memberStatus } from "./member-status.ts";
+import { Orphanhood } from "./orphanhood.ts";
 import { Refusal } from "./refusal.ts";
 import { Regent } from "./regent.ts";
 import { createClient, type MemberClient } from "./rpc.ts";
@@ -64,14 +63,11 @@ export class ClusterMember {
   /** The view that rows and links follow; null before the run has begun here. */
   #view: View | null = null;
   #begun = false;
-  #updates = 0;
-  /** Share of the run's rows that were learned when its part began. */
-  #learned = 0;
+  #run: Pick<Begun, "updates" | "learned" | "endsAt"> = { updates: 0, learned: 0, endsAt: null };
   #shelf: SnapshotShelf | null = null;
   readonly #pace = createMemberPace();
   #leaving = false;
-  readonly #absence = new Absence();
-  readonly #keeper = new ModelKeeper();
+  readonly #orphanhood: Orphanhood;
   /** Came before the run began here. */
   readonly #early: EarlyFrame[] = [];
   #wait: MemberWait | null = null;
@@ -89,6 +85,13 @@ export class ClusterMember {
     this.#protection = createMemberGuard(options);
     this.#ended = new Promise((resolve) => {
       this.#end = resolve;
+    });
+    this.#orphanhood = new Orphanhood({
+      ...{ options, pace: this.#pace, seated: () => this.#seated!, host: () => this.#host! },
+      ...{ view: () => this.#view, addresses: () => this.#links!.members },
+      ...{ now: () => this.#now(), begun: () => this.#run, isLeaving: () => this.#leaving },
+      ...{ learnNext: () => this.#learnNext(), leave: () => this.leave() },
+      end: (end) => this.#end(end),
     });
   }
 
@@ -186,9 +189,9 @@ export class ClusterMember {
     const others = () => this.#links?.members ?? seated.job.begun?.addresses ?? [];
     this.#rows = new MemberRows({ client: this.#client, options: this.#options, seated }, others);
     this.#regent = new Regent(seated, {
-      ...{ credentials, absence: this.#absence, host: () => this.#host! },
+      ...{ credentials, absence: this.#orphanhood.absence, host: () => this.#host! },
       addresses: () => [...others(), seated],
-      progress: () => ({ updates: this.#updates, learned: this.#learned }),
+      progress: () => this.#run,
     });
   }
 
@@ -206,7 +209,7 @@ export class ClusterMember {
       {
         frame: (from, bytes) => this.#guard(() => this.#frame(from, bytes)),
         room: () => this.#guard(() => this.#learnNext()),
-        connected: (from) => from === coordinatorRank && this.#absence.found(),
+        connected: (from) => from === coordinatorRank && this.#orphanhood.found(),
         broken: (from, reason) => this.#broken(from, reason),
         // Who takes nothing is expelled when its beats are late too; until then nobody learns on.
         overrun: (from) => this.#protection.watch.reached("buffered", `member ${from}`),
@@ -242,7 +245,13 @@ export class ClusterMember {
     if (from === coordinatorRank) return this.#obey(decodeNote<Order>(bytes));
     const { watch } = this.#protection;
     const incarnation = this.#links!.incarnationOf(from) ?? 0;
-    const hearing = { from, incarnation, watch, job: this.#seated!.job, updates: this.#updates };
+    const hearing = {
+      from,
+      incarnation,
+      watch,
+      job: this.#seated!.job,
+      updates: this.#run.updates,
+    };
     // Those who began earlier may already speak to a member that was not told to begin.
     if (!this.#begun) return this.#reject(from, keepEarly(this.#early, bytes, hearing));
     this.#reject(from, hear(bytes, this.#host!, hearing));
@@ -283,11 +292,14 @@ export class ClusterMember {
     }
   }
 
-  #begin({ addresses, updates, learned, seconds }: Begun, toldAt = performance.now()): void {
+  #begin(
+    { addresses, updates, learned, seconds, endsAt }: Begun,
+    toldAt = performance.now(),
+  ): void {
     const host = this.#host!;
     // One clock for all members: whoever says since when it waits is understood.
     this.#origin = toldAt - 1000 * seconds;
-    [this.#updates, this.#learned] = [updates, learned];
+    this.#run = { updates, learned, endsAt };
     const every = snapshotUpdates(this.#seated!.job.snapshotEpochs, updates);
     this.#shelf = new SnapshotShelf(host.strategy.pace === "lockstep" ? every : 0);
     this.#become("running");
@@ -412,11 +424,8 @@ export class ClusterMember {
       const missing = missingOf(host.state, this.#now());
       return this.#waitFor(`a quorum of view ${view?.id}: nothing is heard of ${missing}`);
     }
-    const { epochs } = this.#seated!.job;
-    if (this.#absence.isLong) {
-      // The coordinator is not on the path: without it a member does what is left of the plan.
-      allowRest(this.#pace, host, { epochs, updates: this.#updates, learned: this.#learned });
-    }
+    // The coordinator is not on the path: without it a member does what is left of the plan.
+    this.#orphanhood.allowRest();
     const tell = (rows: number) => this.#tell({ kind: "lease", rows });
     const verdict = mayLearn(this.#pace, host, { shelf: this.#shelf!, askForRows: tell });
     return typeof verdict === "string" ? verdict : this.#waitFor(verdict.whom);
@@ -451,7 +460,7 @@ export class ClusterMember {
     const host = this.#host;
     if (!host) return;
     this.#tell({ kind: "progress", ...this.#countsOf(host) });
-    this.#checkCoordinator(host);
+    this.#orphanhood.check();
   }
 
   /** What the member waits for: the engine's own waits, else an answer of the others. */
@@ -463,28 +472,13 @@ export class ClusterMember {
   #broken(rank: number, reason: string): void {
     const who = rank === coordinatorRank ? "coordinator" : `member ${rank}`;
     this.#options.log(`connection to ${who} broke: ${reason}`);
-    if (rank === coordinatorRank) this.#absence.lost();
-  }
-
-  #checkCoordinator(host: MemberHost): void {
-    const { isLong, seconds } = this.#absence;
-    if (isLong) this.#learnNext();
-    if (isLong && host.finished && this.#view) {
-      const [view, seated, options] = [this.#view, this.#seated!, this.#options];
-      const estate = { view, seated, options, addresses: this.#links!.members };
-      // Nobody is there to tell a leaver that it may go.
-      if (this.#keeper.act(host, seconds, estate) && this.#leaving) this.#end({ kind: "left" });
-    }
-    if (!this.#absence.isTooLong(host, { begun: this.#begun })) return;
-    if (this.#keeper.isSafe) return this.#end({ kind: "done" });
-    const message = `the coordinator at ${this.#options.join} was not reached for ${seconds.toFixed(0)} s`;
-    this.#end({ kind: "failed", message });
+    if (rank === coordinatorRank) this.#orphanhood.absence.lost();
   }
 
   #snapshot(request: SnapshotRequest) {
     const [host, shelf] = [this.#host, this.#shelf];
     if (!host || !shelf) throw new Refusal("this process has no model yet", "unavailable");
-    if (host.finished && this.#absence.isLong) this.#keeper.isSafe = true;
+    this.#orphanhood.handedOver();
     return answerSnapshot(host, shelf, request);
   }
 
@@ -493,7 +487,7 @@ export class ClusterMember {
     return memberStatus({
       seated: this.#seated,
       counts: host?.counts ?? null,
-      wait: host && this.#waitNow(host),
+      ...{ wait: host && this.#waitNow(host), orphan: this.#orphanhood.wait },
       ...{ state: this.#state, view: this.#view?.id ?? 0, seconds: this.#now() },
     });
   }

@@ -31,8 +31,8 @@ export interface RegentPort {
   readonly absence: Absence;
   host(): MemberHost;
   addresses(): readonly PeerAddress[];
-  /** Updates of an epoch, and what was learned when the member's part began. */
-  progress(): Pick<Begun, "updates" | "learned">;
+  /** Updates of an epoch, what was learned when the member's part began, and when the run's time is up. */
+  progress(): Pick<Begun, "updates" | "learned" | "endsAt">;
 }
 
 interface Given {
@@ -123,10 +123,10 @@ export class Regent {
     const { rank, incarnation } = this.#seatFor(request, view, own);
     await dialBack(address, this.#port.credentials);
     const addresses = this.#port.addresses();
-    const { updates, learned: before } = this.#port.progress();
+    const { updates, learned: before, endsAt } = this.#port.progress();
     const learned = learnedShare(this.#port.host(), job.epochs, before);
     const seconds = this.#port.host().port.now();
-    const begun = { view, addresses, lives: this.#lives, updates, learned, seconds };
+    const begun = { view, addresses, lives: this.#lives, updates, learned, seconds, endsAt };
     return {
       handshake: ownHandshake(identity),
       ...{ rank, incarnation, address, seen, coordinator },

@@ -235,16 +235,16 @@ export function isAnybodyBusy(roster: Roster): boolean {
 /** The run as a newcomer finds it. */
 export function begunOf(
   roster: Roster,
-  of: Pick<Begun, "updates" | "seconds"> & {
+  of: Pick<Begun, "updates" | "seconds" | "endsAt"> & {
     readonly plan: RunPlan;
     readonly rowsBefore: number;
   },
 ): Begun {
-  const { plan, updates, rowsBefore, seconds } = of;
+  const { plan, updates, rowsBefore, seconds, endsAt } = of;
   const { view, incarnations: lives } = roster;
   const rows = rowsBefore + rowsLearned(roster);
   const learned = Math.min(1, rows / (plan.task.rows * plan.epochs));
-  return { view, addresses: addressesOf(roster), updates, learned, lives, seconds };
+  return { view, addresses: addressesOf(roster), updates, learned, lives, seconds, endsAt };
 }
 
 /** Where everybody is that may be there. */

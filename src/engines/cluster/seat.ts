@@ -41,6 +41,8 @@ export interface MemberOptions {
 export type MemberEnd =
   | { readonly kind: "done" }
   | { readonly kind: "left" }
+  /** Its coordinator was gone for longer than the run allows. */
+  | { readonly kind: "orphaned"; readonly message: string }
   | { readonly kind: "failed"; readonly message: string };
 
 /** A seat, and everything that came with it. */
