@@ -30,7 +30,7 @@ const plain = z.enum(["crash", "restart", "join", "leave", "lose"]);
 
 const entrySchema = z.union([
   z.strictObject({ ...who, kind: plain }),
-  z.strictObject({ ...who, kind: z.enum(["pause", "cut"]), for: time }),
+  z.strictObject({ ...who, kind: z.enum(["pause", "cut", "cut-pair"]), for: time }),
   z.strictObject({ ...who, kind: z.enum(["slow", "slow-link"]), times: z.number().positive() }),
 ]);
 const fileSchema = z.strictObject({ beat: time.optional(), faults: z.array(z.unknown()) });
@@ -77,7 +77,7 @@ function readEntry(path: string, entry: unknown, number: number): Fault[] {
   const found = JSON.stringify(entry);
   if (!read.success) {
     throw new RangeError(
-      `${path}: fault ${number}: expected { at: 10ms, kind: crash, member: 3 }, with kind crash, restart, join, leave, lose; pause or cut (and for: 50ms); slow or slow-link (and times: 10), found ${found}`,
+      `${path}: fault ${number}: expected { at: 10ms, kind: crash, member: 3 }, with kind crash, restart, join, leave, lose; pause, cut or cut-pair (and for: 50ms); slow or slow-link (and times: 10), found ${found}`,
     );
   }
   const { at, member, members } = read.data;
@@ -86,7 +86,14 @@ function readEntry(path: string, entry: unknown, number: number): Fault[] {
     throw new RangeError(`${path}: fault ${number}: expected member or members, found ${found}`);
   }
   const { data } = read;
-  if (data.kind === "cut") return [{ at, kind: "cut", ranks, seconds: data.for }];
+  if (data.kind === "cut-pair" && new Set(ranks).size !== 2) {
+    throw new RangeError(
+      `${path}: fault ${number}: expected two members, as in members: [0, 1], found ${found}`,
+    );
+  }
+  if (data.kind === "cut" || data.kind === "cut-pair") {
+    return [{ at, kind: data.kind, ranks, seconds: data.for }];
+  }
   return ranks.map((one): Fault => {
     switch (data.kind) {
       case "pause":

@@ -43,7 +43,7 @@ export function underFaults(asked: FaultsAsked, plan: Priced): Partial<Simulatio
     });
   const list = faults?.faults ?? drawn();
   const beyond = list
-    .flatMap((fault) => (fault.kind === "cut" ? fault.ranks : [fault.rank]))
+    .flatMap((fault) => ("ranks" in fault ? fault.ranks : [fault.rank]))
     .find((rank) => rank >= seats.length);
   if (beyond !== undefined) {
     throw new RangeError(

@@ -10,6 +10,14 @@ describe("schedules of faults", () => {
     }
   });
 
+  test("two that don't reach each other are read and written too", () => {
+    const lines = ["0.100000 cut-pair 1,3 0.5"];
+    const faults = readFaults(lines[0]!);
+    expect(faults).toEqual([{ at: 0.1, kind: "cut-pair", ranks: [1, 3], seconds: 0.5 }]);
+    expect(faultLines(faults)).toEqual(lines);
+    expect(() => readFaults("0.1 cut-pair 1,1 0.5")).toThrow(SyntaxError);
+  });
+
   test("a line that can't be read is named", () => {
     expect(() => readFaults("# storm\n\n0.1 crash 1\n0.2 explode 1")).toThrow(/line 4/);
     expect(() => readFaults("soon crash 1")).toThrow(SyntaxError);

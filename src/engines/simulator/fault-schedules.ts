@@ -12,6 +12,7 @@ export function faultLines(faults: readonly Fault[]): string[] {
     const head = `${fault.at.toFixed(6)} ${fault.kind}`;
     switch (fault.kind) {
       case "cut":
+      case "cut-pair":
         return `${head} ${fault.ranks.join(",")} ${fault.seconds}`;
       case "pause":
         return `${head} ${fault.rank} ${fault.seconds}`;
@@ -32,6 +33,8 @@ export function faultWords(fault: Fault, seats: readonly { readonly role: Role }
   switch (fault.kind) {
     case "cut":
       return `${head} ${fault.ranks.map(nameOf).join(", ")} ${durationOf(fault.seconds)}`;
+    case "cut-pair":
+      return `${head} ${fault.ranks.map(nameOf).join(" and ")} from each other ${durationOf(fault.seconds)}`;
     case "pause":
       return `${head} ${nameOf(fault.rank)} ${durationOf(fault.seconds)}`;
     case "slow":
@@ -64,8 +67,9 @@ function faultOf([time, kind, who, amount]: string[]): Fault | null {
   const rank = Number(who);
   const size = Number(amount);
   if (!(at >= 0) || who === undefined) return null;
-  if (kind === "cut") {
+  if (kind === "cut" || kind === "cut-pair") {
     const ranks = who.split(",").map(Number);
+    if (kind === "cut-pair" && new Set(ranks).size !== 2) return null;
     return ranks.every(isRank) && size > 0 ? { at, kind, ranks, seconds: size } : null;
   }
   if (!isRank(rank)) return null;

@@ -10,6 +10,7 @@
  *     0.010 slow 2 10          it learns 10 times slower from now on
  *     0.010 slow-link 2 10     its links are 10 times slower from now on
  *     0.010 cut 0,1 0.05       members 0 and 1 are cut off from the others for 0.05 s
+ *     0.010 cut-pair 0,1 0.05  members 0 and 1 don't reach each other for 0.05 s; all others reach both
  *     0.010 lose 2             its connections break: what is under way is sent again, and some comes twice
  *
  * Between members that stay alive nothing is lost: messages wait while their link is cut (strategy.ts).
@@ -35,7 +36,7 @@ export type Fault =
     }
   | {
       readonly at: number;
-      readonly kind: "cut";
+      readonly kind: "cut" | "cut-pair";
       readonly ranks: readonly number[];
       readonly seconds: number;
     };
@@ -45,8 +46,12 @@ export interface FaultState {
   readonly stream: RandomState;
   /** Until when each member does nothing. */
   readonly pausedUntil: Float64Array;
-  /** Groups that are cut off, and until when. */
-  readonly cuts: { readonly ranks: ReadonlySet<number>; readonly until: number }[];
+  /** What is cut, and until when: a group off from the others, or two from each other. */
+  readonly cuts: {
+    readonly kind: "cut" | "cut-pair";
+    readonly ranks: ReadonlySet<number>;
+    readonly until: number;
+  }[];
   /** When each member's connections last broke. */
   readonly lostAt: Float64Array;
 }
@@ -107,8 +112,11 @@ export function happen(simulation: Simulation, fault: Fault, hooks: FaultHooks):
       network.factor[fault.rank]! *= fault.factor;
       return;
     case "cut":
-      state.cuts.push({ ranks: new Set(fault.ranks), until: now + fault.seconds });
+    case "cut-pair": {
+      const { kind, ranks, seconds } = fault;
+      state.cuts.push({ kind, ranks: new Set(ranks), until: now + seconds });
       return;
+    }
     case "lose":
       state.lostAt[fault.rank] = now;
       return;
@@ -158,7 +166,9 @@ function isUnderWay(simulation: Simulation, due: Due, hooks: FaultHooks): boolea
 function cutUntil({ cuts }: FaultState, a: number, b: number, now: number): number {
   let until = now;
   for (const cut of cuts) {
-    if (cut.until > until && cut.ranks.has(a) !== cut.ranks.has(b)) until = cut.until;
+    const [hasA, hasB] = [cut.ranks.has(a), cut.ranks.has(b)];
+    const parts = cut.kind === "cut" ? hasA !== hasB : hasA && hasB;
+    if (cut.until > until && parts) until = cut.until;
   }
   return until;
 }
