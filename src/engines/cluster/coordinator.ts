@@ -17,7 +17,7 @@ import { joinReply, refuseJoin } from "./joining.ts";
 import { createJudge } from "./judge.ts";
 import { returnSeconds } from "./limits.ts";
 import { coordinatorRank, Links, type PeerAddress } from "./links.ts";
-import { dialBack, fetchFinished, reachable } from "./member-calls.ts";
+import { dialBack, fetchFinished, reachable, tellMissed } from "./member-calls.ts";
 import { Pacer } from "./pacer.ts";
 import { type Proof, proofOfCoordinator } from "./passes.ts";
 import { Refusal } from "./refusal.ts";
@@ -177,8 +177,12 @@ export class Coordinator {
     await this.#keeper?.settled();
     const seconds = this.#now() - this.#secondsBefore;
     const tell = (event: ClusterEvent) => this.#say(event);
+    tellMissed(this.#roster, tell);
     const held = await fetchFinished(this.#roster, this.#options.credentials, tell);
-    for (const rank of this.#links.ranks) this.#order(rank, { kind: "close" });
+    for (const rank of this.#links.ranks) {
+      const missed = this.#roster.entries.get(rank)?.state === "silent";
+      this.#order(rank, { kind: "close", missed });
+    }
     const facts = { seconds, rowsBefore: this.#rowsBefore, isStopped: this.#isAsked };
     return resultOf({ plan: this.#options.plan, roster: this.#roster, held }, facts);
   }
@@ -487,7 +491,7 @@ export class Coordinator {
     entry.state = "left";
     const { rank } = entry;
     this.#say({ kind: "left", rank, name: nameOf(rank, this.#roster.seats) });
-    this.#order(rank, { kind: "close" });
+    this.#order(rank, { kind: "close", missed: false });
     this.#takeBack(entry);
   }
 }

@@ -78,7 +78,8 @@ export type Order =
   | { readonly kind: "lease"; readonly rows: number; readonly last: boolean }
   /** Learn nothing further, and say how far you are. */
   | { readonly kind: "hold" }
-  | { readonly kind: "close" }
+  /** The run is over; `missed`: and ended without this member, which counted as silent. */
+  | { readonly kind: "close"; readonly missed: boolean }
   /** The run has failed. */
   | { readonly kind: "abort"; readonly message: string };
 

@@ -119,6 +119,16 @@ export async function fetchFinished(
   return held;
 }
 
+/** Of members that count as silent when the run ends nobody knows what they learned last: that is told. */
+export function tellMissed({ entries, seats }: Roster, tell: (event: ClusterEvent) => void): void {
+  for (const { rank, state, updates } of entries.values()) {
+    if (state !== "silent") continue;
+    const reason = "still silent when the run ended";
+    const action = `the run ended without it: what it learned after update ${updates} is unknown`;
+    tell({ kind: "lost", rank, name: nameOf(rank, seats), reason, action });
+  }
+}
+
 async function fetchPatiently(entry: RosterEntry, credentials: Credentials) {
   const until = performance.now() + 1000 * lastModelSecondsMax;
   for (;;) {

@@ -42,7 +42,14 @@ import { Orphanhood } from "./orphanhood.ts";
 import { Refusal } from "./refusal.ts";
 import { Regent } from "./regent.ts";
 import { createClient, type MemberClient } from "./rpc.ts";
-import { askForSeat, type MemberEnd, type MemberOptions, type Seated, seatWords } from "./seat.ts";
+import {
+  askForSeat,
+  closedBy,
+  type MemberEnd,
+  type MemberOptions,
+  type Seated,
+  seatWords,
+} from "./seat.ts";
 import { ClusterServer } from "./server.ts";
 import { answerSnapshot, SnapshotShelf } from "./snapshot-shelf.ts";
 import { Timers } from "./timers.ts";
@@ -90,8 +97,7 @@ export class ClusterMember {
       ...{ options, pace: this.#pace, seated: () => this.#seated!, host: () => this.#host! },
       ...{ view: () => this.#view, addresses: () => this.#links!.members },
       ...{ now: () => this.#now(), begun: () => this.#run, isLeaving: () => this.#leaving },
-      ...{ learnNext: () => this.#learnNext(), leave: () => this.leave() },
-      end: (end) => this.#end(end),
+      ...{ learnNext: () => this.#learnNext(), leave: () => this.leave(), end: this.#end },
     });
   }
 
@@ -285,7 +291,7 @@ export class ClusterMember {
       case "abort":
         return this.#end({ kind: "failed", message: `the run has failed: ${order.message}` });
       case "close":
-        this.#end(this.#leaving ? { kind: "left" } : { kind: "done" });
+        this.#end(closedBy(order, this.#leaving));
         return this.#become("closed");
       default:
         return order satisfies never;

@@ -11,6 +11,7 @@ import type { View } from "../../strategies/strategy.ts";
 import { workerRanks } from "../../topology/view.ts";
 import type { MemberHost } from "../member-host.ts";
 import { Absence } from "./absence.ts";
+import { Awakening } from "./awakening.ts";
 import type { MemberWait } from "./job.ts";
 import { ModelKeeper } from "./keep-model.ts";
 import {
@@ -51,6 +52,7 @@ interface Over {
 /** Owns what a member does while its coordinator is gone. */
 export class Orphanhood {
   readonly absence = new Absence();
+  readonly #awakening: Awakening;
   readonly #keeper = new ModelKeeper();
   readonly #port: OrphanPort;
   #said = false;
@@ -59,6 +61,13 @@ export class Orphanhood {
 
   constructor(port: OrphanPort) {
     this.#port = port;
+    const { credentials, log } = port.options;
+    this.#awakening = new Awakening({
+      ...{ credentials, log, run: () => port.seated().identity.run },
+      addresses: () => [this.#place, ...port.addresses().map(({ address }) => address!)],
+      absentSeconds: () => this.absence.seconds,
+      over: (message) => port.end({ kind: "failed", message }),
+    });
   }
 
   /** The connection to the coordinator is there, or is there again. */
@@ -83,6 +92,7 @@ export class Orphanhood {
 
   /** To be called now and then. */
   check(): void {
+    if (this.#awakening.look()) return;
     const { isLong } = this.absence;
     if (isLong && this.#port.view()) this.#learnOn();
     const waited = this.#waitedSeconds();

@@ -45,6 +45,13 @@ export type MemberEnd =
   | { readonly kind: "orphaned"; readonly message: string }
   | { readonly kind: "failed"; readonly message: string };
 
+/** How the end of the run ends the part of a member. */
+export function closedBy({ missed }: { readonly missed: boolean }, isLeaving: boolean): MemberEnd {
+  if (!missed) return { kind: isLeaving ? "left" : "done" };
+  const message = "the run ended without this member, which was not heard of for too long";
+  return { kind: "failed", message: `${message}: what it learned last is in no model` };
+}
+
 /** A seat, and everything that came with it. */
 export interface Seated {
   readonly rank: number;

@@ -59,7 +59,7 @@ async function isAnybodyAlive(saved: SavedRun, credentials: Credentials): Promis
   const until = performance.now() + 1000 * returnSeconds;
   for (;;) {
     const answers = await Promise.all(
-      entries.map(({ address }) => ask(address, saved.identity.run, credentials)),
+      entries.map(({ address }) => lifeAt(address, saved.identity.run, credentials)),
     );
     if (answers.includes("alive")) return true;
     if (!answers.includes("silent") || performance.now() > until) return false;
@@ -67,7 +67,8 @@ async function isAnybodyAlive(saved: SavedRun, credentials: Credentials): Promis
   }
 }
 
-async function ask(
+/** Whether a process of that run answers there: `gone` where nobody listens, or another run. */
+export async function lifeAt(
   address: string,
   run: string,
   credentials: Credentials,

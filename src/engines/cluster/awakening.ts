@@ -1,0 +1,67 @@
+/**
+ * A process that did not run for a while, because it was stopped or its machine slept, and may find that its run
+ * ended meanwhile: then nobody will ever answer it, and it ends in place of waiting for a quorum or saving a model.
+ */
+import type { Credentials } from "./credentials.ts";
+import { callSecondsMax, returnSeconds, silenceSecondsMin } from "./limits.ts";
+import { lifeAt } from "./take-up.ts";
+
+/** What it needs of its member. */
+export interface AwakeningPort {
+  readonly credentials: Credentials;
+  readonly log: (line: string) => void;
+  run(): string;
+  /** HOST:PORT of the coordinator and of all others that are known. */
+  addresses(): readonly string[];
+  /** Seconds; 0 while the coordinator is there. */
+  absentSeconds(): number;
+  /** The run is over, in words. */
+  over(message: string): void;
+}
+
+/** Owns what a member knows of its own sleep. */
+export class Awakening {
+  readonly #port: AwakeningPort;
+  #lookedAt = performance.now();
+  /** Of the sleep that may have been too long; 0 for none. */
+  #sleptSeconds = 0;
+  #wokeAt = 0;
+  #askedAt = Number.NEGATIVE_INFINITY;
+
+  constructor(port: AwakeningPort) {
+    this.#port = port;
+  }
+
+  /** To be called several times a second; whether it is not known yet if the run goes on. */
+  look(): boolean {
+    const at = performance.now();
+    const seconds = (at - this.#lookedAt) / 1000;
+    this.#lookedAt = at;
+    if (seconds > silenceSecondsMin) {
+      this.#sleptSeconds = seconds;
+      this.#wokeAt = at;
+      this.#port.log(`did not run for ${seconds.toFixed(1)} s`);
+    }
+    if (this.#sleptSeconds === 0) return false;
+    const absent = this.#port.absentSeconds();
+    if (absent === 0 && at - this.#wokeAt > 1000 * returnSeconds) this.#sleptSeconds = 0;
+    const isDue = at - this.#askedAt > 1000 * callSecondsMax;
+    if (absent > 0 && isDue && at - this.#wokeAt > 1000 * silenceSecondsMin) void this.#ask(at);
+    return this.#sleptSeconds > 0;
+  }
+
+  /** Where nobody listens any more the run is over; one that is there will say how it goes. */
+  async #ask(at: number): Promise<void> {
+    this.#askedAt = at;
+    const { credentials, log } = this.#port;
+    const run = this.#port.run();
+    const asked = this.#port.addresses().map((address) => lifeAt(address, run, credentials));
+    const answers = await Promise.all(asked);
+    if (answers.includes("alive")) this.#sleptSeconds = 0;
+    if (answers.some((answer) => answer !== "gone")) return;
+    const slept = this.#sleptSeconds.toFixed(1);
+    const message = `this process did not run for ${slept} s, and the run ended meanwhile, or everybody else of it: nobody listens where they were. What it learned last is in no model`;
+    log(message);
+    this.#port.over(message);
+  }
+}
