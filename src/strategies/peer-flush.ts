@@ -148,10 +148,12 @@ function concludeFlush({ flush, lives, peers }: PeerState): void {
   for (const peer of lives.values()) if (peer.standing === "gone") peer.log.clear();
 }
 
-/** Remembers what a member has, and forgets what all have. */
+/** Remembers what a member has, of which we may lack some, and forgets what all have. */
 export function absorbSeen(state: PeerState, peer: Peer, seen: Uint32Array): void {
   for (const [life, clock] of triplesOf(seen)) {
     if (clock > (peer.has.get(life) ?? 0)) peer.has.set(life, clock);
+    const origin = state.lives.get(life);
+    if (origin && clock > origin.told) origin.told = clock;
   }
   const others = presentPeers(state);
   for (const [life, origin] of state.lives) {

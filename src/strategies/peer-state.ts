@@ -151,6 +151,8 @@ export interface Peer {
   readonly log: Map<number, { readonly rows: number; readonly delta: Delta }>;
   /** How many updates it made in all; Infinity until it says so. */
   last: number;
+  /** The last of its updates that anybody says to have. */
+  told: number;
   /** What it has of others, by life, as it last said. */
   readonly has: Map<string, number>;
   /** Whether it gets our updates: a newcomer does once it has subscribed. */
@@ -211,6 +213,8 @@ export interface PeerState {
   readonly asked: Map<number, Ask>;
   exhausted: boolean;
   leaving: boolean;
+  /** It learns nothing until what it lacks of another has come (peer-lack.ts). */
+  waiting: boolean;
   /** The view in which we said that we are quiet; and by rank, in which others last said so. */
   quietIn: number;
   readonly quiet: Map<number, number>;
@@ -225,6 +229,7 @@ export function createPeer({ rank, incarnation }: ViewMember, subscribed: boolea
     intake: createIntake(),
     log: new Map(),
     last: Number.POSITIVE_INFINITY,
+    told: 0,
     has: new Map(),
     subscribed,
     given: 0,

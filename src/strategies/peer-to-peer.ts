@@ -5,7 +5,7 @@
  *
  * A worker that has no more rows says how many updates it made. Once it has all of everybody's it says that it
  * is quiet, and ends when all are.
- * Newcomers: peer-join.ts. Departures: peer-flush.ts.
+ * Newcomers: peer-join.ts. Departures: peer-flush.ts. Who does not hear all that others hear: peer-lack.ts.
  *
  * Source: algorithms.md, section 5; Niu et al. 2011, arXiv 1106.5730, for the idea.
  * Invariant: once quiet, every live member has applied every update of every live member exactly once.
@@ -15,6 +15,8 @@
  * Invariant: once quiet, all replicas agree up to rounding.
  * Invariant: no update of a departed member is applied by some members of the view and not by others.
  * Invariant: a newcomer misses no update and applies none twice.
+ * Invariant: no worker begins an update while it knows that it lacks more than `lackBound` updates of a member of lower
+ * rank that another has; nobody waits for one that is slow or stopped.
  */
 
 import type { Replica } from "../math/replica.ts";
@@ -31,6 +33,7 @@ import {
   becomeJoining,
   sayBye,
 } from "./peer-join.ts";
+import { isLacking } from "./peer-lack.ts";
 import {
   createFlush,
   createPeer,
@@ -60,7 +63,7 @@ import { isThin, wholeUpdates } from "./thinning.ts";
 
 /** Every so many updates one tells what its sender has, so that others may forget it. */
 const updatesPerSeen = 16;
-/** Nobody waits: while one update travels its sender learns the next, and more where the way is long. */
+/** Nobody waits for an answer: while one update travels its sender learns the next, and more where the way is long. */
 const overlap = 2;
 const overlapMax = 8;
 /** Staleness is the mean of about so many updates of others. */
@@ -103,6 +106,7 @@ function init(seat: Seat, options: StrategyOptions): PeerState {
     asked: new Map(),
     exhausted: false,
     leaving: false,
+    waiting: false,
     quietIn: 0,
     quiet: new Map(),
   };
@@ -132,7 +136,7 @@ function step(
       break;
     case "leave":
       state.leaving = true;
-      if (state.joining || state.exhausted) becomeLeft(state, out);
+      if (state.joining || state.exhausted || state.waiting) becomeLeft(state, out);
       return;
     case "wake":
     case "predicted":
@@ -140,6 +144,7 @@ function step(
     default:
       event satisfies never;
   }
+  if (state.waiting) becomeLearning(state, out);
   answerAsked(state, replica, out);
   if (isQuiet(state) && !state.leaving) becomeQuiet(state, out);
 }
@@ -165,9 +170,11 @@ function begin(state: PeerState, out: PeerOut): void {
   becomeJoining(state, out);
 }
 
-/** Learns on; a leaver sends its last update and says how many it made instead. */
+/** Learns on, or waits for what it lacks; a leaver sends its last update and says how many it made instead. */
 function becomeLearning(state: PeerState, out: PeerOut): void {
   if (state.leaving) return becomeLeft(state, out);
+  state.waiting = isLacking(state);
+  if (state.waiting) return;
   state.learnVersion = state.version;
   const { options } = state;
   const workers = presentCount(state);

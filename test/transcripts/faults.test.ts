@@ -17,7 +17,11 @@ interface Story {
   readonly faults: string;
   readonly updates: number;
   readonly latency: number;
+  /** How often members say that they live: half a second without it. */
+  readonly beatSeconds?: number;
   readonly options?: Partial<StrategyOptions>;
+  /** The parts that are told, as times from and to; without it everything. */
+  readonly shown?: readonly (readonly [number, number])[];
 }
 
 const stories: readonly Story[] = [
@@ -83,6 +87,27 @@ const stories: readonly Story[] = [
     latency: 0.125,
   },
   {
+    file: "peer-to-peer-lack.txt",
+    about:
+      "peer-to-peer of three. Workers 1 and 2 don't hear each other for 84 seconds; worker 0 hears both. It says now and\n" +
+      "then what it has (`seen`): when it has told of 80 updates of worker 1, of which worker 2 has the first alone,\n" +
+      "worker 2 ends what it was learning and then only listens. Worker 1 goes on, as its rank is lower. When they\n" +
+      "reach each other again, what was sent meanwhile arrives in any order, and worker 2 learns on as soon as it lacks\n" +
+      "64 updates or fewer, or as many more as updates are stale.",
+    strategy: "peer-to-peer",
+    workers: 3,
+    faults: "2.05 cut-pair 1,2 84",
+    updates: 90,
+    latency: 0.125,
+    beatSeconds: 30,
+    shown: [
+      [0, 2.5],
+      [79.9, 82],
+      [86, 86.32],
+      [87, 87.5],
+    ],
+  },
+  {
     file: "server-death-with-standby.txt",
     about:
       "asp of two workers, a server (member 2) and its standby (member 3). The server tells the standby each push, and\n" +
@@ -119,10 +144,12 @@ function transcriptOf({
   updates,
   latency,
   options = {},
+  beatSeconds = 0.5,
+  shown = [],
 }: Story): string {
   const lines: string[] = [];
   const { deadlock, telemetry, alive } = runSimulation({
-    strategy: membered(strategyNamed(strategy)!, { beatSeconds: 0.5, quorum: "majority" }),
+    strategy: membered(strategyNamed(strategy)!, { beatSeconds, quorum: "majority" }),
     options: strategyOptions({ rowsPerUpdate: 1, ...options }),
     task: quadraticTask({ workers, width: 6, rowsPerWorker: updates }),
     workers,
@@ -142,7 +169,18 @@ function transcriptOf({
   const end = telemetry.members.map(({ rank, updates: made, lost }) => {
     return `worker ${rank}: ${made} updates, ${lost} lost${alive[rank] ? "" : ", dead"}`;
   });
-  return `${about}\n\nFaults: ${faults}\n\n${lines.join("\n")}\n\n${end.join("\n")}\n`;
+  return `${about}\n\nFaults: ${faults}\n\n${partsOf(lines, shown).join("\n")}\n\n${end.join("\n")}\n`;
+}
+
+/** Lines of these times; what is left out leaves a line of dots. */
+function partsOf(lines: readonly string[], shown: NonNullable<Story["shown"]>): readonly string[] {
+  if (shown.length === 0) return lines;
+  return shown.flatMap(([from, to]) => {
+    const within = lines.filter(
+      (line) => Number.parseFloat(line) >= from && Number.parseFloat(line) <= to,
+    );
+    return [...within, "..."];
+  });
 }
 
 /** The line without beats and wakes; nothing if that is all it tells. */

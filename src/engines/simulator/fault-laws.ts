@@ -2,7 +2,10 @@
  * The laws that strategies keep under faults: each looks at a run and says null, or what is wrong in words. A
  * schedule that breaks one is shrunk to the fewest faults that still do.
  */
+import { lackBound } from "../../strategies/peer-lack.ts";
+import type { PeerState } from "../../strategies/peer-state.ts";
 import type { AnyStrategy } from "../../strategies/strategy.ts";
+import { lifeName } from "../../topology/view.ts";
 import type { CheckOptions, CheckReport } from "./check.ts";
 import { type FaultGiven, type FaultRun, runFaults } from "./fault-runs.ts";
 import { faultLines, shrinkFaults } from "./fault-schedules.ts";
@@ -82,6 +85,11 @@ export const faultLaws: readonly FaultLaw[] = [
   {
     name: "no worker starts an iteration more than sU ahead of the slowest member of its view",
     of: serverStrategies,
+    holds: ({ watched }) => watched,
+  },
+  {
+    name: "no worker begins an update while too many of a lower rank are missing here that another says to have",
+    of: ["peer-to-peer"],
     holds: ({ watched }) => watched,
   },
 ];
@@ -235,6 +243,51 @@ function watchLead({ state }: { state: unknown }): string | null {
   return null;
 }
 
+/** How far a worker of peer-to-peer was, and how many updates it made since it knew that it lacks too many. */
+interface Late {
+  readonly incarnation: number;
+  readonly clock: number;
+  readonly late: number;
+}
+
+/** A worker that lacks too many ends the update that it is at, and no other. */
+function createLackWatch(): Watch {
+  const last = new Map<number, Late>();
+  return ({ rank, state }) => {
+    const peer = state as PeerState;
+    const { incarnation, clock, exhausted } = peer;
+    const before = last.get(rank);
+    const lack = lackOf(peer);
+    const isKnown = lack > lackBound(peer) && !exhausted && before?.incarnation === incarnation;
+    const late = isKnown ? before.late + clock - before.clock : 0;
+    last.set(rank, { incarnation, clock, late });
+    if (late <= 1) return null;
+    return `worker ${rank} made ${late} updates while it lacked ${lack} of a member of lower rank`;
+  };
+}
+
+/** The most updates of a member of lower rank that are missing, by what others say to have. */
+function lackOf({ rank, lives, peers }: PeerState): number {
+  const present = [...peers.values()].filter(({ standing }) => standing === "present");
+  const lacks = present
+    .filter((peer) => peer.rank < rank)
+    .map((peer) => {
+      const life = lifeName(peer.rank, peer.incarnation);
+      const told = [...lives.values()]
+        .filter(({ standing }) => standing === "present")
+        .map(({ has }) => has.get(life) ?? 0);
+      return Math.max(...told) - peer.intake.below - peer.intake.ahead.size;
+    });
+  return Math.max(0, ...lacks);
+}
+
+type Watch = NonNullable<FaultGiven["watch"]>;
+
+/** What is looked at while a run of that strategy goes. */
+function createWatch({ name }: AnyStrategy): Watch {
+  return name === "peer-to-peer" ? createLackWatch() : watchLead;
+}
+
 /** A law that a schedule breaks. */
 export interface FaultViolation {
   readonly law: string;
@@ -250,7 +303,11 @@ export function checkFaults(
   given: FaultGiven = {},
 ): FaultViolation | null {
   const runWith = (faults?: readonly Fault[]) => {
-    return runFaults(strategy, seed, { watch: watchLead, ...given, ...(faults ? { faults } : {}) });
+    return runFaults(strategy, seed, {
+      watch: createWatch(strategy),
+      ...given,
+      ...(faults ? { faults } : {}),
+    });
   };
   const run = runWith(given.faults);
   for (const law of faultLaws) {
