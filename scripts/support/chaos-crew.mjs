@@ -1,17 +1,17 @@
 /**
- * The processes of a chaos run: a coordinator, and members each behind a TCP proxy of its own, so that its connections
- * can be cut and delayed. Any can be hurt, and new ones started in their place. All work in a folder of the
+ * The processes of a chaos run: a coordinator and members, on a network that can be torn between any two of them. Any
+ * can be hurt, and new ones started in their place. All work in a folder of the
  * run, write their logs there, and carry its name in their environment; none is left behind.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, openSync, readdirSync, readFileSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, readdirSync, readFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { noCredentials } from "../../dist/engines/cluster/credentials.js";
 import { askStatus } from "../../dist/engines/cluster/public.js";
-import { startTcpProxy } from "./tcp-proxy.mjs";
+import { coordinatorRank, dialsFrom, Network } from "./network.mjs";
 
 const program = new URL("../../dist/cli/main.js", import.meta.url).pathname;
 const counting = new URL("./chaos-count.mjs", import.meta.url).pathname;
@@ -19,28 +19,42 @@ const mark = "GLISSADE_CHAOS";
 /** A member whose run is over looks for its coordinator for a minute, on a busy machine longer. */
 const endSecondsMax = 90;
 
-/** Owns processes and proxies, until it is ended. */
+/** Owns processes and the network, until it is ended. */
 export class Crew {
   #folder;
   #plan;
   #port;
+  #entrance;
   #lives = 0;
-  /** All that were ever started: { rank, child, proxy, port, log, ended }. */
+  #finished = new AbortController();
+  network = new Network();
+  /** All that were ever started: { rank, child, port, log, ended }. */
   members = [];
   coordinator = null;
-  /** The coordinator has ended, and not by us. */
-  over = false;
 
   /** A plan says how the coordinator is started, and how again. */
   static async create(folder, plan) {
     mkdirSync(join(folder, "tmp"), { recursive: true });
-    return new Crew(folder, plan, await freePort());
+    const crew = new Crew(folder, plan, await freePort());
+    crew.#entrance = await crew.network.place(coordinatorRank, crew.address);
+    return crew;
   }
 
   constructor(folder, plan, port) {
     this.#folder = folder;
     this.#plan = plan;
     this.#port = port;
+  }
+
+  /** The coordinator has ended, and not by us. */
+  get over() {
+    return this.#finished.signal.aborted;
+  }
+
+  /** So long, but no longer than the run. */
+  async lapse(ms) {
+    const { signal } = this.#finished;
+    await delay(ms, undefined, { signal }).catch(() => {});
   }
 
   get address() {
@@ -67,8 +81,10 @@ export class Crew {
     const child = this.#spawn(args, [this.#plan.seen ? "pipe" : "ignore", out, openSync(log, "w")]);
     const process = { child, log, ended: once(child, "exit"), wanted: false };
     this.coordinator = process;
+    // Deaths are told to whoever is there; one that has just died hears nothing.
+    child.stdin?.on("error", () => {});
     process.ended.then(() => {
-      if (!process.wanted) this.over = true;
+      if (!process.wanted) this.#finished.abort();
     });
     return process;
   }
@@ -80,28 +96,33 @@ export class Crew {
     process.wanted = true;
     process.child.kill("SIGKILL");
     await process.ended;
-    await delay(backMs);
-    this.startCoordinator();
+    await this.lapse(backMs);
+    if (!this.over) this.startCoordinator();
   }
 
   /** Starts a process for that seat; it asks for it, and gets it if it is free. */
   async start(rank) {
     if (this.over) return;
     const port = await freePort();
-    const proxy = await startTcpProxy({ target: `127.0.0.1:${port}` });
-    const places = ["--listen", `127.0.0.1:${port}`, "--advertise", proxy.address];
+    const address = await this.network.place(rank, `127.0.0.1:${port}`);
+    const places = ["--listen", `127.0.0.1:${port}`, "--advertise", address];
     const log = join(this.#folder, `rank-${rank}-${this.members.length + 1}.log`);
-    const args = [program, "worker", "--join", this.address, "--rank", String(rank), ...places];
-    const child = this.#spawn(args, ["ignore", "ignore", openSync(log, "w")]);
+    const args = [program, "worker", "--join", this.#entrance, "--rank", String(rank), ...places];
+    const stdio = ["ignore", "ignore", openSync(log, "w")];
+    const child = this.#spawn(args, stdio, dialsFrom(rank));
     const first = this.newest(rank) === undefined;
-    const member = { rank, child, proxy, port, log, ended: once(child, "exit"), hurt: false };
+    const member = { rank, child, port, log, ended: once(child, "exit"), hurt: false };
     this.members.push(member);
     if (first) member.ended.then(([code, signal]) => this.#tellDeath(rank, code, signal));
   }
 
-  #spawn(args, stdio) {
-    const env = { ...process.env, [mark]: this.#folder, TMPDIR: join(this.#folder, "tmp") };
-    return spawn(process.execPath, args, { cwd: this.#folder, env, stdio });
+  #spawn(args, stdio, more = {}) {
+    const own = { [mark]: this.#folder, TMPDIR: join(this.#folder, "tmp"), ...more };
+    const env = { ...process.env, ...own };
+    const child = spawn(process.execPath, args, { cwd: this.#folder, env, stdio });
+    // The child has files of its own by now; an hour of runs would use up ours.
+    for (const file of stdio) if (typeof file === "number") closeSync(file);
+    return child;
   }
 
   /** As a coordinator that started its members would see it. */
@@ -134,13 +155,13 @@ export class Crew {
     return null;
   }
 
-  /** Ends whatever still runs, and the proxies. */
+  /** Ends whatever still runs, and the network. */
   async kill() {
-    this.over = true;
-    const all = [this.coordinator, ...this.members];
+    this.#finished.abort();
+    const all = [this.coordinator, ...this.members].filter(Boolean);
     for (const { child } of all) if (isAlive(child)) child.kill("SIGKILL");
     await Promise.all(all.map(({ ended }) => ended));
-    for (const { proxy } of this.members) await proxy[Symbol.asyncDispose]();
+    await this.network[Symbol.asyncDispose]();
   }
 
   /** Processes of this run that are still there, however they came to be; and ports. Null, or what is left. */

@@ -1,69 +1,97 @@
 /** What happens to processes of a chaos run, each as an action on a crew. */
-import { setTimeout as delay } from "node:timers/promises";
+import { around, between, towards } from "./network.mjs";
 
 /** Longer than the silence after which the others go on without a member. */
 const longPauseMs = 4000;
 const shortPauseMs = 600;
+const slowMs = 1500;
 
 /**
- * By name: what is done; whether members may decide to go on without the one that is hurt; and whether
- * what it had sent, when it ended, is known to nobody.
+ * By name: what is done; whether members may decide to go on without the one that is hurt; whether what it had
+ * sent, when it ended, is known to nobody; and how many are hurt, where it is not one. What is `torn` is at random
+ * either refused or held back in silence.
  */
 export const harms = {
-  kill: { run: (crew, { rank }) => crew.signal(rank, "SIGKILL"), removes: true, silences: true },
-  leave: { run: (crew, { rank }) => crew.signal(rank, "SIGTERM"), removes: true },
+  kill: {
+    run: (crew, { ranks }) => crew.signal(ranks[0], "SIGKILL"),
+    removes: true,
+    silences: true,
+  },
+  leave: { run: (crew, { ranks }) => crew.signal(ranks[0], "SIGTERM"), removes: true },
   replace: { run: replace, removes: true },
-  pause: { run: (crew, { rank }) => pause(crew, rank, shortPauseMs) },
-  sleep: { run: (crew, { rank }) => pause(crew, rank, longPauseMs), removes: true },
-  stop: { run: (crew, { rank }) => crew.signal(rank, "SIGSTOP"), removes: true, silences: true },
+  pause: { run: (crew, { ranks }) => pause(crew, ranks[0], shortPauseMs) },
+  sleep: { run: (crew, { ranks }) => pause(crew, ranks[0], longPauseMs), removes: true },
+  stop: {
+    run: (crew, { ranks }) => crew.signal(ranks[0], "SIGSTOP"),
+    removes: true,
+    silences: true,
+  },
   rejoin: { run: rejoin, removes: true, silences: true },
   cut: { run: cut },
-  slow: { run: slow },
-  partition: { run: partition, removes: true },
-  server: { run: (crew, { rank }) => crew.signal(rank, "SIGKILL"), removes: true, silences: true },
+  slow: { run: (crew, { ranks }) => tear(crew, around(ranks), { delayMs: 40 }, slowMs) },
+  "one-way": {
+    run: (crew, { ranks }) => tear(crew, towards(ranks[0]), { refuse: true }),
+    removes: true,
+  },
+  server: {
+    run: (crew, { ranks }) => crew.signal(ranks[0], "SIGKILL"),
+    removes: true,
+    silences: true,
+  },
   coordinator: { run: (crew, { backMs }) => crew.replaceCoordinator(backMs) },
+  partition: {
+    run: (crew, { ranks, silent }) => tear(crew, around(ranks), { [fateOf(silent)]: true }),
+    removes: true,
+    torn: true,
+  },
+  halves: {
+    run: (crew, { ranks, silent }) => tear(crew, around(ranks), { [fateOf(silent)]: true }),
+    removes: true,
+    torn: true,
+    size: 2,
+  },
+  link: {
+    run: (crew, { ranks, silent }) => tear(crew, between(...ranks), { [fateOf(silent)]: true }),
+    removes: true,
+    torn: true,
+    size: 2,
+  },
 };
+
+const fateOf = (silent) => (silent ? "hold" : "refuse");
 
 async function pause(crew, rank, ms) {
   crew.signal(rank, "SIGSTOP");
-  await delay(ms);
+  await crew.lapse(ms);
   crew.signal(rank, "SIGCONT");
 }
 
 /** Killed, and soon there is a new process that wants the seat. */
-async function rejoin(crew, { rank }) {
+async function rejoin(crew, { ranks: [rank] }) {
   crew.signal(rank, "SIGKILL");
-  await delay(300);
+  await crew.lapse(300);
   await crew.start(rank);
 }
 
 /** Leaves in good order, and then there is a new process for the seat. */
-async function replace(crew, { rank }) {
+async function replace(crew, { ranks: [rank] }) {
   const member = crew.newest(rank);
   crew.signal(rank, "SIGTERM");
   await member.ended;
   await crew.start(rank);
 }
 
-/** Connections to the member break, some times in a row; it can be reached again at once. */
-async function cut(crew, { rank }) {
+/** Connections of the member break, some times in a row; they can be made again at once. */
+async function cut(crew, { ranks }) {
   for (let k = 0; k < 3; k++) {
-    crew.newest(rank).proxy.cut();
-    await delay(150);
+    await tear(crew, around(ranks), { refuse: true }, 0);
+    await crew.lapse(150);
   }
 }
 
-async function slow(crew, { rank }) {
-  const { proxy } = crew.newest(rank);
-  proxy.shape({ toTarget: { delayMs: 40 }, toClient: { delayMs: 40 } });
-  await delay(1500);
-  proxy.shape({ toTarget: { delayMs: 0 }, toClient: { delayMs: 0 } });
-}
-
-/** Nobody reaches it for long; then everybody can again. */
-async function partition(crew, { rank }) {
-  const { proxy } = crew.newest(rank);
-  proxy.refuse();
-  await delay(longPauseMs);
-  proxy.heal();
+/** Between those it is so for a while, and then all is well again. */
+async function tear(crew, holds, fate, ms = longPauseMs) {
+  const heal = crew.network.tear(holds, fate);
+  if (ms > 0) await crew.lapse(ms);
+  heal();
 }

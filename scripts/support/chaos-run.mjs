@@ -37,29 +37,49 @@ export async function playStory(story, { folder, patience }) {
 }
 
 async function play(story, { crew, folder, patience }) {
+  const times = [performance.now()];
   crew.startCoordinator();
   await Promise.all(Array.from({ length: story.seats }, (_, rank) => crew.start(rank)));
   const playing = [];
-  const hang = await watch(crew, { patience, onBegin: () => playing.push(...hurt(story, crew)) });
+  const onBegin = () => {
+    times.push(performance.now());
+    playing.push(hurt(story, crew));
+  };
+  const hang = await watch(crew, { patience, onBegin });
+  times.push(performance.now());
   if (hang !== null) return { wrong: hang };
-  await Promise.all(playing);
+  const [failed] = await Promise.all(playing);
+  if (failed) return { wrong: failed };
   const [code, signal] = await crew.coordinator.ended;
   if (code !== 0) return { wrong: `the coordinator ended with ${code ?? signal}` };
   const fatal = story.acts.filter(({ harm }) => harms[harm].removes);
-  const unruly = await crew.end(new Set(fatal.map(({ rank }) => rank)));
+  const unruly = await crew.end(new Set(fatal.flatMap(({ ranks }) => ranks)));
   if (unruly !== null) return { wrong: unruly };
   const left = (await crew.leftOver()) ?? foreignFile(folder, story);
   if (left !== null) return { wrong: left };
-  return story.work === "count" ? { wrong: ledgerFault(story, folder) } : { loss: lossOf(folder) };
+  times.push(performance.now());
+  const phases = phasesOf(times);
+  return story.work === "count"
+    ? { wrong: ledgerFault(story, folder), phases }
+    : { loss: lossOf(folder), phases };
 }
 
-function hurt({ acts }, crew) {
-  return acts.map(async (act) => {
-    await delay(act.afterMs);
-    if (crew.over) return;
-    act.played = true;
-    await harms[act.harm].run(crew, act);
-  });
+/** How long it took to start, run and end. */
+function phasesOf(times) {
+  const spans = times.slice(1).map((time, k) => ((time - times[k]) / 1000).toFixed(1));
+  return spans.length === 3 ? `: ${spans[0]} to start, ${spans[1]} run, ${spans[2]} to end` : "";
+}
+
+/** Does all harms; why one of them could not be done, or null. */
+async function hurt({ acts }, crew) {
+  const done = await Promise.allSettled(
+    acts.map(async (act) => {
+      await crew.lapse(act.afterMs);
+      act.tooLate = crew.over;
+      if (!crew.over) await harms[act.harm].run(crew, act);
+    }),
+  );
+  return done.find(({ status }) => status === "rejected")?.reason.stack ?? null;
 }
 
 /** Waits for the coordinator's end as long as something comes of the run, however slow the machine is. */
@@ -149,7 +169,7 @@ function ledgerFault({ counts, acts }, folder) {
   for (let own = 0; own < workers; own++) {
     const { updates, lost, finished } = members[own];
     const applied = values[own];
-    const done = acts.filter(({ rank }) => rank === own).map(({ harm }) => harm);
+    const done = acts.filter(({ ranks }) => ranks.includes(own)).map(({ harm }) => harm);
     // What one that was killed had sent after it last told is not known to anybody.
     if (done.some((harm) => harms[harm].silences)) continue;
     // Who slept through the end of the run did not hear what of its earlier life counts.

@@ -1,11 +1,10 @@
 /** What happens under a seed of chaos: a strategy, what it works on, and one or two harms. */
 import { nextBelow, randomStream } from "../../dist/math/random.js";
 import { harms } from "./chaos-harms.mjs";
+import { coordinatorRank } from "./network.mjs";
 
 /** Workers of every run; servers come beside them. */
 export const workers = 4;
-/** The coordinator's place among those that are hurt. */
-export const coordinator = -1;
 
 /**
  * Every strategy that claims to bear members that come and go. On a cluster feature-parallel holds a column range
@@ -50,42 +49,56 @@ export function drawStory(seed, given) {
   return { ...about, acts, seen };
 }
 
-/** One harm to a member that is not hurt yet, such that those who are left may go on; null when there is none. */
+/** One harm to members that are not hurt yet, such that those who are left may go on; null when there is none. */
 function drawAct({ standby, seats, counts }, acts, { stream, pick, names }) {
   const servers = Array.from({ length: seats - workers }, (_, k) => workers + k);
-  // Without columns of its own nobody can go on, so none is taken for good.
+  const hurt = new Set(acts.flatMap(({ ranks }) => ranks));
+  const isWeak = acts.some(({ harm }) => harms[harm].removes);
+  // Without columns of its own nobody can go on, so none is taken for good. Half of the workers is all that a quorum bears.
   const fits = (name) =>
-    (name !== "server" || standby) && !(counts === "columns" && harms[name].removes);
+    (name !== "server" || standby) &&
+    !(counts === "columns" && harms[name].removes) &&
+    !(name === "halves" && isWeak) &&
+    !(harms[name].removes && acts.some(({ harm }) => harm === "halves"));
   const harm = pick(names.filter(fits));
   if (harm === undefined) return null;
   const afterMs = 100 + nextBelow(stream, 2000);
   if (harm === "coordinator") {
-    const again = acts.some((act) => act.rank === coordinator);
-    return again
-      ? null
-      : { harm, rank: coordinator, afterMs, backMs: 200 + nextBelow(stream, 6000) };
+    const again = hurt.has(coordinatorRank);
+    const backMs = () => 200 + nextBelow(stream, 6000);
+    return again ? null : { harm, ranks: [coordinatorRank], afterMs, backMs: backMs() };
   }
-  const hurt = new Set(acts.map(({ rank }) => rank));
-  const { removes } = harms[harm];
+  const { removes, torn = false, size = 1 } = harms[harm];
   const serverHurt = servers.some((rank) => hurt.has(rank));
-  const ranks = harm === "server" ? servers : [...Array(seats).keys()];
-  const mortal = ranks.filter((rank) => {
+  const mortal = candidates(harm, servers, seats).filter((rank) => {
     if (hurt.has(rank)) return false;
+    // Either of both may be given up, or nobody.
+    if (harm === "link") return true;
     // One of a server and its standby must live; and half of four are a quorum only with the first of them.
     if (removes && servers.includes(rank)) return standby && !serverHurt;
     return !(removes && rank === 0 && seats === workers);
   });
-  return mortal.length === 0 ? null : { harm, rank: pick(mortal), afterMs };
+  if (mortal.length < size) return null;
+  const ranks = [];
+  for (let k = 0; k < size; k++) ranks.push(...mortal.splice(nextBelow(stream, mortal.length), 1));
+  return { harm, ranks, afterMs, ...(torn ? { silent: nextBelow(stream, 2) === 0 } : {}) };
+}
+
+/** Whom a harm may come to: a side that is cut off is of workers, as their servers are with the others. */
+function candidates(harm, servers, seats) {
+  if (harm === "server") return servers;
+  return [...Array(harm === "halves" ? workers : seats).keys()];
 }
 
 /** The story in a line. */
 export function storyLine({ seed, name, work, standby, seen, acts }) {
-  const plot = acts.map(({ harm, rank, afterMs, backMs, played }) => {
-    const who = rank === coordinator ? "" : ` ${rank}`;
-    const back = backMs === undefined ? "" : `, back after ${backMs} ms`;
-    const late = played ? "" : " (too late)";
-    return `${harm}${who} at ${afterMs} ms${back}${late}`;
-  });
   const about = [work, standby ? "standby" : null, seen ? "deaths seen" : null].filter(Boolean);
-  return `seed ${seed}: ${name} (${about.join(", ")}): ${plot.join("; ")}`;
+  return `seed ${seed}: ${name} (${about.join(", ")}): ${acts.map(actWords).join("; ")}`;
+}
+
+function actWords({ harm, ranks, afterMs, backMs, silent, tooLate }) {
+  const who = ranks.includes(coordinatorRank) ? "" : ` ${ranks.join("+")}`;
+  const how = silent ? ", in silence" : "";
+  const back = backMs === undefined ? "" : `, back after ${backMs} ms`;
+  return `${harm}${who} at ${afterMs} ms${how}${back}${tooLate ? " (too late)" : ""}`;
 }

@@ -12,6 +12,15 @@ export interface ProxyShapes {
   readonly toClient?: ProxyShape;
 }
 
+/** What is done to one connection. */
+export interface Fate {
+  /** It is cut, and not taken again. */
+  readonly refuse?: boolean;
+  /** Nothing passes either way, and neither side is told; it is passed on once this is over. */
+  readonly hold?: boolean;
+  readonly delayMs?: number;
+}
+
 /** Owns the listening socket and all connections through it, until it is disposed. */
 export interface TcpProxy extends AsyncDisposable {
   /** HOST:PORT at which it listens. */
@@ -34,7 +43,7 @@ export function startTcpProxy(
   options: {
     readonly target: string;
     readonly listen?: string;
-    /** By the port of a connection's client, whether it may pass; asked when it comes, and by `sift`. */
-    readonly admits?: (clientPort: number) => boolean;
+    /** By the address of a connection's client, what is done to it; asked when it comes, as bytes pass, and by `sift`. */
+    readonly fate?: (clientAddress: string) => Fate;
   } & ProxyShapes,
 ): Promise<TcpProxy>;

@@ -13,14 +13,8 @@ const heldBytesMax = 256 * 1024;
  * Starts a proxy in front of HOST:PORT.
  * @throws Error when the port can't be had.
  */
-export async function startTcpProxy({
-  target,
-  listen = "127.0.0.1:0",
-  admits,
-  toTarget,
-  toClient,
-}) {
-  const proxy = new TcpProxy(placeOf(target), admits);
+export async function startTcpProxy({ target, listen = "127.0.0.1:0", fate, toTarget, toClient }) {
+  const proxy = new TcpProxy(placeOf(target), fate);
   proxy.shape({ toTarget, toClient });
   await proxy.listen(placeOf(listen));
   return proxy;
@@ -42,12 +36,12 @@ class TcpProxy {
   accepted = 0;
   bytes = { toTarget: 0, toClient: 0 };
 
-  /** By the port of a connection's client, whether it may pass. */
-  #admits;
+  /** By the address of a connection's client, what is done to it besides. */
+  #fate;
 
-  constructor(target, admits = () => true) {
+  constructor(target, fate = () => ({})) {
     this.#target = target;
-    this.#admits = admits;
+    this.#fate = fate;
   }
 
   async listen({ host, port }) {
@@ -82,10 +76,13 @@ class TcpProxy {
     this.#pairs.clear();
   }
 
-  /** Cuts the connections that are no longer admitted. */
+  /** Asks anew for the fate of each connection: what is refused is cut, what was held may go on. */
   sift() {
     for (const pair of this.#pairs) {
-      if (this.#admits(pair.port)) continue;
+      if (!pair.fate().refuse) {
+        for (const pump of pair.pumps) pump.turn();
+        continue;
+      }
       pair.client.resetAndDestroy();
       pair.target.resetAndDestroy();
       this.#pairs.delete(pair);
@@ -116,8 +113,9 @@ class TcpProxy {
   }
 
   #connect(client) {
-    const port = client.remotePort;
-    if (this.#refusing || !this.#admits(port)) return void client.resetAndDestroy();
+    const address = client.remoteAddress;
+    const fate = () => this.#fate(address);
+    if (this.#refusing || fate().refuse) return void client.resetAndDestroy();
     this.accepted++;
     const target = connect({ ...this.#target, allowHalfOpen: true, noDelay: true });
     client.setNoDelay(true);
@@ -125,10 +123,10 @@ class TcpProxy {
       this.bytes[direction] += bytes;
     };
     const pumps = [
-      new Pump(client, target, this.#shapes.toTarget, count("toTarget")),
-      new Pump(target, client, this.#shapes.toClient, count("toClient")),
+      new Pump(client, target, { shape: this.#shapes.toTarget, fate, count: count("toTarget") }),
+      new Pump(target, client, { shape: this.#shapes.toClient, fate, count: count("toClient") }),
     ];
-    const pair = { client, target, pumps, port };
+    const pair = { client, target, pumps, fate };
     this.#pairs.add(pair);
     for (const [own, other] of [
       [client, target],
@@ -153,6 +151,7 @@ class Pump {
   #from;
   #to;
   #shape;
+  #fate;
   #count;
   #waiting = [];
   #heldBytes = 0;
@@ -160,10 +159,11 @@ class Pump {
   #timer;
   abandoned = false;
 
-  constructor(from, to, shape, count) {
+  constructor(from, to, { shape, fate, count }) {
     this.#from = from;
     this.#to = to;
     this.#shape = shape;
+    this.#fate = fate;
     this.#count = count;
     from.on("data", (piece) => this.#take(piece));
     from.on("end", () => this.#take(null));
@@ -184,8 +184,10 @@ class Pump {
   turn() {
     clearTimeout(this.#timer);
     while (!this.abandoned && this.#waiting.length > 0 && !this.#shape.hold) {
+      const { hold = false, delayMs = this.#shape.delayMs } = this.#fate();
+      if (hold) return;
       const { piece, at } = this.#waiting[0];
-      const waitMs = Math.max(at + this.#shape.delayMs, this.#freeAt) - performance.now();
+      const waitMs = Math.max(at + delayMs, this.#freeAt) - performance.now();
       if (waitMs > 0) {
         this.#timer = setTimeout(() => this.turn(), waitMs);
         return;
