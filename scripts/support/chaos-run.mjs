@@ -16,7 +16,7 @@ const learningEpochs = (rounds) => ["--epochs", rounds ? "30" : "60"];
 /** Rows of the counting task at each worker, in updates of one row. */
 const counting = (rounds) => ({ epochs: 2, rowsPerWorker: rounds ? 750 : 1500 });
 /** Owners of columns learn all rows, each in four steps of messages. */
-const countingColumns = { epochs: 2, rowsPerWorker: 120 };
+const countingColumns = { epochs: 2, rowsPerWorker: 60 };
 /** The loss may differ from an undisturbed run's by so much, as a share. */
 const lossTolerance = 0.01;
 

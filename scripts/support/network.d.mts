@@ -12,7 +12,7 @@ export class Network implements AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-export function environmentOf(rank: number): {
+export function dialsFrom(rank: number): {
   readonly NODE_OPTIONS: string;
   readonly GLISSADE_FROM: string;
 };

@@ -21,10 +21,14 @@ export interface Ended {
   readonly stderr: string;
 }
 
-/** Starts glissade in that folder; it is killed when the test is over. */
-export function start(args: readonly string[], cwd: string): Started {
+/** Starts glissade in that folder, with `more` in its environment; it is killed when the test is over. */
+export function start(
+  args: readonly string[],
+  cwd: string,
+  more: Readonly<Record<string, string>> = {},
+): Started {
   const { PATH = "", HOME = "" } = process.env;
-  const child = spawn(process.execPath, [cli, ...args], { cwd, env: { PATH, HOME } });
+  const child = spawn(process.execPath, [cli, ...args], { cwd, env: { PATH, HOME, ...more } });
   onTestFinished(() => void child.kill("SIGKILL"));
   let [stdout, stderr] = ["", ""];
   child.stdout.setEncoding("utf8").on("data", (text) => {

@@ -2,9 +2,10 @@ import { once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { startTcpProxy, type TcpProxy } from "../../scripts/support/tcp-proxy.mjs";
+import { type Fate, startTcpProxy, type TcpProxy } from "../../scripts/support/tcp-proxy.mjs";
 
 let proxy: TcpProxy;
+let target: string;
 /** What arrived at the target, and the target's end of each connection. */
 let received: string;
 let targets: Socket[];
@@ -24,7 +25,8 @@ beforeEach(async () => {
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   const { port } = server.address() as { port: number };
-  proxy = await startTcpProxy({ target: `127.0.0.1:${port}` });
+  target = `127.0.0.1:${port}`;
+  proxy = await startTcpProxy({ target });
   open.push(() => server.close());
 });
 
@@ -34,8 +36,13 @@ afterEach(async () => {
   for (const end of open.splice(0)) end();
 });
 
-async function dial(): Promise<Socket> {
-  const socket = connect(Number(proxy.address.split(":")[1]), "127.0.0.1");
+/** Where the proxy listens. */
+function placeOfProxy() {
+  return { host: "127.0.0.1", port: Number(proxy.address.split(":")[1]) };
+}
+
+async function dial(localAddress = "127.0.0.1"): Promise<Socket> {
+  const socket = connect({ ...placeOfProxy(), localAddress });
   socket.on("error", () => {});
   open.push(() => socket.destroy());
   await once(socket, "connect");
@@ -125,7 +132,7 @@ test("a cut ends connections on both sides; refused ones come to nothing until h
   await Promise.all([closed(socket), closed(targets[0]!)]);
   expect(proxy.connections).toBe(0);
   proxy.refuse();
-  const again = connect(Number(proxy.address.split(":")[1]), "127.0.0.1");
+  const again = connect(placeOfProxy());
   again.on("error", () => {});
   await closed(again);
   expect(targets).toHaveLength(1);
@@ -134,4 +141,32 @@ test("a cut ends connections on both sides; refused ones come to nothing until h
   const healed = await dial();
   healed.write("back");
   await until(() => received === "back");
+});
+
+test("each client has a fate of its own: it is held in silence, or refused, and others pass", async () => {
+  const fates = new Map<string, Fate>();
+  await proxy[Symbol.asyncDispose]();
+  proxy = await startTcpProxy({
+    target,
+    fate: (client) => fates.get(client) ?? {},
+  });
+  const [held, free] = [await dial("127.0.0.2"), await dial("127.0.0.3")];
+  fates.set("127.0.0.2", { hold: true });
+  held.write("later");
+  free.write("now,");
+  await until(() => received === "now,");
+  await delay(50);
+  expect(received).toBe("now,");
+  fates.clear();
+  proxy.sift();
+  await until(() => received === "now,later");
+  fates.set("127.0.0.2", { refuse: true });
+  const ended = closed(held);
+  proxy.sift();
+  await ended;
+  const again = connect({ ...placeOfProxy(), localAddress: "127.0.0.2" });
+  again.on("error", () => {});
+  await closed(again);
+  free.write("!");
+  await until(() => received.endsWith("!"));
 });

@@ -2,6 +2,7 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { View } from "../../strategies/strategy.ts";
 import { type MemberHost, ownUpdates } from "../member-host.ts";
+import { missingOf, standingOf } from "../membered.ts";
 import type { MemberTelemetry } from "../telemetry.ts";
 import type { StatusReplySchema } from "./generated/glissade/cluster/v1/cluster_pb.ts";
 import { ownHandshake, unknownRun } from "./handshake.ts";
@@ -31,9 +32,18 @@ export function hereTale(
   return { kind: "here", updates: ownUpdates(host), lease: Math.max(0, pace.lease), ...rest };
 }
 
+/** A member that hears of no quorum waits for one, whatever else; null while it does. */
+export function quorumMissed({ state }: MemberHost, now: number): string | null {
+  const { alone, view } = standingOf(state);
+  if (!alone) return null;
+  return `a quorum of view ${view?.id}: nothing is heard of ${missingOf(state, now)}`;
+}
+
 /** A member that is not busy waits for an answer of the others of its view. */
 export function answerWait(host: MemberHost, { members }: View, now: number): MemberWait {
   const others = members.filter(({ rank }) => rank !== host.seat.rank);
+  const quorum = quorumMissed(host, now);
+  if (quorum !== null) return { whom: quorum, since: host.idleSince, until: now + leaseSeconds };
   const whom = host.learner
     ? `an answer of ${others.length > 4 ? `${others.length} members` : `member ${others.map(({ rank }) => rank).join(" or ")}`}`
     : "updates of workers";

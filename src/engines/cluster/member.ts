@@ -37,7 +37,7 @@ import { beatSeconds, coordinatorSecondsMax, leaseSeconds, progressMsMax } from 
 import { coordinatorRank, Links } from "./links.ts";
 import { createMemberPace, mayLearn, obeyPace } from "./member-pace.ts";
 import { MemberRows } from "./member-rows.ts";
-import { answerWait, hereTale, memberCounts, memberStatus } from "./member-status.ts";
+import { answerWait, hereTale, memberCounts, memberStatus, quorumMissed } from "./member-status.ts";
 import { Orphanhood } from "./orphanhood.ts";
 import { Refusal } from "./refusal.ts";
 import { Regent } from "./regent.ts";
@@ -425,11 +425,8 @@ export class ClusterMember {
       return this.#waitFor(`members ${this.#links!.fullRanks.join(", ")} to take what was sent`);
     }
     if (host.request!.kind === "adjust") return "learn";
-    const { alone, view } = standingOf(host.state);
-    if (alone) {
-      const missing = missingOf(host.state, this.#now());
-      return this.#waitFor(`a quorum of view ${view?.id}: nothing is heard of ${missing}`);
-    }
+    const quorum = quorumMissed(host, this.#now());
+    if (quorum !== null) return this.#waitFor(quorum);
     // The coordinator is not on the path: without it a member does what is left of the plan.
     this.#orphanhood.allowRest();
     const tell = (rows: number) => this.#tell({ kind: "lease", rows });
