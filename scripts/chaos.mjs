@@ -9,7 +9,7 @@
  *     npm run chaos -- --seeds 3,9,14
  *     npm run chaos -- --minutes 60 --seed 20000 --report chaos.md
  *
- * `--report` is written anew after each run. Whatever becomes of a run the next one begins; broken ones keep
+ * `--report` is written anew after each run. `--together 2` plays two at a time. Whatever becomes of a run the next one begins; broken ones keep
  * their folders, with `--keep` all do.
  */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -30,6 +30,7 @@ const { values: given } = parseArgs({
     strategies: { type: "string", default: Object.keys(strategies).join() },
     harms: { type: "string", default: Object.keys(harms).join() },
     works: { type: "string", default: works.join() },
+    together: { type: "string", default: "1" },
     patience: { type: "string", default: "60" },
     report: { type: "string" },
     undisturbed: { type: "boolean", default: false },
@@ -42,7 +43,7 @@ const lists = {
   works: given.works.split(","),
 };
 const report = beginReport();
-/** Losses of undisturbed runs, by strategy. */
+/** What came of undisturbed runs, or will, by strategy. */
 const undisturbed = new Map();
 /** Folders of runs under way. */
 const open = new Set();
@@ -56,13 +57,20 @@ for (const kind of ["uncaughtException", "unhandledRejection"]) {
   });
 }
 const until = Date.now() + 60_000 * Number(given.minutes);
-for (const seed of seedsOf(given)) {
-  if (Date.now() > until) break;
-  const story = drawStory(seed, lists);
-  if (given.undisturbed) story.acts.length = 0;
-  await playAndTell(story);
-}
+const seeds = seedsOf(given);
+await Promise.all(Array.from({ length: Number(given.together) }, playSome));
 finish(brokenIn(report) > 0 ? 1 : 0);
+
+/** Plays one story after the other; many may do so at a time, as most of a run is waiting for a harm's end. */
+async function playSome() {
+  for (;;) {
+    const { value: seed, done } = seeds.next();
+    if (done || Date.now() > until) return;
+    const story = drawStory(seed, lists);
+    if (given.undisturbed) story.acts.length = 0;
+    await playAndTell(story);
+  }
+}
 
 async function playAndTell(story) {
   const began = performance.now();
@@ -104,22 +112,25 @@ async function play(story) {
 /** Holds a loss to that of a run of the same settings in which nothing happens, which is played once. */
 async function compare(story, loss) {
   const { name } = story;
-  if (!undisturbed.has(name)) {
-    const { wrong, folder, loss: own } = await playUndisturbed({ ...story, acts: [] });
-    if (wrong) return { wrong: `undisturbed: ${wrong} (logs: ${folder})` };
-    undisturbed.set(name, own);
-    say(`       undisturbed loss of ${name}: ${own}`);
-  }
-  return lossFault(loss, undisturbed.get(name));
+  if (!undisturbed.has(name)) undisturbed.set(name, playUndisturbed({ ...story, acts: [] }));
+  const { wrong, loss: own } = await undisturbed.get(name);
+  // Another may come out well.
+  if (wrong) undisturbed.delete(name);
+  return wrong ? { wrong } : lossFault(loss, own);
 }
 
 async function playUndisturbed(story) {
   const folder = mkdtempSync(join(tmpdir(), `glissade-chaos-undisturbed-`));
   open.add(folder);
-  const { wrong, loss } = await playStory(story, { folder, patience: Number(given.patience) });
+  const { wrong, loss } = await playStory(story, {
+    folder,
+    patience: Number(given.patience),
+  }).catch(({ stack }) => ({ wrong: stack }));
   open.delete(folder);
-  if (!wrong) rmSync(folder, { recursive: true });
-  return { wrong, folder, loss };
+  if (wrong) return { wrong: `undisturbed: ${wrong} (logs: ${folder})` };
+  rmSync(folder, { recursive: true });
+  say(`       undisturbed loss of ${story.name}: ${loss}`);
+  return { wrong: null, loss };
 }
 
 /** Says what came of all, and ends: a connection of a broken run may still be open, and nothing is waited for. */

@@ -1,7 +1,6 @@
 /** Plays a story of chaos: starts its processes, hurts them, waits for the end, and looks at what came of it. */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
 import { Crew } from "./chaos-crew.mjs";
 import { harms } from "./chaos-harms.mjs";
 import { workers } from "./chaos-story.mjs";
@@ -86,7 +85,7 @@ async function hurt({ acts }, crew) {
 async function watch(crew, { patience, onBegin }) {
   let [before, since, begun] = ["", Date.now(), false];
   while (!crew.over) {
-    await delay(200);
+    await crew.lapse(200);
     const status = await crew.status();
     if (status?.state === "running" && !begun) {
       begun = true;
