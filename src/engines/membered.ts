@@ -13,6 +13,7 @@
  * Invariant: nothing of a life that was expelled is delivered after the view that expelled it.
  */
 import type { Replica } from "../math/replica.ts";
+import { authorityOf as decidingRank } from "../membership/links.ts";
 import {
   absorbMembership,
   allOver,
@@ -28,7 +29,7 @@ import { membershipShapes } from "../membership/message-shapes.ts";
 import type { MembershipMessage } from "../membership/messages.ts";
 import { listeners } from "../membership/news.ts";
 import { hasLostLease, isSparse, noteDeath, suspected } from "../membership/suspicion.ts";
-import { includesLife } from "../membership/views.ts";
+import { includesLife, livesMax } from "../membership/views.ts";
 import {
   type AnyStrategy,
   type EarlierLife,
@@ -84,9 +85,6 @@ type Message = MembershipMessage | Sent | { readonly kind: "m/closed"; readonly 
 type Out = Outbox<Message>;
 
 const heldMax = 100_000;
-/** A process may be expelled and join again that often: its lives and those of the next share no number. */
-const livesMax = 1 << 10;
-
 /** Which process of its rank a life belongs to, counted from 1: the incarnation of its seat. */
 export function processOf(life: number): number {
   return Math.floor((life - 1) / livesMax) + 1;
@@ -108,11 +106,10 @@ export function hasEntered(state: unknown): boolean {
   return (state as MemberedState).entered;
 }
 
-/** The rank that decides who takes part, as far as is known here: the lowest of the view whose beat is not late. */
+/** The rank that decides who takes part, as far as is known here. */
 export function authorityOf(state: unknown, now: number): number | null {
   const { membership } = state as MemberedState;
-  const late = suspected(membership, now);
-  return membership.view?.members.find(({ rank }) => !late.has(rank))?.rank ?? null;
+  return membership.view ? (decidingRank(membership, now) ?? null) : null;
 }
 
 /** Ranks of its view whose beat is late, in words. */

@@ -3,7 +3,7 @@
  *
  * Every member sends a beat to every other (among many: to some, which pass it on; news.ts); one whose beat is late (median + k*MAD of the intervals before,
  * with a floor, and twice the longest of the last) is suspected. Who was late itself, because it was stopped or
- * busy, holds nothing against the others. The authority - the lowest rank of the view that is not suspected - proposes the
+ * busy, holds nothing against the others. The authority - the lowest rank of the view that is not suspected, and hears a quorum - proposes the
  * next view when somebody is suspected, has finished, leaves or wants to join. View v + 1 is decided by the members of
  * view v, by one decree of Paxos: a ballot is promised by a quorum, then its view - or the one that a promise
  * says was accepted before - is accepted by a quorum, then it is installed. So an authority that dies half-way
@@ -21,8 +21,10 @@
  */
 import type { Durations } from "../math/deadline.ts";
 import type { Role, View, ViewMember } from "../topology/view.ts";
+import { hearNewcomer, isAdmissible, noteNewcomer, type Witnesses } from "./joining.ts";
+import { authorityOf, type Complaint, leftOut, noteComplaints, unheardBy } from "./links.ts";
 import type { MembershipMessage, MembershipOut, News } from "./messages.ts";
-import { absorbNews, askedToJoin, authorityAmong, tellNews } from "./news.ts";
+import { absorbNews, askedToJoin, tellNews } from "./news.ts";
 import {
   decides,
   forgiveOwnDelay,
@@ -82,6 +84,9 @@ export interface Membership {
   around: View | null;
   readonly heard: Map<number, Heard>;
   readonly joining: Map<number, ViewMember>;
+  /** By rank: whom members say they do not hear (links.ts), and who hears a life that wants to join (joining.ts). */
+  readonly complaints: Map<number, Map<number, Complaint>>;
+  readonly witnesses: Map<number, Witnesses>;
   /** Ranks whose present life asks to be counted out, and those whose process is known to have ended. */
   readonly leaving: Set<number>;
   readonly dead: Set<number>;
@@ -132,6 +137,8 @@ export function createMembership(
     ...life,
     heard: new Map(),
     joining: new Map(),
+    complaints: new Map(),
+    witnesses: new Map(),
     leaving: new Set(),
     dead: new Set(),
     vital: [],
@@ -162,7 +169,9 @@ export function beat(state: Membership, now: number, out: Out): void {
   }
   if (isSparse(state, view.members.length)) tellNews(state, now, out);
   else {
-    tellOthers(state, { kind: "m/beat", by, view: view.id, over }, out);
+    const unheard = unheardBy(state, now);
+    noteComplaints(state, rank, { view: view.id, unheard });
+    tellOthers(state, { kind: "m/beat", by, view: view.id, over, unheard }, out);
     if (state.leaving.has(rank)) tellOthers(state, { kind: "m/leave", by }, out);
   }
   // The last ones can't leave to nobody: they end the run.
@@ -186,10 +195,12 @@ export function allOver({ view, heard, rank, over }: Membership): boolean {
 
 function lead(state: Membership, now: number, out: Out): void {
   const view = state.view!;
-  if (authorityAmong(view, suspected(state, now)) !== state.rank) return;
+  if (authorityOf(state, now) !== state.rank) return;
   const { proposal, options } = state;
   if (proposal && now - proposal.since < proposalBeats * options.beatSeconds) return;
-  const wanted = wantedView(state, givenUp(state, now), now);
+  const gone = givenUp(state, now);
+  for (const rank of leftOut(state, gone)) gone.add(rank);
+  const wanted = wantedView(state, gone, now);
   if (!changesMembers(view, wanted) && state.accepted === null) {
     state.proposal = null;
     return;
@@ -222,7 +233,9 @@ function wantedView(state: Membership, gone: ReadonlySet<number>, now: number): 
   const stays = view.members.some(({ rank }) => !gone.has(rank) && !state.leaving.has(rank));
   if (stays) for (const rank of state.leaving) finished.add(rank);
   const closed = state.overSince < Number.POSITIVE_INFINITY;
-  const joining = closed ? [] : [...state.joining.values()];
+  const joining = [...state.joining.values()].filter(
+    (life) => !closed && isAdmissible(state, life, gone),
+  );
   return successorView(view, { gone, finished, joining });
 }
 
@@ -248,9 +261,9 @@ export function absorbMembership(
     case "m/news":
       return absorbManyBeats(state, { from, body, now }, out);
     case "m/join":
-      return absorbWish(state, { rank: from, incarnation: body.by, role: body.role }, now, out);
+      return hearNewcomer(state, { rank: from, incarnation: body.by, role: body.role }, now, out);
     case "m/wish":
-      return absorbJoin(state, { rank: body.rank, incarnation: body.incarnation, role: body.role });
+      return noteNewcomer(state, body, from);
     case "m/leave":
       return absorbLeave(state, { from, body, now }, out);
     case "m/install":
@@ -278,6 +291,7 @@ function absorbBeat(
   noteBeat(known, state.options, now);
   known.view = body.view;
   known.over ||= body.over;
+  noteComplaints(state, from, body);
   if (body.over) state.overSince = Math.min(state.overSince, now);
   return null;
 }
@@ -318,30 +332,6 @@ function absorbLeave(
   if (life?.incarnation !== body.by || state.leaving.has(from)) return null;
   state.leaving.add(from);
   lead(state, now, out);
-  return null;
-}
-
-/** Among many a newcomer asks some, and whom it asks tells the authority. */
-function absorbWish(state: Membership, life: ViewMember, now: number, out: Out): null {
-  absorbJoin(state, life);
-  const { view, rank, joining, incarnation: by } = state;
-  if (
-    view === null ||
-    joining.get(life.rank)?.incarnation !== life.incarnation ||
-    !isSparse(state, state.ranks)
-  )
-    return null;
-  const authority = authorityAmong(view, suspected(state, now));
-  if (authority === undefined || authority === rank) return null;
-  out.push({ kind: "send", to: authority, body: { kind: "m/wish", by, ...life } });
-  return null;
-}
-
-function absorbJoin(state: Membership, life: ViewMember): null {
-  const { view, joining } = state;
-  const known = joining.get(life.rank) ?? view?.members.find(({ rank }) => rank === life.rank);
-  if (view === null || (known && known.incarnation >= life.incarnation)) return null;
-  joining.set(life.rank, life);
   return null;
 }
 
@@ -453,6 +443,7 @@ function absorbInstall(state: Membership, view: View | null): Verdict | null {
     if (!life || !includesLife(state.view?.members ?? [], life)) state.heard.delete(other);
   }
   forgetSettled(state, view);
+  state.complaints.clear();
   state.view = view;
   state.promised = 0;
   state.acceptedBallot = 0;
@@ -462,6 +453,8 @@ function absorbInstall(state: Membership, view: View | null): Verdict | null {
     const member = view.members.find((one) => one.rank === other);
     if (member && member.incarnation >= life.incarnation) state.joining.delete(other);
   }
+  for (const other of state.witnesses.keys())
+    if (!state.joining.has(other)) state.witnesses.delete(other);
   return { kind: "installed", view };
 }
 

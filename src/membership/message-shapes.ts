@@ -21,7 +21,9 @@ const viewOrNone = {
 const bare: MessageShape = { fields: { by } };
 
 export const membershipShapes: MessageShapes = {
-  "m/beat": { fields: { by, view: count, over: flag } },
+  "m/beat": {
+    fields: { by, view: count, over: flag, unheard: { type: "words", fault: ranksFault } },
+  },
   "m/join": { fields: { by, role: { type: "role" } } },
   "m/news": {
     fields: { by, view: count, ask: flag, own: count, known: { type: "records", each: 1 } },
@@ -54,6 +56,12 @@ function viewFault(words: Uint32Array, { seats }: MessageBounds): string | null 
     ({ rank }, k) => k === 0 || read.members[k - 1]!.rank < rank,
   );
   return isAscending ? null : "has members out of order";
+}
+
+/** Ranks of this run, each once, ascending: of the others, so never all. */
+function ranksFault(ranks: Uint32Array, { members }: MessageBounds): string | null {
+  const ascends = ranks.every((rank, k) => rank < members && (k === 0 || ranks[k - 1]! < rank));
+  return ascends && ranks.length < members ? null : "are no ranks of others";
 }
 
 /** A seat's role goes with its rank: views in which it does not are nobody's. */

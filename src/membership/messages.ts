@@ -14,10 +14,17 @@ export interface News {
 
 /** All messages of membership; `by` is the sender's incarnation. */
 export type MembershipMessage =
-  | { readonly kind: "m/beat"; readonly by: number; readonly view: number; readonly over: boolean }
+  | {
+      readonly kind: "m/beat";
+      readonly by: number;
+      readonly view: number;
+      readonly over: boolean;
+      /** Ranks of the view that the sender does not hear, ascending. */
+      readonly unheard: Uint32Array;
+    }
   | News
   | { readonly kind: "m/join"; readonly by: number; readonly role: Role }
-  /** Somebody wants to join, says one whom it asked. */
+  /** Somebody wants to join, says one who hears it. */
   | ({ readonly kind: "m/wish"; readonly by: number } & ViewMember)
   | { readonly kind: "m/leave"; readonly by: number }
   | {

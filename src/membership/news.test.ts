@@ -1,54 +1,7 @@
 /** Beats among many: few messages, news of all at all, and nobody expelled who is there. */
 import { expect, test } from "vitest";
-import { firstView } from "../topology/view.ts";
-import { absorbMembership, beat, conclude, createMembership } from "./membership.ts";
-import type { MembershipMessage } from "./messages.ts";
+import { createTeam } from "../../test/support-team.ts";
 import { noteDeath, suspected } from "./suspicion.ts";
-
-const beatSeconds = 0.5;
-
-/** Members of one view, whose messages arrive at once unless `drops` says otherwise. */
-function createTeam(members: number, drops: (from: number, to: number) => boolean = () => false) {
-  const view = firstView({ workers: members, members });
-  const states = view.members.map(({ rank, incarnation, role }) =>
-    createMembership(
-      { rank, incarnation, role, ranks: members, view },
-      { beatSeconds, quorum: "majority" },
-    ),
-  );
-  const silent = new Set<number>();
-  const counts = { messages: 0, pairs: new Set<string>() };
-  type Sent = { from: number; to: number; body: MembershipMessage };
-  const queue: Sent[] = [];
-  const outOf = (from: number) => ({
-    push: ({ to, body }: { to: number; body: MembershipMessage }) => {
-      queue.push({ from, to, body });
-    },
-  });
-  const deliver = (now: number) => {
-    for (let sent = queue.shift(); sent; sent = queue.shift()) {
-      const { from, to, body } = sent;
-      counts.messages++;
-      counts.pairs.add(`${from} ${to}`);
-      if (silent.has(to) || drops(from, to)) continue;
-      absorbMembership(states[to]!, { from, body, now }, outOf(to));
-      conclude(states[to]!);
-    }
-  };
-  /** Everybody beats, each a little after the one before. */
-  const beatOnce = (number: number) => {
-    counts.messages = 0;
-    states.forEach((state, rank) => {
-      if (silent.has(rank)) return;
-      const now = beatSeconds * (number + rank / members);
-      beat(state, now, outOf(rank));
-      deliver(now);
-      conclude(state);
-    });
-    return counts.messages;
-  };
-  return { states, silent, counts, beatOnce };
-}
 
 test("65 members send a tenth of the messages that all pairs would, along a tenth of the pairs", () => {
   const { beatOnce, counts, states } = createTeam(65);

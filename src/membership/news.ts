@@ -11,10 +11,10 @@
  * before suspecting); the places are those of a Chord ring, Stoica et al. 2001.
  * Invariant: a member sends at most 3 log2(n) + 1 messages of this kind a beat, and one for each question.
  */
-import type { View } from "../topology/view.ts";
+import { authorityOf } from "./links.ts";
 import type { Membership } from "./membership.ts";
 import type { MembershipOut, News } from "./messages.ts";
-import { heardOf, isSparse, noteBeat, suspected } from "./suspicion.ts";
+import { heardOf, isSparse, noteBeat } from "./suspicion.ts";
 
 /** A count with its flags is one word; 0 says that nothing is known in this view. */
 const flagCount = 4;
@@ -34,19 +34,14 @@ export function listeners(state: Membership): number[] {
   return found;
 }
 
-/** The lowest rank of the view that is not suspected, given those that are. */
-export function authorityAmong(view: View, gone: ReadonlySet<number>): number | undefined {
-  return view.members.find(({ rank }) => !gone.has(rank))?.rank;
-}
-
 /** Tells the listeners; asks those of whom there is no news; who is over or leaves tells the authority too. */
 export function tellNews(state: Membership, now: number, out: MembershipOut): void {
-  const { view, rank, over, leaving } = state;
+  const { rank, over, leaving } = state;
   const told = new Set(listeners(state));
   const news = newsOf(state);
   for (const to of told) out.push({ kind: "send", to, body: news });
   if (over || leaving.has(rank)) {
-    const authority = authorityAmong(view!, suspected(state, now));
+    const authority = authorityOf(state, now);
     if (authority !== undefined && authority !== rank && !told.has(authority)) {
       out.push({ kind: "send", to: authority, body: news });
     }

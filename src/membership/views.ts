@@ -60,6 +60,14 @@ export function changesMembers(before: View, after: View): boolean {
   return !after.members.every((life) => includesLife(before.members, life));
 }
 
+/** A process may be expelled and join again that often: its lives and those of the next share no number. */
+export const livesMax = 1 << 10;
+
+/** Whether an earlier life of the same process was expelled. */
+export function wasExpelled({ incarnation }: Pick<ViewMember, "incarnation">): boolean {
+  return (incarnation - 1) % livesMax > 0;
+}
+
 const roleCodes = ["worker", "server"] as const;
 
 /** A view as words: id, how many are members, then (rank, incarnation, role) of members and of who left. */

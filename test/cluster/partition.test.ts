@@ -1,60 +1,16 @@
 /** A network that falls in two: the side without quorum stands still and says so, and heals by itself. */
-import { createServer } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import { expect, test } from "vitest";
-import { around, coordinatorRank, dialsFrom, Network } from "../../scripts/support/network.mjs";
+import { around } from "../../scripts/support/network.mjs";
 import type { Fate } from "../../scripts/support/tcp-proxy.mjs";
 import { runCluster } from "../../src/engines/cluster/cluster.ts";
 import { noCredentials } from "../../src/engines/cluster/credentials.ts";
 import type { ClusterEvent } from "../../src/engines/cluster/events.ts";
-import type { Launch, MemberOrder } from "../../src/engines/cluster/launcher.ts";
 import { fetchModels } from "../../src/engines/cluster/member-calls.ts";
 import { askStatus } from "../../src/engines/cluster/public.ts";
 import { strategyOptions } from "../../src/strategies/strategy.ts";
-import { temporaryFolder } from "../e2e/support.ts";
-import { type Started, start, until } from "./support-runs.ts";
-
-/** Processes on a network that can fall in two. */
-class TwoSides {
-  readonly workers: Started[] = [];
-  readonly ports: number[] = [];
-  readonly #network = new Network();
-
-  launch: Launch = async (orders) => {
-    const [{ join }] = orders as [MemberOrder];
-    const entrance = await this.#network.place(coordinatorRank, join);
-    for (const { rank } of orders) {
-      const port = await freePort();
-      const address = await this.#network.place(rank, `127.0.0.1:${port}`);
-      const place = ["--listen", `127.0.0.1:${port}`, "--advertise", address];
-      const args = ["worker", "--join", entrance, "--rank", `${rank}`, ...place];
-      this.ports.push(port);
-      this.workers.push(start(args, temporaryFolder(), dialsFrom(rank)));
-    }
-    const ended = Promise.all(this.workers.map((worker) => worker.ended)).then(() => {});
-    return {
-      processes: this.workers.map(({ child }) => child.pid),
-      ended,
-      [Symbol.asyncDispose]: async () => {
-        for (const { child } of this.workers) child.kill("SIGTERM");
-        await this.#network[Symbol.asyncDispose]();
-      },
-    };
-  };
-
-  /** Those ranks hear only each other, until the function that it returns is called. */
-  part(ranks: readonly number[], fate: Fate): () => void {
-    return this.#network.tear(around(ranks), fate);
-  }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise<void>((resolve) => server.close(() => resolve()));
-  return port;
-}
+import { TornMembers } from "./support-network.ts";
+import { until } from "./support-runs.ts";
 
 /** A network that falls in two. */
 interface Fall {
@@ -70,13 +26,13 @@ interface Fall {
 }
 
 /** What a member says itself, asked beside all proxies. */
-async function ask(sides: TwoSides, rank: number) {
+async function ask(sides: TornMembers, rank: number) {
   const target = { address: `127.0.0.1:${sides.ports[rank]}`, credentials: noCredentials };
   const { members, waits } = await askStatus(target);
   return { updates: members[0]!.updates, waits: waits.map(({ whom }) => whom).join() };
 }
 
-async function modelOf(sides: TwoSides, { workers }: Fall, rank: number): Promise<number[]> {
+async function modelOf(sides: TornMembers, { workers }: Fall, rank: number): Promise<number[]> {
   const address = `127.0.0.1:${sides.ports[rank]}`;
   const seat = { role: "worker", range: { from: 0, to: workers } } as const;
   const held = await fetchModels([{ rank, seat, address }], {
@@ -87,10 +43,14 @@ async function modelOf(sides: TwoSides, { workers }: Fall, rank: number): Promis
 }
 
 /** Parts the sides, looks at both, and heals; ends when all that were cut off learn again. */
-async function play(sides: TwoSides, events: readonly ClusterEvent[], fall: Fall): Promise<void> {
+async function play(
+  sides: TornMembers,
+  events: readonly ClusterEvent[],
+  fall: Fall,
+): Promise<void> {
   const { apart, others, fate } = fall;
   await delay(300);
-  const heal = sides.part(apart, fate);
+  const heal = sides.tear(around(apart), fate);
   for (const rank of apart) {
     const words = async () =>
       /a quorum of view \d+: nothing is heard of/.test((await ask(sides, rank)).waits);
@@ -145,7 +105,7 @@ test.each<Fall>([
   "$strategy: the side without quorum, $apart, stands still and says so, heals by itself, and the ledger closes",
   async (fall) => {
     const { strategy: name, workers, apart, others, sums } = fall;
-    const sides = new TwoSides();
+    const sides = new TornMembers();
     const events: ClusterEvent[] = [];
     const end = new AbortController();
     let story: Promise<void> = Promise.resolve();

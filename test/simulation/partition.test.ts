@@ -1,6 +1,7 @@
 /**
  * A partition, seen from both sides: the side without a quorum stops, the other goes on without it, and after the cut
- * heals those that were cut off join again. Every law of members that come and go holds.
+ * heals those that were cut off join again. And a single link that breaks: one of its ends goes, and comes back when
+ * the link does. Every law of members that come and go holds.
  */
 import { describe, expect, test } from "vitest";
 import { faultLaws } from "../../src/engines/simulator/fault-laws.ts";
@@ -20,14 +21,14 @@ interface Seen {
   readonly view: number;
 }
 
-/** A run of five workers, some of whose members are cut off for a second, with every step that was made. */
-function partition(
+/** A run of five workers with a cut of a second, and every step that was made. */
+function runWithCut(
   strategy: AnyStrategy,
-  minority: readonly number[],
+  cut: { readonly kind: "cut" | "cut-pair"; readonly ranks: readonly number[] },
   given: Partial<StrategyOptions> = {},
 ): { run: FaultRun; steps: readonly Seen[] } {
   const steps: Seen[] = [];
-  const faults = [{ at: cutAt, kind: "cut", ranks: minority, seconds: healsAt - cutAt } as const];
+  const faults = [{ at: cutAt, ...cut, seconds: healsAt - cutAt }];
   const run = runFaults(strategy, 11, {
     workers: 5,
     faults,
@@ -46,8 +47,11 @@ function partition(
   return { run, steps };
 }
 
+const partition = (strategy: AnyStrategy, ranks: readonly number[], given = {}) =>
+  runWithCut(strategy, { kind: "cut", ranks }, given);
+
 function expectPartition(
-  { run, steps }: ReturnType<typeof partition>,
+  { run, steps }: ReturnType<typeof runWithCut>,
   minority: readonly number[],
 ) {
   const { workers } = run.situation;
@@ -70,6 +74,10 @@ function expectPartition(
     const after = steps.filter((one) => one.rank === rank && one.now > healsAt + 0.5);
     expect(Math.max(...after.map(({ view }) => view))).toBeGreaterThan(2);
   }
+  expectLaws(run);
+}
+
+function expectLaws(run: FaultRun) {
   expect(run.hasQuorum).toBe(true);
   for (const law of faultLaws) {
     if (law.of && !law.of.includes(run.strategy.name)) continue;
@@ -77,7 +85,30 @@ function expectPartition(
   }
 }
 
+/** All but one go on while the link between these is cut, and that one is expelled once, however long it lasts. */
+function expectLinkCut(
+  { run, steps }: ReturnType<typeof runWithCut>,
+  ends: readonly number[],
+  goes: number,
+) {
+  const { workers } = run.situation;
+  const during = steps.filter(({ now }) => now > noticedAt && now < healsAt);
+  for (let rank = 0; rank < workers; rank++) {
+    const learned = during.filter((one) => one.rank === rank && one.kind === "learned");
+    if (rank === goes) expect(learned.length).toBeLessThanOrEqual(1);
+    else expect(learned.length, `worker ${rank}`).toBeGreaterThan(4);
+  }
+  for (const rank of ends) {
+    const lives = rank === goes ? 2 : 1;
+    expect(run.lives[rank]!.size, `lives of member ${rank}`).toBe(lives);
+  }
+  const back = steps.filter(({ rank, now }) => rank === goes && now > healsAt + 0.2);
+  expect(Math.max(...back.map(({ view }) => view))).toBeGreaterThan(2);
+  expectLaws(run);
+}
+
 const parallel = messageStrategies.filter(({ name }) => name !== "serial");
+const withServers = ["bsp", "asp", "ssp", "dssp"];
 
 describe.each(parallel.map((strategy) => ({ strategy, name: strategy.name })))(
   "$name",
@@ -94,7 +125,7 @@ describe.each(parallel.map((strategy) => ({ strategy, name: strategy.name })))(
   },
 );
 
-test.each(["bsp", "asp", "ssp", "dssp"])(
+test.each(withServers)(
   "%s: a server on the smaller side is replaced by its standby on the larger one",
   (name) => {
     const strategy = parallel.find((one) => one.name === name)!;
@@ -102,3 +133,26 @@ test.each(["bsp", "asp", "ssp", "dssp"])(
     expectPartition(partition(strategy, minority, { standby: true }), minority);
   },
 );
+
+describe("a link that breaks between two members, while all others hear both", () => {
+  test.each(parallel.filter(({ name }) => !withServers.includes(name)))(
+    "$name goes on without the one of higher rank",
+    (strategy) => {
+      const ends = [2, 3];
+      expectLinkCut(runWithCut(strategy, { kind: "cut-pair", ranks: ends }), ends, 3);
+    },
+  );
+
+  test.each(withServers)("%s goes on without the worker that does not reach the server", (name) => {
+    const strategy = parallel.find((one) => one.name === name)!;
+    const ends = [3, 5];
+    expectLinkCut(runWithCut(strategy, { kind: "cut-pair", ranks: ends }), ends, 3);
+  });
+
+  test.each(withServers)("%s: workers that do not hear each other go on, both of them", (name) => {
+    const strategy = parallel.find((one) => one.name === name)!;
+    const { run, steps } = runWithCut(strategy, { kind: "cut-pair", ranks: [2, 3] });
+    expect(Math.max(...steps.map(({ view }) => view))).toBe(1);
+    expectLaws(run);
+  });
+});

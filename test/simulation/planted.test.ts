@@ -179,6 +179,17 @@ test("a worker that was expelled and comes back tells nothing of what its earlie
   expect(found?.law).toMatch(/every update counts exactly once, or is told as lost/);
 });
 
+test("an authority that does not listen to who hears whom", { timeout }, () => {
+  const plant = (beneath: AnyStrategy) =>
+    tampered(beneath, {
+      taken: (body) => (body.kind === "m/beat" ? { ...body, unheard: new Uint32Array() } : body),
+    });
+  const found = firstViolation(allreduce, { plant });
+  expect(found?.law).toBe("members that do not hear each other are not in one view for long");
+  expect(found!.faults.map(({ kind }) => kind)).toContain("cut-pair");
+  expect(found!.faults.length).toBeLessThanOrEqual(2);
+});
+
 test("the only server of a range is given up after a short silence", { timeout }, () => {
   const hasty: AnyStrategy = { ...asp, vital: () => [] };
   const found = firstViolation(hasty);

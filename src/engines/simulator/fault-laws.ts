@@ -29,6 +29,10 @@ export const faultLaws: readonly FaultLaw[] = [
     holds: ({ viewFault }) => viewFault,
   },
   {
+    name: "members that do not hear each other are not in one view for long",
+    holds: ({ linksFault, hasQuorum }) => (hasQuorum ? linksFault : null),
+  },
+  {
     name: "every segment of rows has exactly one owner in every view",
     holds: ({ rowsFault }) => rowsFault,
   },

@@ -1,7 +1,7 @@
 /** Faults as a command asks for them: given, or drawn from a seed to fit a run; with membership beneath the strategy. */
 import { type AnyStrategy, seatPlans } from "../../strategies/strategy.ts";
 import { membered } from "../membered.ts";
-import { drawFaults } from "./fault-schedules.ts";
+import { drawFaults, linksOf } from "./fault-schedules.ts";
 import type { Fault } from "./faults.ts";
 import type { SimulationPlan } from "./simulator.ts";
 
@@ -39,6 +39,7 @@ export function underFaults(asked: FaultsAsked, plan: Priced): Partial<Simulatio
       workers,
       seconds,
       count: Math.ceil(seats.length / 2),
+      links: linksOf(faultSeed!),
       ...servers,
     });
   const list = faults?.faults ?? drawn();

@@ -7,8 +7,10 @@ import type { Task } from "../../learner/learner.ts";
 import { ledgerTask } from "../../learner/ledger-task.ts";
 import { segmentsPerWorker } from "../../learner/segments.ts";
 import { nextBelow, randomStream } from "../../math/random.ts";
+import { haveDealings } from "../../membership/links.ts";
 import type { Membership, MembershipOptions } from "../../membership/membership.ts";
 import { ownersIn, segmentsOf } from "../../membership/segments.ts";
+import { isSparse, suspected } from "../../membership/suspicion.ts";
 import { isQuorum } from "../../membership/views.ts";
 import {
   type AnyStrategy,
@@ -21,7 +23,7 @@ import { workerRanks } from "../../topology/view.ts";
 import { membered } from "../membered.ts";
 import { watchConservation } from "./conservation.ts";
 import { costs } from "./costs.ts";
-import { drawFaults } from "./fault-schedules.ts";
+import { drawFaults, linksOf } from "./fault-schedules.ts";
 import type { Fault } from "./faults.ts";
 import { runSimulation, type SimulationPlan, type SimulationResult } from "./simulator.ts";
 
@@ -52,6 +54,8 @@ export interface FaultRun {
   readonly rowsFault: string | null;
   /** What merging did not conserve, in words (conservation.ts); null when it conserved all. */
   readonly lossFault: string | null;
+  /** How members that do not hear each other stayed in one view, in words; null when they did not for long. */
+  readonly linksFault: string | null;
   /** What a watcher of the run found, in words. */
   readonly watched: string | null;
 }
@@ -115,7 +119,8 @@ export function faultsOf(
   const hasServers = seats.some(({ role }) => role === "server");
   const { standby } = options;
   const servers = hasServers ? { servers: options.servers, standby } : {};
-  const about = { seed, workers, seconds: 0.4, count: 1 + (seed % 6), storm: seed % 5 === 4 };
+  const count = 1 + (seed % 6);
+  const about = { seed, workers, seconds: 0.4, count, storm: seed % 5 === 4, links: linksOf(seed) };
   return drawFaults({ ...about, ...servers });
 }
 
@@ -128,6 +133,7 @@ export function runFaults(strategy: AnyStrategy, seed: number, given: FaultGiven
   const lives: Set<number>[] = [];
   const views = watchViews(states);
   const rows = watchRows(workers);
+  const links = watchLinks(faults);
   const rule = { beatSeconds: 0.02, quorum: "majority", ...given.membership } as const;
   const conservation = watchConservation(strategy);
   const sound = membered(conservation.strategy, rule);
@@ -164,6 +170,7 @@ export function runFaults(strategy: AnyStrategy, seed: number, given: FaultGiven
       views.look(rank);
       const { membership, inner } = states[rank]!;
       if (!columns) rows.look(rank, membership.view);
+      links.look(membership, now);
       lives[rank]!.add(membership.incarnation);
       const state = inner?.state;
       if (given.watch && state) watched ??= given.watch({ rank, state, now });
@@ -181,7 +188,8 @@ export function runFaults(strategy: AnyStrategy, seed: number, given: FaultGiven
     (rank) => survivors.includes(rank) && lives[rank]!.size === 1,
   );
   const about = { strategy, situation, faults, result, states, lives, rowsFault, lossFault };
-  return { ...about, survivors, hasQuorum, viewFault, watched };
+  const linksFault = links.fault();
+  return { ...about, linksFault, survivors, hasQuorum, viewFault, watched };
 }
 
 /** Compares every view that any member installs with those of the same number, and with its own before. */
@@ -205,6 +213,55 @@ function watchViews(states: readonly LastState[]) {
       const known = byId.get(id) ?? words;
       if (known !== words) fault ??= `two views ${id}: ${known} and ${words}`;
       byId.set(id, known);
+    },
+  };
+}
+
+/** In so many beats a broken link is noticed and told, and a view agreed on, whatever else happens meanwhile. */
+const brokenBeatsMax = 50;
+
+/** Notes how long a member that hears a quorum does not hear another of its view with which it has dealings. */
+function watchLinks(faults: readonly Fault[]) {
+  const since = new Map<string, number>();
+  const lateOf = new Map<number, ReadonlySet<number>>();
+  let fault: string | null = null;
+  /** A crash that was not noticed yet, as beats came from it late, holds up everything. */
+  const isDead = (rank: number, now: number) =>
+    faults.findLast(
+      ({ at, kind, ...fault }) =>
+        ["crash", "restart"].includes(kind) && "rank" in fault && fault.rank === rank && at <= now,
+    )?.kind === "crash";
+  /** Whom nobody hears that is vital is waited for, and two that are vital never go for each other. */
+  const isWaitedFor = ({ view, vital, rank }: Membership, other: number) => {
+    const vitalEnds = [rank, other].filter((end) => vital.includes(end));
+    const others = view!.members.filter((life) => life.rank !== rank && life.rank !== other);
+    const isUnheard = (end: number) => others.every((life) => lateOf.get(life.rank)?.has(end));
+    return vitalEnds.length === 2 || vitalEnds.some(isUnheard);
+  };
+  return {
+    fault: () => fault,
+    look(membership: Membership, now: number) {
+      const { view, rank, incarnation, aloneSince, options } = membership;
+      if (view === null || isSparse(membership, view.members.length)) return;
+      const silent = suspected(membership, now);
+      lateOf.set(rank, silent);
+      const deceives = view.members.some(
+        (life) => !silent.has(life.rank) && isDead(life.rank, now),
+      );
+      const mayDecide = aloneSince === Number.POSITIVE_INFINITY && !deceives;
+      const late = mayDecide ? silent : new Set<number>();
+      for (const other of view.members) {
+        const key = `${view.id}: ${rank}.${incarnation} ${other.rank}.${other.incarnation}`;
+        const isBroken = late.has(other.rank) && haveDealings(view, membership, other);
+        if (!isBroken || isWaitedFor(membership, other.rank)) {
+          since.delete(key);
+          continue;
+        }
+        const begun = since.get(key) ?? now;
+        since.set(key, begun);
+        if (now - begun <= brokenBeatsMax * options.beatSeconds) continue;
+        fault ??= `member ${rank} does not hear member ${other.rank} of view ${view.id} from ${begun.toFixed(3)} s to ${now.toFixed(3)} s`;
+      }
     },
   };
 }

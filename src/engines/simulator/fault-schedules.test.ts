@@ -4,7 +4,7 @@ import { drawFaults, faultLines, readFaults, shrinkFaults } from "./fault-schedu
 describe("schedules of faults", () => {
   test("reading what was written gives the same faults", () => {
     for (let seed = 1; seed <= 200; seed++) {
-      const faults = drawFaults({ seed, workers: 6, seconds: 1, count: 8 });
+      const faults = drawFaults({ seed, workers: 6, seconds: 1, count: 8, links: 2 });
       const rounded = faults.map((fault) => ({ ...fault, at: Number(fault.at.toFixed(6)) }));
       expect(readFaults(faultLines(faults).join("\n"))).toEqual(rounded);
     }
@@ -22,6 +22,14 @@ describe("schedules of faults", () => {
     expect(() => readFaults("# storm\n\n0.1 crash 1\n0.2 explode 1")).toThrow(/line 4/);
     expect(() => readFaults("soon crash 1")).toThrow(SyntaxError);
     expect(() => readFaults("0.1 cut 1,x 0.5")).toThrow(SyntaxError);
+  });
+
+  test("links that break leave the other faults of a seed as they are", () => {
+    const question = { seed: 3, workers: 6, seconds: 1, count: 8 };
+    const faults = drawFaults({ ...question, links: 2 });
+    const links = faults.filter(({ kind }) => kind === "cut-pair");
+    expect(links.length).toBe(2);
+    expect(faults.filter((fault) => !links.includes(fault))).toEqual(drawFaults(question));
   });
 
   test("shrinking leaves the faults that fail together, and nothing else", () => {

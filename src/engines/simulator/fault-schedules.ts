@@ -106,6 +106,13 @@ export interface FaultQuestion {
   readonly count: number;
   /** First of all many members come late, leave or die at about the same time. */
   readonly storm?: boolean;
+  /** Links that break between two members, beside the faults that are counted. */
+  readonly links?: number;
+}
+
+/** How many links a seed breaks: every fourth one or two. */
+export function linksOf(seed: number): number {
+  return seed % 4 === 2 ? 1 + (Math.floor(seed / 4) % 2) : 0;
 }
 
 /**
@@ -147,7 +154,20 @@ export function drawFaults(question: FaultQuestion): Fault[] {
       faults.push({ at, kind: "slow", rank, factor: 1 + 4 * nextUniform(stream) });
     else faults.push({ at, kind: "slow-link", rank, factor: 1 + 4 * nextUniform(stream) });
   }
+  faults.push(...drawLinks(question, members));
   return faults.sort((a, b) => a.at - b.at);
+}
+
+/** Links break for so long that nobody would wait. They have a stream of their own: other faults are as without them. */
+function drawLinks({ seed, seconds, links = 0 }: FaultQuestion, members: number): Fault[] {
+  const stream = randomStream({ seed, purpose: "fault-links" });
+  return Array.from({ length: members > 1 ? links : 0 }, () => {
+    const at = seconds * nextUniform(stream);
+    const one = nextBelow(stream, members);
+    const other = (one + 1 + nextBelow(stream, members - 1)) % members;
+    const ranks = [Math.min(one, other), Math.max(one, other)];
+    return { at, kind: "cut-pair", ranks, seconds: 5 * seconds * nextUniform(stream) };
+  });
 }
 
 /** These members come late, leave, or die, within a twentieth of the time; rank 0 begins with the others. */

@@ -1,0 +1,87 @@
+/** Two members that can't reach each other, while all others reach both: the run goes on without one of them. */
+import { setTimeout as delay } from "node:timers/promises";
+import { expect, test } from "vitest";
+import { between } from "../../scripts/support/network.mjs";
+import { runCluster } from "../../src/engines/cluster/cluster.ts";
+import { noCredentials } from "../../src/engines/cluster/credentials.ts";
+import type { ClusterEvent } from "../../src/engines/cluster/events.ts";
+import { askStatus } from "../../src/engines/cluster/public.ts";
+import { strategyOptions } from "../../src/strategies/strategy.ts";
+import { TornMembers } from "./support-network.ts";
+import { until } from "./support-runs.ts";
+
+/** Neither is the authority, which is the lowest rank. */
+const [one, other] = [1, 2] as const;
+/** Four beats of half a second are waited for, two are told; a loaded machine takes longer. */
+const noticedSecondsMax = 20;
+
+async function updatesOf(members: TornMembers, rank: number): Promise<bigint> {
+  const target = { address: `127.0.0.1:${members.ports[rank]}`, credentials: noCredentials };
+  return (await askStatus(target)).members[0]!.updates;
+}
+
+/** Cuts the link for as long as it takes, and longer; ends when the member that went for it learns again. */
+async function play(members: TornMembers, events: readonly ClusterEvent[]): Promise<number> {
+  await delay(300);
+  const cutAt = performance.now();
+  const heal = members.tear(between(one, other), { hold: true });
+  const views = () => events.flatMap((event) => (event.kind === "view" ? [event.members] : []));
+  const isOut = () => views().some((lives) => lives.map(({ rank }) => rank).join() === "0,1,3");
+  await until(isOut, () => "one of them is out", noticedSecondsMax);
+  const seconds = (performance.now() - cutAt) / 1000;
+  const before = await Promise.all([0, one, 3].map((rank) => updatesOf(members, rank)));
+  for (const [k, rank] of [0, one, 3].entries()) {
+    const goesOn = async () => (await updatesOf(members, rank)) > before[k]! + 50n;
+    await until(goesOn, () => `member ${rank} goes on`);
+  }
+  // It asks to be let in again all the time, and would be expelled again and again.
+  await delay(8000);
+  expect(views().filter((lives) => lives.some(({ rank }) => rank === other)).length).toBe(1);
+  heal();
+  const isBack = () =>
+    views().some((lives) => lives.some((life) => life.rank === other && life.incarnation > 1));
+  await until(isBack, () => "it is back");
+  const left = await updatesOf(members, other);
+  await until(
+    async () => (await updatesOf(members, other)) > left,
+    () => "it learns again",
+  );
+  return seconds;
+}
+
+test.each([
+  { name: "allreduce", loses: 2 },
+  { name: "ad-psgd", loses: Number.POSITIVE_INFINITY },
+])(
+  "$name goes on within seconds, and has the member back once the link is mended",
+  async ({ name, loses }) => {
+    const members = new TornMembers();
+    const events: ClusterEvent[] = [];
+    const end = new AbortController();
+    let story: Promise<unknown> = Promise.resolve();
+    const onEvent = (event: ClusterEvent) => {
+      events.push(event);
+      if (event.kind !== "view" || event.id !== 1) return;
+      story = play(members, events).finally(() => end.abort());
+      story.catch(() => {});
+    };
+    const { model, telemetry } = await runCluster({
+      ...{ strategy: { name }, workers: 4, seed: 5, epochs: 1000 },
+      options: strategyOptions({ rowsPerUpdate: 1, topology: "ring" }),
+      task: { kind: "ledger", spec: { workers: 4, rowsPerWorker: 6000 } },
+      signal: end.signal,
+      cluster: {
+        listen: "127.0.0.1:0",
+        credentials: noCredentials,
+        launch: members.launch,
+        onEvent,
+      },
+    });
+    expect(await story).toBeLessThan(noticedSecondsMax);
+    expect([...model.values].every(Number.isFinite)).toBe(true);
+    for (const rank of [0, one, 3]) {
+      const { updates } = telemetry.members[rank]!;
+      if (loses < updates) expect(updates - model.values[rank]!).toBeLessThanOrEqual(loses);
+    }
+  },
+);
