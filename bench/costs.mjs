@@ -21,6 +21,7 @@ const contenders = {
   dssp: {},
   allreduce: {},
   "allreduce, tree": { topology: "tree" },
+  "allreduce, complete": { topology: "complete" },
   "d-psgd": {},
   "d-psgd, exponential": { topology: "exponential" },
   "ad-psgd": {},

@@ -6,6 +6,7 @@ import { learnByRounds } from "../learner/merged-sample.ts";
 import type { Replica } from "../learner/replica.ts";
 import { createUpdateRoom } from "../learner/update.ts";
 import { type AnyStrategy, type StrategyOptions, strategyOptions } from "../strategies/strategy.ts";
+import type { TopologyName } from "../topology/topology.ts";
 import { decideStep } from "./choose-solver.ts";
 import { criticalBatch, largestEigenvalue } from "./critical-batch.ts";
 import type { RunPort } from "./learn-task.ts";
@@ -47,7 +48,22 @@ export function chooseLearning(
       port,
       ...throughMerge(task, context, question, { merge, shares }),
     });
-  return { options: optionsOf(task, question, merge), step, shares };
+  const topology = decideTopology(task, given, port);
+  return { options: optionsOf(task, { ...question, topology }, merge), step, shares };
+}
+
+/** Who talks to whom, where the strategy has more than one way. */
+function decideTopology(
+  { settings }: Task,
+  { strategy, workers }: LearningQuestion,
+  port: RunPort,
+): TopologyName {
+  if (settings.topology !== "auto") return settings.topology;
+  const usual = strategy.usualTopology?.(workers);
+  if (!usual || workers === 1) return strategyOptions().topology;
+  const { topology: value, reason } = usual;
+  port.emit({ kind: "calibrated", setting: "topology", value, reason, seconds: 0 });
+  return value;
 }
 
 /** The step is decided first where the rule asks for it: summing as it is depends on how large steps are. */
@@ -118,11 +134,10 @@ function throughMerge(
 /** What a strategy is told, once rows per update and merging are chosen. */
 function optionsOf(
   task: Task,
-  question: LearningQuestion,
+  question: LearningQuestion & { readonly topology: TopologyName },
   { rowsPerUpdate, merge }: MergeChoice,
 ): StrategyOptions {
-  const { staleness, topology, servers, standby, uncapped, values, topK, tolerance } =
-    task.settings;
+  const { staleness, servers, standby, uncapped, values, topK, tolerance } = task.settings;
   return strategyOptions({
     rowsPerUpdate,
     merge,
@@ -131,7 +146,7 @@ function optionsOf(
     standby,
     uncapped,
     ...{ values, topK, tolerance },
-    ...(topology === "auto" ? {} : { topology }),
+    topology: question.topology,
     ...(staleness === null ? {} : { staleness: staleness.low, stalenessMax: staleness.high }),
   });
 }

@@ -224,6 +224,7 @@ const workersShape = {
   topology: choice(["auto", ...topologyNames], "auto").meta({
     group: "workers",
     syntax: "NAME",
+    defaultText: "ring; allreduce and feature-parallel up to 8 workers: complete",
     description: `who talks to whom: ${topologyNames.join(", ")}`,
   }),
   values: choice(["f32", "f16", "bf16"], "f32").meta({

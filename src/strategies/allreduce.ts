@@ -21,7 +21,7 @@ import {
   endingShapes,
   followMembers,
 } from "./ending.ts";
-import { refusesReduction } from "./reduction.ts";
+import { refusesReduction, usualReductionTopology } from "./reduction.ts";
 import {
   absorbTogether,
   contribute,
@@ -68,6 +68,7 @@ export const allreduce: Strategy<ReduceState, ReduceMessage> = {
   pace: "lockstep",
   merges: ["anticipate", "sum", "mean"],
   conserves: ({ merge }) => (merge === "mean" ? "mean" : "sum"),
+  usualTopology: usualReductionTopology,
   refuses: (_, options) =>
     refusesReduction("allreduce", options) ??
     refusesThinning("allreduce", "sums are rounded again at every hop of their way", options),

@@ -26,7 +26,7 @@ import {
   endingShapes,
   followMembers,
 } from "./ending.ts";
-import { refusesReduction } from "./reduction.ts";
+import { refusesReduction, usualReductionTopology } from "./reduction.ts";
 import {
   absorbTogether,
   contribute,
@@ -74,6 +74,7 @@ export const featureParallel: Strategy<ColumnState, ColumnMessage> = {
   merges: ["sum"],
   conserves: () => "sum",
   seats,
+  usualTopology: usualReductionTopology,
   refuses,
   // Results are margins, of as many rows as a batch has; newcomers get no columns, only T.
   shapes: {

@@ -1,11 +1,12 @@
 /**
- * A reduction: every worker gives a vector, all get the sum of them, in rounds. The two ways to move the
- * parts are two tables: ring-reduce.ts and tree-reduce.ts. Parts that come before their turn wait, so a worker
- * takes them in one fixed order whatever the delays.
+ * A reduction: every worker gives a vector, all get the sum of them, in rounds. The ways to move the
+ * parts are tables: ring-reduce.ts, tree-reduce.ts and complete-reduce.ts. Parts that come before their turn wait, so
+ * a worker takes them in one fixed order whatever the delays.
  *
  * Source: algorithms.md, section 4.
  * Invariant: the summation order is fixed by the topology, so all workers get the same bits.
  */
+import { completeMoves } from "./complete-reduce.ts";
 import { ringMoves } from "./ring-reduce.ts";
 import type { Outbox, StrategyOptions } from "./strategy.ts";
 import { treeMoves } from "./tree-reduce.ts";
@@ -67,9 +68,14 @@ export interface Moves {
   take(place: Place, round: Round, part: Part, out: Outbox<Part>): void;
 }
 
+const moves = { ring: ringMoves, tree: treeMoves, complete: completeMoves } as const;
+
+/** What a reduction can run on. */
+export type ReductionTopology = keyof typeof moves;
+
 /** One worker's rounds: plain data. */
 export interface Reduction {
-  readonly topology: "ring" | "tree";
+  readonly topology: ReductionTopology;
   place: Omit<Place, "width">;
   steps: readonly number[];
   /** Rounds begun. */
@@ -79,6 +85,7 @@ export interface Reduction {
   readonly early: Map<string, { readonly from: number; readonly body: Part }>;
 }
 
+const completeWorkersMax = 8;
 /** Parts that wait, by worker: of two rounds of each view that is not settled yet there are fewer. */
 const earlyPartsMax = 64;
 
@@ -87,9 +94,29 @@ export function refusesReduction(
   strategy: string,
   { topology }: Pick<StrategyOptions, "topology">,
 ): string | null {
-  return topology === "ring" || topology === "tree"
+  return isReductionTopology(topology)
     ? null
-    : `${strategy} runs on topology ring or tree: current value is ${topology}`;
+    : `${strategy} runs on topology ${Object.keys(moves).join(", ")}: current value is ${topology}`;
+}
+
+/** Among few everybody has a link to everybody anyway, and two latencies a round are fewer than a ring's 2(n-1). */
+export function usualReductionTopology(workers: number): {
+  readonly topology: ReductionTopology;
+  readonly reason: string;
+} {
+  return workers <= completeWorkersMax
+    ? {
+        topology: "complete",
+        reason: `a round takes 2 latencies; the usual one for up to ${completeWorkersMax} workers`,
+      }
+    : {
+        topology: "ring",
+        reason: `each worker has 2 links; the usual one for more than ${completeWorkersMax} workers`,
+      };
+}
+
+function isReductionTopology(topology: string): topology is ReductionTopology {
+  return Object.hasOwn(moves, topology);
 }
 
 /** Before the first round, among these workers. */
@@ -97,7 +124,7 @@ export function createReduction(
   topology: StrategyOptions["topology"],
   formation: { readonly view: number; readonly ranks: readonly number[]; readonly own: number },
 ): Reduction {
-  const form = topology === "tree" ? "tree" : "ring";
+  const form = isReductionTopology(topology) ? topology : "ring";
   const place = placeIn(formation);
   const steps = stepsOf(form, place);
   return { topology: form, place, steps, clock: 0, round: null, early: new Map() };
@@ -122,12 +149,8 @@ function placeIn({ view, ranks, own }: { view: number; ranks: readonly number[];
   return { rank: ranks.indexOf(own), workers: ranks.length, view, ranks };
 }
 
-function stepsOf(topology: Reduction["topology"], place: Reduction["place"]): readonly number[] {
-  return place.workers === 1 ? [] : movesOf(topology).steps(place);
-}
-
-function movesOf(topology: Reduction["topology"]): Moves {
-  return topology === "tree" ? treeMoves : ringMoves;
+function stepsOf(topology: ReductionTopology, place: Reduction["place"]): readonly number[] {
+  return place.workers === 1 ? [] : moves[topology].steps(place);
 }
 
 /** Gives the own vector of the next round, which now belongs to it; returns the round if it ends at once. */
@@ -147,7 +170,7 @@ export function beginRound(
     taken: 0,
   };
   reduction.round = round;
-  if (place.workers > 1) movesOf(topology).begin(round.place, round, out);
+  if (place.workers > 1) moves[topology].begin(round.place, round, out);
   return proceed(reduction, out);
 }
 
@@ -186,15 +209,15 @@ function take(
   { from, body }: { from: number; body: Part },
   out: Outbox<Part>,
 ): boolean {
-  const moves = movesOf(topology);
-  const { kind, length } = moves.due(round.place, body.step);
+  const { due, take: move } = moves[topology];
+  const { kind, length } = due(round.place, body.step);
   if (body.kind !== kind || body.values.length !== length) {
     const reason = `part of ${body.values.length} values where ${length} are due`;
     out.push({ kind: "drop", from, reason, blame: true });
     return false;
   }
   round.taken++;
-  moves.take(round.place, round, body, out);
+  move(round.place, round, body, out);
   return true;
 }
 

@@ -240,6 +240,8 @@ export interface Strategy<State = unknown, Message extends MessageBody = Message
   readonly overlap?: number;
   /** Who takes part; without it, every worker with a whole replica. */
   seats?(question: SeatingQuestion, options: StrategyOptions): readonly SeatPlan[];
+  /** The topology where none is asked for, and why; without it a ring. */
+  usualTopology?(workers: number): { readonly topology: TopologyName; readonly reason: string };
   /** Why this strategy can't run so, in words; null when it can. */
   refuses?(question: SeatingQuestion, options: StrategyOptions): string | null;
   /**

@@ -177,7 +177,7 @@ function columnsOfRows(conform: Conform, run: RunOnEngine): void {
     "feature-parallel over column blocks has the iterates of serial mini-batches",
     async () => {
       const task = newsRows();
-      for (const topology of ["ring", "tree"] as const) {
+      for (const topology of ["ring", "tree", "complete"] as const) {
         const options = strategyOptions({ rowsPerUpdate: 16, learn: "gradient", topology });
         const parallel = await run(runOf("feature-parallel", { task, options }));
         const serial = reference(runOf("serial", { task, options }));

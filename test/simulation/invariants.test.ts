@@ -114,7 +114,7 @@ describe("ledger", () => {
 });
 
 describe("allreduce", () => {
-  test.each(["ring", "tree"] as const)(
+  test.each(["ring", "tree", "complete"] as const)(
     "%s: all replicas are bitwise equal after each round",
     (topology) => {
       for (const seed of seeds) {
@@ -127,7 +127,7 @@ describe("allreduce", () => {
   );
 });
 
-describe("bsp, allreduce on ring and tree, d-psgd adapt-then-average on complete", () => {
+describe("bsp, allreduce on ring, tree and complete, d-psgd adapt-then-average on complete", () => {
   /**
    * Values stay below 8; a round adds at most n + 2 roundings of half a unit in the last place of 8, and
    * the quadratic task contracts differences. 3 epochs of at most 24 rounds, 8 workers.
@@ -142,6 +142,7 @@ describe("bsp, allreduce on ring and tree, d-psgd adapt-then-average on complete
           [bsp, { merge }],
           [allreduce, { merge, topology: "ring" }],
           [allreduce, { merge, topology: "tree" }],
+          [allreduce, { merge, topology: "complete" }],
         ];
         if (merge === "mean") {
           variants.push([dPsgd, { merge, topology: "complete", order: "adapt-then-average" }]);

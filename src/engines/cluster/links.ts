@@ -26,6 +26,7 @@ import { type Proof, proofFault, proofOf, type StreamFacts } from "./passes.ts";
 import { Refusal } from "./refusal.ts";
 import { createClient, type MemberClient, methodOf } from "./rpc.ts";
 import { pause } from "./wait.ts";
+import { createYoungGarbage } from "./young-garbage.ts";
 
 /** The coordinator's place among the links; members have ranks from 0. */
 export const coordinatorRank = -1;
@@ -96,6 +97,7 @@ export class Links {
   readonly #peers = new Map<number, Peer>();
   /** The last life of each rank that is over here. */
   readonly #over = new Map<number, number>();
+  readonly #noteGarbage = createYoungGarbage();
 
   constructor(identity: Identity, events: LinksEvents) {
     this.#identity = identity;
@@ -207,7 +209,10 @@ export class Links {
 
   #createLink(rank: number): Link {
     const events: LinkEvents = {
-      frame: (bytes) => this.#events.frame(rank, bytes),
+      frame: (bytes) => {
+        this.#noteGarbage(bytes.byteLength);
+        this.#events.frame(rank, bytes);
+      },
       room: () => this.#events.room(),
       broken: (reason) => this.#broken(rank, reason),
       overrun: (reason) => this.#events.overrun(rank, reason),
@@ -234,6 +239,7 @@ export class Links {
   send(rank: number, frame: Uint8Array): void {
     const peer = this.#peers.get(rank);
     if (!peer) return;
+    this.#noteGarbage(frame.byteLength);
     peer.link.send(frame);
     if (!peer.link.connected) this.#dialSoon(peer);
   }
