@@ -11,12 +11,12 @@ const leaseBeats = 100;
 /** A newcomer that nobody answers gives up. */
 const joinBeats = 200;
 
-/** Time in which we did nothing is nobody's silence but ours. */
+/** Time in which we did nothing is nobody's silence but ours; who was heard meanwhile is heard from then, no later. */
 export function forgiveOwnDelay(state: Membership, now: number): void {
   const late = now - state.beatAt - state.options.beatSeconds;
   state.beatAt = now;
   if (!(late > state.options.beatSeconds)) return;
-  for (const known of state.heard.values()) known.at += late;
+  for (const known of state.heard.values()) known.at = Math.min(now, known.at + late);
 }
 
 /** Whether these may decide what follows the view: a quorum, or everybody whose end was not seen. */
