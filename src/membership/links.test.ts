@@ -85,6 +85,15 @@ test("who falls silent to all is complained of by all, and it is out, not they",
   expect(ranks()).toEqual([0, 2, 3, 4]);
 });
 
+test("where the lowest rank hears no quorum, the next that does has a view accepted by all", () => {
+  // Of four the first is dead: three must vote, and only member 2 hears both others.
+  const { beats, ranks, silent, states } = teamOf(4, ["1-3"]);
+  silent.add(0);
+  beats(12);
+  for (const rank of [1, 2]) expect(ranks(rank)).toEqual([1, 2]);
+  expect(states[3]!.incarnation).toBe(2);
+});
+
 describe("with servers", () => {
   test("workers that do not hear each other stay: they have no dealings", () => {
     const { beats, ranks } = teamOf(5, ["1-2"], { workers: 4 });
