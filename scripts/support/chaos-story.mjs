@@ -15,6 +15,7 @@ export const strategies = {
   ssp: { servers: true, counts: "sum" },
   dssp: { servers: true, counts: "sum" },
   bsp: { servers: true, counts: "sum", rounds: true },
+  "allreduce-complete": { counts: "sum", rounds: true },
   "allreduce-ring": { counts: "sum", rounds: true },
   "allreduce-tree": { counts: "sum", rounds: true },
   "peer-to-peer": { counts: "sum" },
