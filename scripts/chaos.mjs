@@ -138,8 +138,10 @@ function finish(code) {
   const page = markdownOf(report);
   if (given.report) writeFileSync(given.report, page);
   say(`\n${page}`);
-  // Processes write there until they end with us; what then stays are empty folders, not the run's logs.
-  for (const folder of open) rmSync(folder, { recursive: true, force: true });
+  // After the processes that write there, which end as we exit.
+  process.once("exit", () => {
+    for (const folder of open) rmSync(folder, { recursive: true, force: true });
+  });
   process.exit(code);
 }
 
