@@ -26,6 +26,7 @@ const status = {
       updates: 97n,
       rows: 4000n,
       address: "b:1",
+      seen: "10.0.0.9:40112",
     },
     { ...member, role: "server", rank: 2, incarnation: 1, updates: 0n, rows: 0n, address: "c:1" },
   ],
@@ -34,10 +35,16 @@ const status = {
 test("status tells members with their life, rows a second, how far behind, and whom they wait for", () => {
   expect(statusLines(status, Number.POSITIVE_INFINITY)).toEqual([
     "coordinator: running, view 4, 3 members, 900 rows/s, 10.0 s",
-    "worker 0          running  100 updates  0 behind  5000 rows  500 rows/s  a:1  waits 6.8 s for an answer of server 2, 8.2 s more at most",
-    "worker 1, life 2  running  97 updates   3 behind  4000 rows  400 rows/s  b:1",
+    "worker 0          running  100 updates  0 behind  5000 rows  500 rows/s  a:1                          waits 6.8 s for an answer of server 2, 8.2 s more at most",
+    "worker 1, life 2  running  97 updates   3 behind  4000 rows  400 rows/s  b:1, seen at 10.0.0.9:40112",
     "server 2          running  0 updates              0 rows     0 rows/s    c:1",
   ]);
+});
+
+test("a member asked about itself says from where it is seen, and where it is reached", () => {
+  const own = { ...status.members[0]!, seen: "a:40112" };
+  const lines = statusLines({ ...status, role: "worker", members: [own] }, 200);
+  expect(lines.at(-1)).toBe("seen at a:40112, reached at a:1");
 });
 
 test("no line of status is wider than the terminal, and nothing is left out", () => {

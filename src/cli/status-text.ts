@@ -28,7 +28,9 @@ export function statusLines(status: StatusReply, columns: number): string[] {
     (wait) => state !== "running" || seconds - wait.since >= waitShownSeconds,
   );
   const own = long.flatMap((wait) => wrapLine(describeWait(wait, seconds), columns));
-  return [...wrapLine(head, columns), ...rows, ...own];
+  const seen =
+    role === "coordinator" ? [] : members.flatMap((one) => wrapLine(seenLine(one), columns));
+  return [...wrapLine(head, columns), ...rows, ...seen, ...own];
 }
 
 /** One line of JSON: what the process says, and what follows from it. */
@@ -52,14 +54,28 @@ function cellsOf(
   { rowsPerSecond, behind }: MemberFigures,
   seconds: number,
 ): string[] {
-  const { role, rank, incarnation, state, updates, rows, address, wait } = member;
+  const { role, rank, incarnation, state, updates, rows, wait } = member;
   const life = incarnation > 1 ? `, life ${incarnation}` : "";
   return [
     `${role} ${rank}${life}`,
     ...[state, `${updates} updates`, behind === null ? "" : `${behind} behind`],
-    ...[`${rows} rows`, `${Math.round(rowsPerSecond)} rows/s`, address],
+    ...[`${rows} rows`, `${Math.round(rowsPerSecond)} rows/s`, placeOf(member)],
     wait && seconds - wait.since >= waitShownSeconds ? describeWait(wait, seconds) : "",
   ];
+}
+
+/** What one needs to know of a member that others don't reach. */
+function seenLine({ seen, address }: MemberStatus): string {
+  return `seen at ${seen}, reached at ${address}`;
+}
+
+/** Where it is seen from is said only where that is another host than the one where it is reached. */
+function placeOf({ address, seen }: MemberStatus): string {
+  return seen && hostOf(seen) !== hostOf(address) ? `${address}, seen at ${seen}` : address;
+}
+
+function hostOf(address: string): string {
+  return address.slice(0, address.lastIndexOf(":"));
 }
 
 /** `seconds`: the time of the run now. */

@@ -25,7 +25,7 @@ export function coordinatorStatus(
     waits: [...waits, ...waitsNow(seconds)],
     members: known.map((entry) => ({
       ...{ rank: entry.rank, incarnation: entry.incarnation, role: entry.seat.role },
-      ...{ state: entry.state, address: entry.address },
+      ...{ state: entry.state, address: entry.address, seen: entry.seen },
       updates: BigInt(entry.updates),
       rows: BigInt(entry.rows),
       sentBytes: BigInt(entry.bytes),

@@ -275,7 +275,8 @@ export class Coordinator {
       throw new Refusal("the run is ending and takes no new members");
     }
     const address = reachable(request.advertise, peer);
-    const entry = seatedBefore(this.#roster, address, request) ?? this.#seatFor(request, address);
+    const entry =
+      seatedBefore(this.#roster, address, request) ?? this.#seatFor(request, address, peer);
     try {
       await dialBack(address, this.#options.credentials);
     } catch (error) {
@@ -299,11 +300,11 @@ export class Coordinator {
     return true;
   }
 
-  #seatFor({ rankHint, host, process, key }: JoinRequest, address: string): RosterEntry {
+  #seatFor({ rankHint, host, process, key }: JoinRequest, address: string, seen: string) {
     const rank = freeSeat(this.#roster, rankHint);
     const before = this.#roster.entries.get(rank);
     if (before) this.#becomeGone(before, "dead", "another process has its seat");
-    return giveSeat(this.#roster, rank, { address, host, process, key, now: this.#now() });
+    return giveSeat(this.#roster, rank, { address, host, process, key, seen, now: this.#now() });
   }
 
   /** Those who are there hear where the newcomer is before it speaks to them. */

@@ -13,13 +13,23 @@ export interface MemberPace {
   leaseAsked: boolean;
   /** There will be no more. */
   last: boolean;
+  /** Without a coordinator: of how many own rows the rest of the plan was reckoned; null before. */
+  restOf: number | null;
   /** Nothing further for now: the run is being ended. */
   held: boolean;
 }
 
 /** Nothing is allowed yet. */
 export function createMemberPace(): MemberPace {
-  return { granted: 0, lease: 0, chunk: 0, leaseAsked: false, last: false, held: false };
+  return {
+    granted: 0,
+    lease: 0,
+    chunk: 0,
+    leaseAsked: false,
+    last: false,
+    restOf: null,
+    held: false,
+  };
 }
 
 /** Takes over what the coordinator says. */
@@ -31,6 +41,7 @@ export function obeyPace(
     case "grant":
       pace.granted = order.updates;
       pace.last = order.last;
+      pace.restOf = null;
       pace.held = false;
       return;
     case "lease":
@@ -38,6 +49,7 @@ export function obeyPace(
       pace.chunk = Math.max(pace.chunk, order.rows);
       pace.last = order.last;
       pace.leaseAsked = false;
+      pace.restOf = null;
       return;
     case "hold":
       pace.held = true;
@@ -47,18 +59,30 @@ export function obeyPace(
   }
 }
 
-/** Without a coordinator a member learns what is left of the plan: the same in lockstep at every member. */
+/**
+ * Without a coordinator a member learns what is left of the plan: the same in lockstep at every member. Where each
+ * learns on its own that follows its rows as they come and go; a member that still waits for all of its rows is not
+ * done, it has not begun.
+ */
 export function allowRest(
   pace: MemberPace,
-  { counts, learner }: MemberHost,
+  { counts, learner, strategy }: MemberHost,
   /** `learned`: share of the plan's rows that were learned when its part began. */
-  plan: { readonly epochs: number; readonly updates: number; readonly learned: number },
+  plan: {
+    readonly epochs: number;
+    readonly updates: number;
+    readonly learned: number;
+    readonly lacksRows: boolean;
+  },
 ): void {
-  if (pace.last) return;
-  const { epochs, updates, learned } = plan;
-  const rows = Math.ceil((1 - learned) * epochs * (learner?.rows ?? 0)) - counts.rows;
-  pace.granted = Math.ceil(epochs * updates);
-  pace.lease = Math.max(pace.lease, rows);
+  const { epochs, updates, learned, lacksRows } = plan;
+  const rows = learner?.rows ?? 0;
+  pace.granted = pace.last ? pace.granted : Math.ceil(epochs * updates);
+  if (rows === pace.restOf || (pace.last && pace.restOf === null)) return;
+  if (rows === 0 && lacksRows && strategy.pace === "free") return;
+  const rest = Math.max(0, Math.ceil((1 - learned) * epochs * rows) - counts.rows);
+  pace.lease = pace.restOf === null ? Math.max(pace.lease, rest) : rest;
+  pace.restOf = rows;
   pace.last = true;
   pace.held = false;
 }

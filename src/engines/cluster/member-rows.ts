@@ -8,6 +8,7 @@ import type { View } from "../../strategies/strategy.ts";
 import { giveLearner, type MemberHost } from "../member-host.ts";
 import { createTask } from "../task-spec.ts";
 import type { RowsPart } from "./generated/glissade/cluster/v1/cluster_pb.ts";
+import type { MemberWait } from "./job.ts";
 import { rowsAgainMs, rowsSecondsMax } from "./limits.ts";
 import type { PeerAddress } from "./links.ts";
 import { createRemoteRows, type RemoteRows } from "./remote-rows.ts";
@@ -27,6 +28,9 @@ export class MemberRows {
   #told = "";
   #timer: NodeJS.Timeout | undefined;
   #over = false;
+  #view: View | null = null;
+  /** Own segments that are asked for, and since when, of `performance.now()`. */
+  #lacking: { readonly segments: number; readonly sinceMs: number } | null = null;
 
   constructor(
     { client, options, seated }: { client: MemberClient; options: MemberOptions; seated: Seated },
@@ -70,9 +74,34 @@ export class MemberRows {
     const name = [...owned].join();
     if (name === this.#owned) return;
     this.#owned = name;
+    this.#view = view;
+    this.#lacking = null;
     clearTimeout(this.#timer);
     this.#learnFrom(owned, host);
     this.#complete(owned, host);
+  }
+
+  /** The coordinator is there again: it has what nobody else had. */
+  askAnew(host: MemberHost): void {
+    if (!this.#lacking) return;
+    clearTimeout(this.#timer);
+    this.#complete(this.#ownedIn(this.#view), host);
+  }
+
+  /** Own rows are asked for, and may still come. */
+  get lacks(): boolean {
+    return (
+      this.#lacking !== null && performance.now() - this.#lacking.sinceMs < 1000 * rowsSecondsMax
+    );
+  }
+
+  /** For own rows that nobody gives; `now`: seconds of the run. */
+  waitAt(now: number): MemberWait | null {
+    if (!this.#lacking) return null;
+    const { segments, sinceMs } = this.#lacking;
+    const since = now - (performance.now() - sinceMs) / 1000;
+    const whom = `the rows of ${segments} segments, which nobody here has; it learns from its others`;
+    return { whom, since, until: since + rowsSecondsMax };
   }
 
   [Symbol.dispose](): void {
@@ -96,9 +125,12 @@ export class MemberRows {
     const name = this.#owned;
     const missing = this.#missing([...owned]);
     if (missing.length === 0) return;
+    const sinceMs = this.#lacking?.sinceMs ?? performance.now();
+    this.#lacking = { segments: missing.length, sinceMs };
     this.#fetch(missing).then(
       () => {
         if (this.#over || name !== this.#owned) return;
+        this.#lacking = null;
         this.#learnFrom(owned, host);
         this.#options.log(`took over ${missing.length} segments: ${host.learner!.rows} rows now`);
       },
@@ -108,7 +140,7 @@ export class MemberRows {
         const { message } = error;
         const isLast = performance.now() > until;
         const then = isLast
-          ? `asked for ${rowsSecondsMax} s in vain: they wait for the next view`
+          ? `asked for ${rowsSecondsMax} s in vain: they wait for a coordinator, or the next view`
           : "goes on with its own";
         const line = `could not take over ${missing.length} segments, ${then}: ${message}`;
         if (line !== this.#told) this.#options.log(line);

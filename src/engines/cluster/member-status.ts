@@ -58,10 +58,10 @@ export function memberStatus(of: {
   readonly seconds: number;
   readonly counts: MemberTelemetry | null;
   readonly wait: MemberWait | null;
-  /** Without a coordinator: since when, and until when at most. */
-  readonly orphan: MemberWait | null;
+  /** What it learns on without: a coordinator, rows. */
+  readonly lacks: readonly (MemberWait | null)[];
 }): MessageInitShape<typeof StatusReplySchema> {
-  const { seated, state, view, seconds, counts, wait, orphan } = of;
+  const { seated, state, view, seconds, counts, wait, lacks } = of;
   const role = seated ? seated.job.seats[seated.rank]!.role : "member";
   const own = seated && {
     ...{ rank: seated.rank, incarnation: seated.incarnation, address: seated.address, role, state },
@@ -75,6 +75,6 @@ export function memberStatus(of: {
     handshake: ownHandshake(seated?.identity ?? unknownRun),
     ...{ role, state, view, seconds },
     members: own ? [own] : [],
-    waits: [...[wait, orphan].filter((one) => one !== null), ...waitsNow(seconds)],
+    waits: [...[wait, ...lacks].filter((one) => one !== null), ...waitsNow(seconds)],
   };
 }

@@ -95,8 +95,9 @@ export class ClusterMember {
     });
     this.#orphanhood = new Orphanhood({
       ...{ options, pace: this.#pace, seated: () => this.#seated!, host: () => this.#host! },
-      ...{ view: () => this.#view, addresses: () => this.#links!.members },
-      ...{ now: () => this.#now(), begun: () => this.#run, isLeaving: () => this.#leaving },
+      ...{ view: () => this.#view, addresses: () => this.#links!.members, now: () => this.#now() },
+      ...{ begun: () => this.#run, lacksRows: () => this.#rows!.lacks },
+      isLeaving: () => this.#leaving,
       ...{ learnNext: () => this.#learnNext(), leave: () => this.leave(), end: this.#end },
     });
   }
@@ -309,8 +310,8 @@ export class ClusterMember {
     const every = snapshotUpdates(this.#seated!.job.snapshotEpochs, updates);
     this.#shelf = new SnapshotShelf(host.strategy.pace === "lockstep" ? every : 0);
     this.#become("running");
-    const { rank: own } = this.#seated!;
-    for (const address of addresses) if (address.rank !== own) this.#links!.admit(address);
+    const others = addresses.filter(({ rank }) => rank !== this.#seated!.rank);
+    for (const address of others) this.#links!.admit(address);
     this.#begun = true;
     begin(host, updates);
     for (const { from, bytes } of this.#early.splice(0)) this.#frame(from, bytes);
@@ -321,8 +322,7 @@ export class ClusterMember {
   #send(to: number, frame: Uint8Array): void {
     const links = this.#links!;
     if (links.incarnationOf(to) === undefined) {
-      const { view } = standingOf(this.#host!.state);
-      const life = view?.members.find(({ rank }) => rank === to);
+      const life = standingOf(this.#host!.state).view?.members.find(({ rank }) => rank === to);
       if (!life) return;
       links.admit({ rank: to, incarnation: processOf(life.incarnation), address: null });
     }
@@ -336,8 +336,9 @@ export class ClusterMember {
     if (view === null || view === this.#view) return;
     const before = this.#view;
     this.#view = view;
-    const ranks = view.members.map(({ rank }) => rank).join(", ");
-    this.#options.log(`view ${view.id}: members ${ranks}`);
+    this.#options.log(
+      `view ${view.id}: members ${view.members.map(({ rank }) => rank).join(", ")}`,
+    );
     this.#tell({ kind: "view", view });
     this.#rows!.follow(view, host);
     this.#regent!.follow(view);
@@ -351,8 +352,7 @@ export class ClusterMember {
 
   #mourn({ rank, incarnation }: { rank: number; incarnation: number }): void {
     const host = this.#host!;
-    const { view } = standingOf(host.state);
-    const life = view?.members.find((one) => one.rank === rank);
+    const life = standingOf(host.state).view?.members.find((one) => one.rank === rank);
     if (!life || processOf(life.incarnation) !== incarnation) return;
     this.#links!.remove(rank);
     becomeBereaved(host.state, rank);
@@ -436,9 +436,8 @@ export class ClusterMember {
 
   #waitFor(whom: string): "later" {
     const since = this.#now();
-    if (this.#wait?.whom !== whom) {
-      this.#wait = { whom, since, until: since + coordinatorSecondsMax };
-    }
+    const until = since + coordinatorSecondsMax;
+    if (this.#wait?.whom !== whom) this.#wait = { whom, since, until };
     return "later";
   }
 
@@ -447,6 +446,7 @@ export class ClusterMember {
     const host = this.#host;
     if (!host) return;
     this.#pace.leaseAsked = false;
+    this.#rows!.askAnew(host);
     this.#options.log("the coordinator was started again");
     const state = this.#toldFinished ? "finished" : this.#begun ? "running" : "ready";
     const standing = { state, leaving: this.#leaving, view: this.#view } as const;
@@ -462,7 +462,8 @@ export class ClusterMember {
   #progress(): void {
     const host = this.#host;
     if (!host) return;
-    this.#tell({ kind: "progress", ...this.#countsOf(host) });
+    // What nobody takes would only pile up; a coordinator that comes back is told all.
+    if (!this.#orphanhood.absence.isLong) this.#tell({ kind: "progress", ...this.#countsOf(host) });
     this.#orphanhood.check();
   }
 
@@ -488,9 +489,8 @@ export class ClusterMember {
   #status() {
     const host = this.#host;
     return memberStatus({
-      seated: this.#seated,
-      counts: host?.counts ?? null,
-      ...{ wait: host && this.#waitNow(host), orphan: this.#orphanhood.wait },
+      ...{ seated: this.#seated, counts: host?.counts ?? null, wait: host && this.#waitNow(host) },
+      lacks: [this.#orphanhood.wait, this.#rows?.waitAt(this.#now()) ?? null],
       ...{ state: this.#state, view: this.#view?.id ?? 0, seconds: this.#now() },
     });
   }

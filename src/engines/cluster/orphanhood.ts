@@ -38,6 +38,8 @@ export interface OrphanPort {
   /** Updates of an epoch, what was learned when its part began, and when the time of the run is up. */
   begun(): { updates: number; learned: number; endsAt: number | null };
   isLeaving(): boolean;
+  /** Whether own rows are asked for that are not here yet. */
+  lacksRows(): boolean;
   learnNext(): void;
   leave(): void;
   end(end: MemberEnd): void;
@@ -87,7 +89,8 @@ export class Orphanhood {
     if (!this.absence.isLong || this.#over) return;
     const { pace } = this.#port;
     const { epochs } = this.#port.seated().job;
-    allowRest(pace, this.#port.host(), { epochs, ...this.#port.begun() });
+    const lacksRows = this.#port.lacksRows();
+    allowRest(pace, this.#port.host(), { epochs, lacksRows, ...this.#port.begun() });
   }
 
   /** To be called now and then. */

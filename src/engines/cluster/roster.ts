@@ -25,6 +25,8 @@ export interface RosterEntry {
   readonly process: number;
   /** By which it proves its seat. */
   readonly key: string;
+  /** HOST:PORT from which its joining was seen to come; empty where members gave the seat. */
+  readonly seen: string;
   state: MemberState;
   /** Seconds of the run at which it was heard of last. */
   heardAt: number;
@@ -134,7 +136,7 @@ export function seatedBefore(
 export function giveSeat(
   roster: Roster,
   rank: number,
-  about: Pick<RosterEntry, "address" | "host" | "process" | "key"> & {
+  about: Pick<RosterEntry, "address" | "host" | "process" | "key" | "seen"> & {
     now: number;
     incarnation?: number;
   },
@@ -192,7 +194,7 @@ export function adopt(
   { rank, incarnation, address }: PeerAddress,
   now: number,
 ): RosterEntry {
-  const unknown = { host: "", process: 0, key: "" };
+  const unknown = { host: "", process: 0, key: "", seen: "" };
   return giveSeat(roster, rank, { ...unknown, address: address!, now, incarnation });
 }
 

@@ -16,7 +16,8 @@ export class SnapshotShelf {
   readonly #every: number;
   readonly #models = new Map<number, Model>();
   readonly #waiting = new Map<number, ((model: Model) => void)[]>();
-  #offered = 0;
+  /** Updates after which it was offered a model last, laid aside or not. */
+  #reached = 0;
 
   /** @param every updates between two snapshots; 0 for none. */
   constructor(every: number) {
@@ -25,18 +26,24 @@ export class SnapshotShelf {
 
   /** Lays the model aside when one is due after that many updates. */
   offer(updates: number, snapshot: () => Model): void {
-    if (this.#every === 0 || updates <= this.#offered || updates % this.#every !== 0) return;
-    this.#offered = updates;
-    const model = snapshot();
-    for (const [number, waiting] of this.#waiting) {
-      if (number > updates) continue;
-      this.#waiting.delete(number);
-      for (const resolve of waiting) resolve(model);
-    }
-    this.#models.set(updates, model);
+    if (this.#every === 0 || updates <= this.#reached) return;
+    this.#reached = updates;
+    this.#handOut(updates, snapshot);
+    if (updates % this.#every !== 0) return;
+    this.#models.set(updates, snapshot());
     // Only the last ones are kept, fetched or not: a call that broke asks again.
     for (const kept of this.#models.keys()) {
       if (kept <= updates - (snapshotsAhead + 1) * this.#every) this.#models.delete(kept);
+    }
+  }
+
+  /** A newcomer begins between two snapshots: who waits for an earlier one gets its model as it is. */
+  #handOut(updates: number, snapshot: () => Model): void {
+    for (const [number, waiting] of this.#waiting) {
+      if (number > updates) continue;
+      this.#waiting.delete(number);
+      const model = snapshot();
+      for (const resolve of waiting) resolve(model);
     }
   }
 
@@ -69,7 +76,7 @@ export class SnapshotShelf {
   async take(updates: number): Promise<Model | null> {
     const model = this.#models.get(updates);
     if (model) return model;
-    if (updates <= this.#offered) return null;
+    if (updates <= this.#reached) return null;
     return new Promise((resolve) => {
       this.#waiting.set(updates, [...(this.#waiting.get(updates) ?? []), resolve]);
     });

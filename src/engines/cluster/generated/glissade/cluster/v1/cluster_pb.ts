@@ -327,7 +327,7 @@ export type MemberStatus = Message<"glissade.cluster.v1.MemberStatus"> & {
   wait?: Wait | undefined;
 
   /**
-   * A member about itself: HOST:PORT from which its joining was seen to come.
+   * HOST:PORT from which its joining was seen to come; empty where that is not known.
    *
    * @generated from field: string seen = 10;
    */
