@@ -68,6 +68,17 @@ const stories: readonly Story[] = [
     costs: { slowLinks: { 2: 5 } },
     updates: 2,
   },
+  {
+    file: "allreduce-complete.txt",
+    about:
+      "allreduce on a complete graph of three. Each sends the others their thirds, sums its own, and hands the sum out:\n" +
+      "two steps, whatever comes first.",
+    strategy: "allreduce",
+    workers: 3,
+    options: { topology: "complete" },
+    costs: { slowMembers: { 1: 2 } },
+    updates: 2,
+  },
 ];
 
 function transcriptOf(story: Story): string {
