@@ -248,7 +248,7 @@ export class Coordinator {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#silence[Symbol.dispose]();
     await this.#links.settle();
-    this.#links[Symbol.dispose]();
+    await this.#links[Symbol.asyncDispose]();
     await this.#server?.[Symbol.asyncDispose]();
   }
 

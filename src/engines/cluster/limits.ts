@@ -89,5 +89,7 @@ export const dialAgainMs = 250;
 export const reconnectSecondsMax = 2;
 /** Last words of a coordinator that goes reach its members within this time, or not at all. */
 export const settleMsMax = 1_000;
+/** Who goes waits so long for others to hear it. */
+export const goodbyeMsMax = 250;
 /** Local processes are asked to end, and after this time ended. */
 export const endSecondsMax = 3;

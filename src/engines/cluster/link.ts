@@ -138,8 +138,11 @@ export class Link {
     this.#pump();
   }
 
-  /** Ends the stream and forgets what was not acknowledged; the other side hears what was received. */
-  close(): void {
+  /**
+   * Ends the stream and forgets what was not acknowledged; the other side hears what was received. `onHeard` is called
+   * once it has heard, which it never does when it is not there any more.
+   */
+  close(onHeard: () => void = () => {}): void {
     if (this.#received > this.#told) this.#acknowledge();
     this.#closed = true;
     this.#hear();
@@ -148,7 +151,11 @@ export class Link {
     this.#stream = null;
     this.#kept = [];
     [this.#head, this.#keptBytes] = [0, 0];
-    stream?.end();
+    if (stream === null) return onHeard();
+    // Which of the two comes depends on who dialled.
+    stream.on("end", onHeard);
+    stream.on("close", onHeard);
+    stream.end();
   }
 
   #break(reason: string): void {

@@ -16,6 +16,7 @@ import { isOversized } from "./guard.ts";
 import {
   acknowledgeMsMax,
   crossingMsMax,
+  goodbyeMsMax,
   reconnectMsMax,
   reconnectMsMin,
   settleMsMax,
@@ -25,7 +26,7 @@ import { type FrameStream, Link, type LinkEvents } from "./link.ts";
 import { type Proof, proofFault, proofOf, type StreamFacts } from "./passes.ts";
 import { Refusal } from "./refusal.ts";
 import { createClient, type MemberClient, methodOf } from "./rpc.ts";
-import { pause } from "./wait.ts";
+import { pause, waitFor } from "./wait.ts";
 import { createYoungGarbage } from "./young-garbage.ts";
 
 /** The coordinator's place among the links; members have ranks from 0. */
@@ -301,7 +302,18 @@ export class Links {
     return this.#peers.get(rank)!;
   }
 
-  [Symbol.dispose](): void {
+  /** A process that exits at once would take its last acknowledgements along, and leave others to wait for them. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    const bound = {
+      whom: "others to hear that this process goes",
+      secondsMax: goodbyeMsMax / 1000,
+    };
+    const links = [...this.#peers.values()].map(({ link }) => link);
+    const heard = waitFor(
+      bound,
+      Promise.all(links.map((link) => new Promise<void>((resolve) => link.close(resolve)))),
+    );
+    await heard.catch(() => {});
     for (const rank of this.ranks) this.remove(rank);
   }
 

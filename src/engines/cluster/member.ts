@@ -172,7 +172,7 @@ export class ClusterMember {
     clearInterval(this.#silence);
     this.#timers[Symbol.dispose]();
     this.#rows?.[Symbol.dispose]();
-    this.#links?.[Symbol.dispose]();
+    await this.#links?.[Symbol.asyncDispose]();
     this.#client.close();
     await this.#server?.[Symbol.asyncDispose]();
   }
