@@ -217,13 +217,17 @@ function watchViews(states: readonly LastState[]) {
   };
 }
 
-/** In so many beats a broken link is noticed and told, and a view agreed on, whatever else happens meanwhile. */
+/** In so many beats a broken link is noticed and told, and a view agreed on; in more where links are slow. */
 const brokenBeatsMax = 50;
 
 /** Notes how long a member that hears a quorum does not hear another of its view with which it has dealings. */
 function watchLinks(faults: readonly Fault[]) {
   const since = new Map<string, number>();
   const lateOf = new Map<number, ReadonlySet<number>>();
+  const beatsMax = faults.reduce(
+    (beats, fault) => (fault.kind === "slow-link" ? beats * fault.factor : beats),
+    brokenBeatsMax,
+  );
   let fault: string | null = null;
   /** A crash that was not noticed yet, as beats came from it late, holds up everything. */
   const isDead = (rank: number, now: number) =>
@@ -259,7 +263,7 @@ function watchLinks(faults: readonly Fault[]) {
         }
         const begun = since.get(key) ?? now;
         since.set(key, begun);
-        if (now - begun <= brokenBeatsMax * options.beatSeconds) continue;
+        if (now - begun <= beatsMax * options.beatSeconds) continue;
         fault ??= `member ${rank} does not hear member ${other.rank} of view ${view.id} from ${begun.toFixed(3)} s to ${now.toFixed(3)} s`;
       }
     },
