@@ -23,7 +23,11 @@ async function statusAt(address: string): Promise<Seen | null> {
   return code === 0 ? lastObject(stdout) : null;
 }
 
-for (const strategy of ["allreduce"]) {
+// peer-to-peer does not end where a seat that was left is taken anew in such a run: docs/reliability.md, "Open".
+for (const [strategy, isReseated] of [
+  ["peer-to-peer", false],
+  ["allreduce", true],
+] as const) {
   test(`${strategy}: a coordinator that comes back adopts who got a dead member's seat and who got a spare one`, async () => {
     const [cwd, place] = [temporaryFolder(), temporaryFolder()];
     const args = ["--strategy", strategy, "--workers", "3", "--epochs", "100000", "--l2", "1e-4"];
@@ -49,12 +53,12 @@ for (const strategy of ["allreduce"]) {
     await heard(fourth, /view \d+: members 0, 1, 2, 3$/m);
     const again = await startCoordinator(["--resume", "latest", "--json"], cwd);
     expect(again.said()).toContain("members of the run live and go on");
-    let last: Seen | null = null;
+    let seen: Seen | null = null;
     const learns = (before: Seen | null) =>
       until(
         async () => {
           const now = await statusAt(again.address);
-          last = now;
+          seen = now;
           if (again.child.exitCode !== null) throw new Error(again.said());
           const all = now?.members.filter(({ state }) => state === "running").length === 4;
           const older = (rank: number) => before?.members.find((one) => one.rank === rank);
@@ -64,7 +68,7 @@ for (const strategy of ["allreduce"]) {
           return all && further ? now : null;
         },
         () =>
-          [JSON.stringify(last), ...[heir, fourth, ...workers].map(({ said }) => said())].join(
+          [JSON.stringify(seen), ...[heir, fourth, ...workers].map(({ said }) => said())].join(
             "\n--\n",
           ),
       );
@@ -74,17 +78,20 @@ for (const strategy of ["allreduce"]) {
     expect(lives).toEqual([life, 1, 1, fourthLife]);
     await learns(adopted);
     // A seat that the coordinator gives now is another life again, after that of the members.
-    fourth.child.kill("SIGTERM");
-    expect((await fourth.ended).code).toBe(0);
-    const fifth = startWorker(again.address, place, ["--rank", "3"]);
-    expect(Number(await heard(fifth, /worker 3, life (\d+)/))).toBeGreaterThan(fourthLife);
-    await heard(fifth, /view \d+: members 0, 1, 2, 3$/m);
+    let last = fourth;
+    if (isReseated) {
+      fourth.child.kill("SIGTERM");
+      expect((await fourth.ended).code).toBe(0);
+      last = startWorker(again.address, place, ["--rank", "3"]);
+      expect(Number(await heard(last, /worker 3, life (\d+)/))).toBeGreaterThan(fourthLife);
+      await heard(last, /view \d+: members 0, 1, 2, 3$/m);
+    }
     for (const { child } of [heir, workers[1]!, workers[2]!])
       expect(isAlive(child.pid!)).toBe(true);
     expect((await glissade(["stop", "--join", again.address])).code).toBe(0);
     const { code, stdout, stderr } = await again.ended;
     expect(code, stderr).toBe(0);
-    for (const { ended } of [heir, fifth, workers[1]!, workers[2]!]) {
+    for (const { ended } of [heir, last, workers[1]!, workers[2]!]) {
       const end = await ended;
       expect(end.code, end.stderr).toBe(0);
     }
