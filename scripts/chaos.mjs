@@ -9,8 +9,8 @@
  *     npm run chaos -- --seeds 3,9,14
  *     npm run chaos -- --minutes 60 --seed 20000 --report chaos.md
  *
- * `--report` is written anew after each run. `--together 2` plays two at a time. Whatever becomes of a run the next one begins; broken ones keep
- * their folders, with `--keep` all do.
+ * `--report` is written anew after each run. `--together 2` plays two at a time. Whatever becomes of a run the
+ * next one begins; broken ones keep their folders, with `--keep` all do.
  */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
