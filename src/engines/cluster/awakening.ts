@@ -22,7 +22,7 @@ export interface AwakeningPort {
 /** Owns what a member knows of its own sleep. */
 export class Awakening {
   readonly #port: AwakeningPort;
-  #lookedAt: number | null = null;
+  #lookedAt = performance.now();
   /** Of the sleep that may have been too long; 0 for none. */
   #sleptSeconds = 0;
   #wokeAt = 0;
@@ -32,10 +32,15 @@ export class Awakening {
     this.#port = port;
   }
 
+  /** From now on it is looked at regularly. */
+  begin(): void {
+    this.#lookedAt = performance.now();
+  }
+
   /** To be called several times a second; whether it is not known yet if the run goes on. */
   look(): boolean {
     const at = performance.now();
-    const seconds = (at - (this.#lookedAt ?? at)) / 1000;
+    const seconds = (at - this.#lookedAt) / 1000;
     this.#lookedAt = at;
     if (seconds > silenceSecondsMin) {
       this.#sleptSeconds = seconds;

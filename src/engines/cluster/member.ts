@@ -153,6 +153,7 @@ export class ClusterMember {
     this.#server.serving = true;
     this.#become("ready");
     this.#tell({ kind: "ready", updates: prepare(this.#host) });
+    this.#orphanhood.begin();
     this.#silence = setInterval(() => this.#progress(), progressMsMax);
     if (job.begun) this.#begin(job.begun, seatedAt);
   }

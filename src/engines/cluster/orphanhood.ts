@@ -93,6 +93,11 @@ export class Orphanhood {
     allowRest(pace, this.#port.host(), { epochs, lacksRows, ...this.#port.begun() });
   }
 
+  /** From now on `check` is called regularly. */
+  begin(): void {
+    this.#awakening.begin();
+  }
+
   /** To be called now and then. */
   check(): void {
     if (this.#awakening.look()) return;
