@@ -52,10 +52,11 @@ export async function workFor(
 ): Promise<number> {
   const { grace, limits, portRange } = settings;
   const credentials = await credentialsFor(settings, join, "join");
-  const [{ ClusterMember }, { findRun }, { placeFor }] = await Promise.all([
+  const [{ ClusterMember }, { findRun }, { placeFor }, { openSharedBlocks }] = await Promise.all([
     import("../engines/cluster/member.ts"),
     import("../engines/cluster/find.ts"),
     import("./listen-place.ts"),
+    import("../run/loading/shared-blocks.ts"),
   ]);
   const log = (line: string) => output.note(`${new Date().toISOString()} ${line}`);
   const options: MemberOptions = {
@@ -63,6 +64,7 @@ export async function workFor(
     ...placeFor(settings, 0, isLoopback(join) ? "127.0.0.1" : "0.0.0.0"),
     join: await findRun({ join, credentials, log }),
     rankHint: settings.rank ?? rankFromOutside(process.env),
+    openShared: openSharedBlocks,
     save: saveOrphan,
   };
   await using member = new ClusterMember(options);

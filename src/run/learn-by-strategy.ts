@@ -2,6 +2,8 @@
  * Learning by a strategy that exchanges messages: the engine runs the members, this judges the snapshots it
  * hands over, off the members' path, keeps the best, and says when to stop.
  */
+import { resolve } from "node:path";
+import type { SharedRows } from "../engines/cluster/shared-rows.ts";
 import type { EngineResult, Resumption } from "../engines/engine.ts";
 import { loadStrategy, strategySource } from "../engines/strategy-source.ts";
 import type { Telemetry } from "../engines/telemetry.ts";
@@ -80,6 +82,7 @@ export async function learnByStrategy(
       }),
     },
     model: modelFacts(task, context),
+    ...sharedOf(task),
     ...untilOf(settings, port),
     ...(start ? { initial: { rows: 0, values: start } } : {}),
     ...(state ? { resume: resumptionOf(state) } : {}),
@@ -104,6 +107,16 @@ export async function learnByStrategy(
   };
   const parts = { task, context, solver, best: watcher.best, timing, port };
   return outcomeOf(parts, ending, { workers, collisions: null, ...totalsOf(result) });
+}
+
+/** Where members that run elsewhere may find the rows by themselves. */
+function sharedOf({ dataset, settings, split, store }: Task): { shared?: SharedRows } {
+  const { file, fingerprint, width } = dataset;
+  if (file === null) return {};
+  const trainRows = store.parts.map(({ rows }) => rows);
+  const constantColumn = settings.bias ? width : null;
+  const path = resolve(file.path);
+  return { shared: { ...file, path, fingerprint, split, trainRows, constantColumn } };
 }
 
 /** Refuses what is known to decay too far; rules other than epochs end a run where nobody knows yet. */

@@ -34,6 +34,8 @@ export interface LoadedDataset extends Dataset {
   readonly source: BlockSource;
   /** The cache that was read in place of the sources, and when it was made. */
   readonly cache: { readonly path: string; readonly created: string } | null;
+  /** The block file that holds these very blocks, and when it was made; null without one. */
+  readonly file: { readonly path: string; readonly created: string } | null;
   /** Entries dropped because their id is not below the width of `like`. */
   readonly unseenIds: number;
 }
@@ -83,8 +85,8 @@ async function loadSomehow(source: DataSource, options: OpenOptions): Promise<Lo
   }
   try {
     const loaded = await loadIntoMemory(source, options);
-    if (written) writeCache(written, loaded, options);
-    return loaded;
+    if (!written) return loaded;
+    return { ...loaded, file: writeCache(written, loaded, options) };
   } catch (error) {
     const full = error instanceof InputError && error.code === "too-large";
     if (!full || options.residence !== "auto" || isInMemory(source)) throw error;
@@ -124,8 +126,7 @@ async function loadOrSpill(
   });
   if (spilled.kind === "fits") {
     const loaded = residentDataset(spilled.collected, spilled.fingerprint, options);
-    if (entry) writeCache(entry, loaded, options);
-    return loaded;
+    return entry ? { ...loaded, file: writeCache(entry, loaded, options) } : loaded;
   }
   const loaded = loadBlockFile(spilled.path, options);
   if (!entry) removeOpened(spilled.path);
@@ -140,7 +141,8 @@ function residentDataset(
   const { blocks, ...rest } = likeTraining(collected, options);
   const { arena } = options;
   const source = residentBlocks(blocks);
-  return { ...rest, blocks, arena, source, fingerprint, loadSeconds: 0, cache: null };
+  const kept = { cache: null, file: null };
+  return { ...rest, ...kept, blocks, arena, source, fingerprint, loadSeconds: 0 };
 }
 
 /**

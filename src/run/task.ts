@@ -8,7 +8,7 @@ import { InputError } from "../data/input-error.ts";
 import type { KernelExports } from "../kernels/exports.ts";
 import { loadKernels } from "../kernels/loader.ts";
 import { createContext, type LearnContext, type SumTogether } from "../learner/context.ts";
-import { createRowStore, type RowStore } from "../learner/row-store.ts";
+import { createRowStore, type RowStore, type SplitRule } from "../learner/row-store.ts";
 import { allRows, type BlockRows, listRows, type RowList } from "../learner/rows.ts";
 import { type LossName, losses } from "../model/losses.ts";
 import { withConstantColumns } from "./constant-column.ts";
@@ -30,6 +30,8 @@ export interface Task {
   /** The same where all of them are in memory; empty where they are not. */
   readonly train: readonly BlockRows[];
   readonly trainRows: number;
+  /** How they were told from validation rows. */
+  readonly split: SplitRule;
   readonly validation: RowList | null;
   readonly test: RowList | null;
   /** What rules and the choice of the best weights look at: validation rows, or some training rows. */
@@ -104,6 +106,7 @@ export function prepareTask(
     store,
     train: store.resident ? store.acquire([...store.parts.keys()]) : [],
     trainRows: store.rows,
+    split,
     validation,
     test: extra.test ? listOf(extra.test) : null,
     judged: validation ?? sample,

@@ -16,9 +16,10 @@ export interface Coordinator {
 export async function startCoordinator(
   args: readonly string[] = [],
   more = {},
+  source = smallNews,
 ): Promise<Coordinator> {
   const cwd = temporaryFolder();
-  const all = [cli, "coordinator", smallNews, "--listen", "127.0.0.1:0", "--json", ...args];
+  const all = [cli, "coordinator", source, "--listen", "127.0.0.1:0", "--json", ...args];
   const child = spawn(process.execPath, all, { cwd, env: { ...process.env, ...env, ...more } });
   onTestFinished(() => void child.kill("SIGKILL"));
   let stderr = "";

@@ -31,6 +31,7 @@ import {
 import { type Limits, limitDefaults } from "./protection.ts";
 import { rowParts } from "./row-parts.ts";
 import type { StateStore } from "./saved-run.ts";
+import type { SharedRows } from "./shared-rows.ts";
 import { seatsWithSpares } from "./spare-seats.ts";
 import { type Inheritance, inheritance } from "./take-up.ts";
 import { waitFor } from "./wait.ts";
@@ -46,6 +47,8 @@ export interface ClusterPlan extends Omit<RunPlan, "strategy" | "task"> {
   readonly untilMs?: number;
   /** What a model file says beside the weights. */
   readonly model?: ModelFacts;
+  /** Where members may find the rows by themselves. */
+  readonly shared?: SharedRows;
   /** Aborting it ends the run in good order. */
   readonly signal?: AbortSignal;
   readonly cluster: ClusterSetting;
@@ -236,7 +239,7 @@ function jobFor(
 }
 
 function remoteTask(
-  { task, workers, options }: ClusterPlan,
+  { task, workers, options, shared }: ClusterPlan,
   full: RunPlan,
   rank: number,
 ): RemoteTask {
@@ -256,7 +259,13 @@ function remoteTask(
   return {
     kind: "rows",
     spec: {
-      ...{ ...spec, rows: full.task.rows, segments, shape: shuffleShape(blocks) },
+      ...{
+        ...spec,
+        rows: full.task.rows,
+        segments,
+        shape: shuffleShape(blocks),
+        shared: shared ?? null,
+      },
       featureShares: options.merge === "anticipate" ? encoded(sharesOf()) : "",
     },
   };

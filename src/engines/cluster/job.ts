@@ -10,6 +10,7 @@ import type { TaskSpec } from "../task-spec.ts";
 import type { TokenDigests } from "./gate.ts";
 import type { ModelFacts } from "./keep-model.ts";
 import type { PeerAddress } from "./links.ts";
+import type { SharedRows } from "./shared-rows.ts";
 
 /** Rows that are fetched from the coordinator, segment by segment. */
 export interface RemoteRowsSpec
@@ -19,6 +20,8 @@ export interface RemoteRowsSpec
   readonly shape: ShuffleShape;
   /** Where updates anticipate: the share of all rows that have each feature, as base64 of f32; else empty. */
   readonly featureShares: string;
+  /** Where members may find the rows by themselves; null: with the coordinator only. */
+  readonly shared: SharedRows | null;
 }
 
 /** A task as a member elsewhere gets it. */

@@ -12,8 +12,11 @@ import type { MemberWait } from "./job.ts";
 import { rowsAgainMs, rowsSecondsMax } from "./limits.ts";
 import type { PeerAddress } from "./links.ts";
 import { createRemoteRows, type RemoteRows } from "./remote-rows.ts";
+import type { SegmentRows } from "./row-parts.ts";
 import { createClient, type MemberClient } from "./rpc.ts";
 import { fetchRows, type MemberOptions, type Seated } from "./seat.ts";
+import { sharedSegments } from "./shared-rows.ts";
+import { pause } from "./wait.ts";
 
 /** Owns the rows of a member and the calls that fetch them. */
 export class MemberRows {
@@ -28,6 +31,8 @@ export class MemberRows {
   #told = "";
   #timer: NodeJS.Timeout | undefined;
   #over = false;
+  /** Whether rows can be read where members share them; null until that was tried. */
+  #isShared: boolean | null = null;
   #view: View | null = null;
   /** Own segments that are asked for, and since when, of `performance.now()`. */
   #lacking: { readonly segments: number; readonly sinceMs: number } | null = null;
@@ -158,15 +163,41 @@ export class MemberRows {
     giveLearner(host, this.#rows!.createLearner({ rank, workers, seed }, here));
   }
 
-  /** From the coordinator; where that is gone, from members that hold them. */
+  /** At the path that members share; else from the coordinator; where that is gone, from members that hold them. */
   async #fetch(segments: readonly number[]): Promise<void> {
     const { coordinator } = this.#seated;
+    if (await this.#readShared(segments)) return;
     try {
       return await this.#fetchFrom(this.#client, coordinator, segments);
     } catch (error) {
       for (const { address } of this.#others())
         await this.#askMember(address!, this.#missing(segments));
       if (this.#missing(segments).length > 0) throw error;
+    }
+  }
+
+  /** Whether they could be read; where not, the log says why, once. */
+  async #readShared(segments: readonly number[]): Promise<boolean> {
+    const { task } = this.#seated.job;
+    const { openShared, log } = this.#options;
+    const shared = task.kind === "rows" ? task.spec.shared : null;
+    if (!shared || !openShared || task.kind !== "rows" || segments.length === 0) return false;
+    if (this.#isShared === false) return false;
+    const wanted = { segments: task.spec.segments, wanted: new Set(segments) };
+    try {
+      const parts: SegmentRows[] = [];
+      for (const part of sharedSegments(shared, openShared, wanted)) {
+        parts.push(part);
+        await pause({ whom: `rows at ${shared.path}`, secondsMax: 0 });
+      }
+      if (this.#isShared === null) log(`reads rows at ${shared.path}`);
+      this.#isShared = true;
+      this.#add(parts, segments);
+      return true;
+    } catch (error) {
+      this.#isShared = false;
+      log(`asks for rows, and does not read them at ${shared.path}: ${(error as Error).message}`);
+      return false;
     }
   }
 
@@ -189,6 +220,11 @@ export class MemberRows {
     const parts: RowsPart[] = [];
     const wanted = { rank, incarnation, segments: [...segments] };
     await fetchRows(client, from, wanted, (part) => parts.push(part));
+    this.#add(parts, segments);
+  }
+
+  /** What was asked for twice at the same time is added once. */
+  #add(parts: readonly SegmentRows[], segments: readonly number[]): void {
     if (this.#missing(segments).length < segments.length) return;
     for (const part of parts) this.#rows!.add(part);
   }

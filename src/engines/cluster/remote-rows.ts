@@ -1,5 +1,4 @@
 /** A member's side of rows: what it fetched, what of it it owns, and the task over it. */
-import type { MessageInitShape } from "@bufbuild/protobuf";
 import { rowsFault, viewBlock } from "../../data/block.ts";
 import { Arena } from "../../kernels/arena.ts";
 import { loadKernels } from "../../kernels/loader.ts";
@@ -11,9 +10,8 @@ import type { BlockRows } from "../../learner/rows.ts";
 import { createUpdateRoom } from "../../learner/update.ts";
 import { replicaOver } from "../../math/replica.ts";
 import { createSchedule } from "../../model/schedule.ts";
-import type { RowsPart, RowsPartSchema } from "./generated/glissade/cluster/v1/cluster_pb.ts";
 import type { RemoteRowsSpec } from "./job.ts";
-import { copyRows } from "./row-parts.ts";
+import { copyRows, type SegmentRows } from "./row-parts.ts";
 
 interface HeldPart {
   readonly source: number;
@@ -26,11 +24,11 @@ interface HeldPart {
 export interface RemoteRows {
   readonly task: Task;
   /** Takes rows that were fetched. */
-  add(part: RowsPart): void;
+  add(part: SegmentRows): void;
   /** Segments held, whether owned or not. */
   readonly segments: ReadonlySet<number>;
   /** The rows of these segments, as far as they are held, for another member. */
-  parts(wanted: ReadonlySet<number>): Iterable<MessageInitShape<typeof RowsPartSchema>>;
+  parts(wanted: ReadonlySet<number>): Iterable<SegmentRows>;
   /** A learner over the rows of these segments. */
   createLearner(seat: LearnerSeat, owned: ReadonlySet<number>): Learner;
 }
@@ -95,7 +93,7 @@ function* heldParts(
   arena: Arena,
   held: readonly HeldPart[],
   wanted: ReadonlySet<number>,
-): Generator<MessageInitShape<typeof RowsPartSchema>> {
+): Generator<SegmentRows> {
   for (const { source, address, segmentOf } of held) {
     const chosen = [...segmentOf.keys()].filter((row) => wanted.has(segmentOf[row]!));
     if (chosen.length === 0) continue;

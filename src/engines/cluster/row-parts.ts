@@ -3,28 +3,52 @@
  * worker; a member asks for segments and gets their rows, copied into blocks of their own, one for each block
  * of the source. So a member's memory holds its own rows only.
  */
-import type { MessageInitShape } from "@bufbuild/protobuf";
 import { type Block, blockByteLength, createBlock, viewBlock } from "../../data/block.ts";
 import { Arena } from "../../kernels/arena.ts";
 import type { KernelTaskSpec } from "../../learner/kernel-task.ts";
-import { type BlockRows, countRows } from "../../learner/rows.ts";
+import type { BlockRows } from "../../learner/rows.ts";
 import { segmentRuns } from "../../learner/segments.ts";
-import type { RowsPartSchema } from "./generated/glissade/cluster/v1/cluster_pb.ts";
 
-/** Rows of some segments, block by block. */
-export function* rowParts(
+/** Rows of one block of the source, of some segments. */
+export interface SegmentRows {
+  /** Number of the block. */
+  readonly source: number;
+  readonly block: Uint8Array;
+  /** Runs of rows that belong to one segment: its number, and how many rows. */
+  readonly segment: number[];
+  readonly rows: number[];
+}
+
+/** The training rows of a block: how many, and the block once they are wanted. */
+interface CountedPart {
+  readonly count: number;
+  acquire(): BlockRows;
+}
+
+/** Rows of some segments, block by block, of a task in this process. */
+export function rowParts(
   spec: KernelTaskSpec,
   segments: number,
   wanted: ReadonlySet<number>,
-): Generator<MessageInitShape<typeof RowsPartSchema>> {
-  const parts = viewParts(spec);
-  const total = countRows(parts);
+): Generator<SegmentRows> {
+  const parts = viewParts(spec).map((part) => ({ count: part.rows.length, acquire: () => part }));
+  return partsOfSegments(parts, segments, wanted);
+}
+
+/** Rows of some segments, block by block; other blocks are not touched. */
+export function* partsOfSegments(
+  parts: readonly CountedPart[],
+  segments: number,
+  wanted: ReadonlySet<number>,
+): Generator<SegmentRows> {
+  const total = parts.reduce((sum, { count }) => sum + count, 0);
   let first = 0;
   for (let source = 0; source < parts.length; source++) {
-    const { block, rows } = parts[source]!;
-    const runs = segmentRuns({ first, count: rows.length, total, segments });
+    const { count, acquire } = parts[source]!;
+    const runs = segmentRuns({ first, count, total, segments });
     const mine = runs.filter(({ segment }) => wanted.has(segment));
     if (mine.length > 0) {
+      const { block, rows } = acquire();
       const chosen = mine.flatMap(({ from, to }) => [...rows.subarray(from, to)]);
       yield {
         source,
@@ -33,7 +57,7 @@ export function* rowParts(
         rows: mine.map(({ from, to }) => to - from),
       };
     }
-    first += rows.length;
+    first += count;
   }
 }
 

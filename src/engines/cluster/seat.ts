@@ -16,6 +16,7 @@ import { createKeys, type KeyPair, type Proof } from "./passes.ts";
 import type { Limits } from "./protection.ts";
 import { Refusal } from "./refusal.ts";
 import { CallError, callUnary, type MemberClient, methodOf } from "./rpc.ts";
+import type { OpenShared } from "./shared-rows.ts";
 import { pause, waitFor } from "./wait.ts";
 
 /** How a process becomes a member. */
@@ -33,6 +34,8 @@ export interface MemberOptions {
   /** What the process knows of the run by itself. */
   readonly expects?: Partial<RunIdentity>;
   readonly log: (line: string) => void;
+  /** Reads rows at a path that the run's members share. */
+  readonly openShared?: OpenShared;
   /** Saves the model of a run that ended without its coordinator; resolves to where. */
   readonly save?: (model: LinearModel, run: string) => Promise<string>;
 }

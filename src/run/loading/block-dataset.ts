@@ -20,6 +20,7 @@ export interface BlockFileDataset extends Dataset {
   readonly arena: Arena;
   readonly source: BlockSource;
   readonly cache: null;
+  readonly file: { readonly path: string; readonly created: string };
   readonly unseenIds: number;
 }
 
@@ -43,6 +44,7 @@ export function loadBlockFile(path: string, options: LoadOptions): BlockFileData
       source,
       arena,
       cache: null,
+      file: { path, created: manifest.created },
       unseenIds,
       rows,
       nonZeros: nonZeros - unseenIds,

@@ -60,18 +60,20 @@ function loadFound(found: CacheFound, options: LoadOptions): CachedDataset | nul
   return { ...loaded, cache: { path, created: found.manifest.created } };
 }
 
-/** Writes what is in memory; a cache that cannot be written is no reason to stop. */
+/** Writes what is in memory, and says where to; a cache that cannot be written (null) is no reason to stop. */
 export function writeCache(
   { path, origin }: CacheEntry,
   dataset: ResidentDataset,
   { onWarning }: LoadOptions,
-): void {
+): BlockFileDataset["file"] | null {
   try {
     openCacheFolder();
-    writeBlocks(path, dataset, origin, { flush: false });
+    const { created } = writeBlocks(path, dataset, origin, { flush: false });
+    return { path, created };
   } catch (error) {
     if (!(error instanceof FileError)) throw error;
     onWarning?.(`the cache could not be written: ${error.message}; the run goes on without it`);
+    return null;
   }
 }
 
