@@ -11,7 +11,7 @@ const open: { server: ClusterServer; links: Links }[] = [];
 
 afterEach(async () => {
   for (const { server, links } of open.splice(0)) {
-    links[Symbol.dispose]();
+    await links[Symbol.asyncDispose]();
     await server[Symbol.asyncDispose]();
   }
 });
@@ -66,4 +66,27 @@ test("what is sent over a link that the other side has given up comes by the nex
   );
   expect(staying.heard.slice(1)).toContain("1: in the next view");
   expect(expelled.heard).toEqual(["0: welcome"]);
+});
+
+test("two that have dropped their links to each other, and hear of each other by a view only, find each other", async () => {
+  const [one, other] = [await processOf(2), await processOf(3)];
+  one.links.admit(other.peer);
+  other.links.admit(one.peer);
+  one.say(3, "before");
+  await until(
+    () => other.heard.length > 0,
+    () => "nothing came",
+  );
+  // Both were expelled, each saw a view without the other, and the next one has both.
+  one.links.drop(3);
+  other.links.drop(2);
+  one.links.admit({ ...other.peer, address: null });
+  other.links.admit({ ...one.peer, address: null });
+  one.say(3, "subscribe");
+  other.say(2, "welcome");
+  await until(
+    () => other.heard.length > 1 && one.heard.length > 0,
+    () => `heard ${one.heard} and ${other.heard}`,
+  );
+  expect([one.heard, other.heard.slice(1)]).toEqual([["3: welcome"], ["2: subscribe"]]);
 });

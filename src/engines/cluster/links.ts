@@ -98,6 +98,8 @@ export class Links {
   readonly #peers = new Map<number, Peer>();
   /** The last life of each rank that is over here. */
   readonly #over = new Map<number, number>();
+  /** Where the last process of each rank is reached; of one whose link was dropped too, as it may come back. */
+  readonly #places = new Map<number, PeerAddress>();
   readonly #noteGarbage = createYoungGarbage();
 
   constructor(identity: Identity, events: LinksEvents) {
@@ -166,8 +168,10 @@ export class Links {
     const { rank, incarnation } = address;
     const known = this.#peers.get(rank);
     if (incarnation <= (this.#over.get(rank) ?? 0)) return;
-    if (known && known.incarnation >= incarnation) {
-      known.address ??= address.address;
+    if (known && known.incarnation > incarnation) return;
+    const place = this.#placeOf(address);
+    if (known?.incarnation === incarnation) {
+      known.address ??= place;
       return;
     }
     if (known) this.remove(rank);
@@ -180,7 +184,18 @@ export class Links {
       brokenBy: "",
     };
     const link = this.#createLink(rank);
-    this.#peers.set(rank, { ...address, ...fresh, link, attempts: 0, retry: undefined });
+    const peer = { ...address, address: place, ...fresh, link, attempts: 0, retry: undefined };
+    this.#peers.set(rank, peer);
+  }
+
+  /**
+   * Where that process is reached, as it says or was known before. Two that have dropped their links to each other
+   * hear of each other by a view, which has no addresses: if both waited to be dialled, neither would be.
+   */
+  #placeOf(peer: PeerAddress): string | null {
+    if (peer.address !== null) this.#places.set(peer.rank, peer);
+    const place = this.#places.get(peer.rank);
+    return place?.incarnation === peer.incarnation ? place.address : null;
   }
 
   /** Ends the link to a peer for good; nothing of that life is heard any more. */
