@@ -69,3 +69,38 @@ test("what a leaver passed on of a departed member is waited for by those that s
   expect(members.slice(0, 2).map(({ finished }) => finished)).toEqual([true, true]);
   for (const { replica } of members.slice(0, 2)) expect([...replica.values]).toEqual([0, 0, 0, 1]);
 });
+
+/** Member 3 makes an update that only member 2 gets, then is gone; the others have a view without it. */
+function departedByHand() {
+  const { members, give, arrive } = membersByHand(4);
+  for (const rank of [0, 1, 2, 3]) give(rank, { kind: "start", now: 0 });
+  for (const rank of [0, 1]) give(rank, { kind: "exhausted", now: 0 });
+  const delta = Float32Array.of(0, 0, 0, 1);
+  give(3, { kind: "learned", now: 0, update: { ...emptyUpdate, rows: 1, delta } });
+  arrive(({ from, to }) => from !== 3 || to === 2);
+  for (const rank of [0, 1, 2]) give(rank, { kind: "view", now: 1, view: viewOf(2, [0, 1, 2]) });
+  const keptBy = (rank: number) => members[rank]!.state.lives.get("3.1")!.log.size;
+  return { members, give, arrive, keptBy };
+}
+
+test("who has all that the departed left keeps it for those that have not, if its giver goes next", () => {
+  const { members, give, arrive } = departedByHand();
+  // Member 2 reaches 1, and not 0; then it is expelled.
+  const isCut = ({ from, to }: Sent) => from === 3 || to === 3 || (from === 2 && to === 0);
+  arrive((message) => !isCut(message));
+  expect([...members[1]!.replica.values]).toEqual([0, 0, 0, 1]);
+  for (const rank of [0, 1]) give(rank, { kind: "view", now: 2, view: viewOf(3, [0, 1]) });
+  arrive(({ from, to }) => from < 2 && to < 2);
+  for (const { replica, finished } of members.slice(0, 2)) {
+    expect([...replica.values]).toEqual([0, 0, 0, 1]);
+    expect(finished).toBe(true);
+  }
+});
+
+test("what the departed left is forgotten once everybody has it", () => {
+  const { arrive, keptBy } = departedByHand();
+  arrive(({ from, to, body }) => from !== 3 && to !== 3 && body.kind !== "flushed");
+  expect([0, 1, 2].map(keptBy)).toEqual([1, 1, 1]);
+  arrive(({ from, to }) => from !== 3 && to !== 3);
+  expect([0, 1, 2].map(keptBy)).toEqual([0, 0, 0]);
+});

@@ -6,8 +6,9 @@
  * departed itself. So the departed's updates that count are those that at least one member of the view had.
  * A member that has heard all others has them all. Until then it goes on learning - updates commute - but
  * neither finishes nor hands out snapshots. If the view changes again, the flush begins again; what was passed on in
- * the view before is waited for too, as its giver has forgotten it by then: counts go through all views, and who leaves
- * says how many it passed on (`bye`).
+ * the view before is waited for too, as its giver may have forgotten it by then: counts go through all views, and who
+ * leaves says how many it passed on (`bye`). It is forgotten once all of the view have said that they have all (`flushed`):
+ * who has it all may be the only one to have some of it, if who passed it on goes next.
  *
  * What everybody has need not be kept: now and then an update tells what its sender has (`seen`).
  *
@@ -21,6 +22,7 @@ import { reconsider } from "./peer-join.ts";
 import {
   createFlush,
   createPeer,
+  type Flushed,
   type PassedOn,
   type Peer,
   type PeerOut,
@@ -96,7 +98,7 @@ export function absorbPassedOn(
 ): void {
   takeClock(from.received, body.number);
   absorbOf(state, replica, { peer: originOf(state, body), version: state.version, body }, out);
-  concludeFlush(state);
+  concludeFlush(state, out);
 }
 
 /** The departed may be one that was gone before we came. */
@@ -131,21 +133,44 @@ export function absorbOf(
 type Logged = Pick<PassedOn, "clock" | "rows" | "delta">;
 
 /** A member has passed on all it had. */
-export function absorbSettled(state: PeerState, from: number, { view, count }: Settled): void {
+export function absorbSettled(
+  state: PeerState,
+  from: number,
+  { view, count }: Settled,
+  out: PeerOut,
+): void {
   if (view !== state.flush.view) return;
   state.flush.count.set(from, count);
-  concludeFlush(state);
+  concludeFlush(state, out);
 }
 
-/** Once all have said what they passed on and all of it came, the departed are settled. */
-function concludeFlush({ flush, lives, peers }: PeerState): void {
-  for (const rank of flush.waiting) {
-    const count = flush.count.get(rank);
+/** Once all have said what they passed on and all of it came, the departed are settled here; all are told so. */
+function concludeFlush(state: PeerState, out: PeerOut): void {
+  const { flush, peers } = state;
+  const { view, waiting, count, flushed } = flush;
+  for (const rank of waiting) {
+    const given = count.get(rank);
     const { below } = peers.get(rank)!.received;
-    if (count !== undefined && below >= count) flush.waiting.delete(rank);
+    if (given !== undefined && below >= given) waiting.delete(rank);
   }
-  if (flush.waiting.size > 0) return;
-  for (const peer of lives.values()) if (peer.standing === "gone") peer.log.clear();
+  if (waiting.size > 0 || flushed.has(state.rank)) return;
+  flushed.add(state.rank);
+  for (const { rank: to } of presentPeers(state)) {
+    out.push({ kind: "send", to, body: { kind: "flushed", view } });
+  }
+  forgetDeparted(state);
+}
+
+/** A member has what anybody had of the departed. */
+export function absorbFlushed(state: PeerState, from: number, { view }: Flushed): void {
+  if (view !== state.flush.view) return;
+  state.flush.flushed.add(from);
+  forgetDeparted(state);
+}
+
+function forgetDeparted(state: PeerState): void {
+  if (state.flush.flushed.size <= presentPeers(state).length) return;
+  for (const peer of state.lives.values()) if (peer.standing === "gone") peer.log.clear();
 }
 
 /** Remembers what a member has, of which we may lack some, and forgets what all have. */

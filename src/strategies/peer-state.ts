@@ -53,6 +53,12 @@ export interface Settled {
   readonly count: number;
 }
 
+/** In this view the sender has every update of members that are gone that any member of the view had. */
+export interface Flushed {
+  readonly kind: "flushed";
+  readonly view: number;
+}
+
 /** A newcomer asks for all further updates. */
 export interface Subscribe {
   readonly kind: "subscribe";
@@ -100,6 +106,7 @@ export type PeerMessage =
   | PeerUpdate
   | PassedOn
   | Settled
+  | Flushed
   | Subscribe
   | Welcome
   | Ask
@@ -125,6 +132,7 @@ export const peerShapes: MessageShapes = {
     },
   },
   settled: { fields: { view: count, count } },
+  flushed: { fields: { view: count } },
   subscribe: { fields: {} },
   welcome: { fields: { first: ordinal, ready: flag } },
   ask: { fields: { need: triples } },
@@ -171,6 +179,8 @@ export interface Flush {
   readonly waiting: Set<number>;
   /** By member: how many it says it passed on. */
   readonly count: Map<number, number>;
+  /** Who lacks nothing of them any more, we among them or not. */
+  readonly flushed: Set<number>;
 }
 
 /** An update that waits for a snapshot. */
@@ -259,7 +269,7 @@ export function presentCount(state: PeerState): number {
 export function createFlush(view: View, rank: number): Flush {
   const others = view.members.filter((member) => member.rank !== rank);
   const waiting = new Set(view.id === 1 ? [] : others.map((member) => member.rank));
-  return { view: view.id, waiting, count: new Map() };
+  return { view: view.id, waiting, count: new Map(), flushed: new Set() };
 }
 
 /** What we have of every member, as (rank, incarnation, clock) in a row; the own updates included. */

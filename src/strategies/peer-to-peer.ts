@@ -24,7 +24,14 @@ import { type Delta, emptyUpdate, type Update } from "../math/update.ts";
 import { lifeName } from "../topology/view.ts";
 import { createCarry, draw, produce } from "../wire/carry.ts";
 import { unpackOnce } from "../wire/packed.ts";
-import { absorbOf, absorbPassedOn, absorbSeen, absorbSettled, becomeView } from "./peer-flush.ts";
+import {
+  absorbFlushed,
+  absorbOf,
+  absorbPassedOn,
+  absorbSeen,
+  absorbSettled,
+  becomeView,
+} from "./peer-flush.ts";
 import {
   absorbSubscribe,
   absorbWelcome,
@@ -229,7 +236,9 @@ function absorb(
       }
       return absorbUpdate(state, replica, { peer, body }, out);
     case "settled":
-      return absorbSettled(state, from, body);
+      return absorbSettled(state, from, body, out);
+    case "flushed":
+      return absorbFlushed(state, from, body);
     case "subscribe":
       return absorbSubscribe(state, from, out);
     case "welcome":
