@@ -62,16 +62,23 @@ export interface Flush {
   readonly lives: Int32Array;
 }
 
+/** In this view the sender, and its standby, have settled the workers that are gone. */
+export interface Flushed {
+  readonly kind: "flushed";
+  readonly view: number;
+}
+
 /**
  * To the standby: `number` of what the holder did. At time `at` worker `from` pushed or said goodbye; or, after a
- * duplicate, that worker's latest update, or its part of the round merged last, which may have to be taken back.
+ * duplicate, that worker's latest update, or its part of the round merged last, which may have to be taken back, or of the
+ * open round, though the worker is gone.
  */
 export interface Forward {
   readonly kind: "forward";
   readonly number: number;
   readonly from: number;
   readonly at: number;
-  readonly what: "push" | "bye" | "latest" | "merged";
+  readonly what: "push" | "bye" | "latest" | "merged" | "open";
   readonly clock: number;
   readonly rows: number;
   readonly delta: Delta;
@@ -111,6 +118,7 @@ export type ServerMessage =
   | Answer
   | Gone
   | Flush
+  | Flushed
   | Forward
   | Duplicate
   | Stored
@@ -147,11 +155,12 @@ export const serverShapes: MessageShapes = {
       lives: { type: "records", each: 3, ranks: "members" },
     },
   },
+  flushed: { from: "server", to: "server", fields: { view: count } },
   forward: {
     ...{ from: "server", to: "server" },
     fields: {
       ...{ number: ordinal, from: { type: "count", below: "members" }, at: { type: "measure" } },
-      what: { type: "word", of: ["push", "bye", "latest", "merged"] },
+      what: { type: "word", of: ["push", "bye", "latest", "merged", "open"] },
       ...{ clock: count, rows: updateRows, delta: slice },
     },
   },
@@ -230,6 +239,8 @@ export interface ServerState {
   view: number;
   readonly holders: Holders;
   flush: OpenFlush | null;
+  /** By range the last view in which its holder had settled the departed. */
+  readonly flushed: Map<number, number>;
   /** What came while a flush was open, or before we held the range. */
   held: Received[];
   /** Counts of workers that are gone, by life, whoever asks for them later. */
@@ -290,6 +301,7 @@ export function createServer(seat: Seat, setting: ServerSetting): ServerState {
     view: view.id,
     holders,
     flush: null,
+    flushed: new Map(),
     held: [],
     departed: new Map(),
     partner: holds && other ? { rank: other.rank, incarnation: other.incarnation } : null,

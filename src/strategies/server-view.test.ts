@@ -1,22 +1,36 @@
 import { expect, test } from "vitest";
 import { createReplica } from "../math/replica.ts";
 import { asp, bsp } from "./parameter-server.ts";
-import { type Effect, type NodeEvent, type Report, strategyOptions } from "./strategy.ts";
+import {
+  type Effect,
+  type NodeEvent,
+  type Report,
+  strategyOptions,
+  type View,
+} from "./strategy.ts";
 
 type Body = { kind: string };
 
-/** Two workers and two servers, stepped by hand; a message arrives where its link carries it. */
-function pairsByHand(strategy: typeof asp) {
-  const options = strategyOptions({ servers: 2 });
-  const sent: { from: number; to: number; body: Body }[] = [];
+interface Sent {
+  readonly from: number;
+  readonly to: number;
+  readonly body: Body;
+}
+
+/** Two workers and two servers, and standbys if asked for, stepped by hand; a message arrives where its link carries it. */
+function pairsByHand(strategy: typeof asp, { standby = false } = {}) {
+  const options = strategyOptions({ servers: 2, standby });
+  const sent: Sent[] = [];
   const reports: Report[] = [];
-  const members = [0, 1, 2, 3].map((rank) => {
+  const finished = new Set<number>();
+  const size = standby ? 6 : 4;
+  const members = Array.from({ length: size }, (_, rank) => {
     const isServer = rank >= 2;
-    const range = isServer ? { from: rank - 2, to: rank - 1 } : { from: 0, to: 2 };
-    const role = isServer ? ("server" as const) : ("worker" as const);
-    const place = { rank, incarnation: 1, role, workers: 2, members: 4, width: 2, range, seed: 1 };
+    const range = isServer ? { from: rank % 2, to: 1 + (rank % 2) } : { from: 0, to: 2 };
+    const { role } = lifeOf(rank);
+    const seat = { rank, incarnation: 1, role, workers: 2, members: size };
     const replica = createReplica(range.to - range.from);
-    return { state: strategy.init(place, options), replica };
+    return { state: strategy.init({ ...seat, width: 2, range, seed: 1 }, options), replica };
   });
   const give = (rank: number, event: NodeEvent<Body>) => {
     const { state, replica } = members[rank]!;
@@ -25,18 +39,33 @@ function pairsByHand(strategy: typeof asp) {
     for (const effect of out) {
       if (effect.kind === "send") sent.push({ from: rank, to: effect.to, body: effect.body });
       if (effect.kind === "report") reports.push(effect.report);
+      if (effect.kind === "finish") finished.add(rank);
     }
   };
-  const arrive = (carries: (from: number, to: number) => boolean) => {
+  const arrive = (carries: (from: number, to: number, body: Body) => boolean) => {
     for (;;) {
-      const at = sent.findIndex(({ from, to }) => carries(from, to));
+      const at = sent.findIndex(
+        ({ from, to, body }) => !finished.has(to) && carries(from, to, body),
+      );
       if (at < 0) return;
-      const [{ from, to, body }] = sent.splice(at, 1) as [(typeof sent)[number]];
+      const [{ from, to, body }] = sent.splice(at, 1) as [Sent];
       give(to, { kind: "message", now: 0, from, body });
     }
   };
-  return { members, reports, give, arrive };
+  /** All of these have this view. */
+  const follow = (id: number, ranks: readonly number[], leavers: readonly number[] = []) => {
+    const view: View = { id, members: ranks.map(lifeOf), left: leavers.map(lifeOf) };
+    for (const rank of ranks) give(rank, { kind: "view", now: id, view });
+  };
+  for (const rank of members.keys()) give(rank, { kind: "start", now: 0 });
+  return { members, reports, finished, give, arrive, follow };
 }
+
+function lifeOf(rank: number) {
+  return { rank, incarnation: 1, role: rank >= 2 ? ("server" as const) : ("worker" as const) };
+}
+
+const update = { rows: 1, delta: Float32Array.of(1, 1) };
 
 test.each([
   ["asp", asp, 2],
@@ -47,18 +76,11 @@ test.each([
   "%s: what only one server has of a departed worker is told as lost, once (server %o)",
   (...given) => {
     const [, strategy, holder] = given;
-    const { members, reports, give, arrive } = pairsByHand(strategy as typeof asp);
-    for (const rank of [0, 1, 2, 3]) give(rank, { kind: "start", now: 0 });
-    const update = { rows: 1, delta: Float32Array.of(1, 1) };
+    const { members, reports, give, arrive, follow } = pairsByHand(strategy as typeof asp);
     give(0, { kind: "learned", now: 0, update });
     arrive((from, to) => from === 0 && to === holder);
     // Worker 0 dies; its push to the other server never comes.
-    const stays = [1, 2, 3].map((rank) => {
-      return { rank, incarnation: 1, role: rank >= 2 ? ("server" as const) : ("worker" as const) };
-    });
-    for (const rank of [1, 2, 3]) {
-      give(rank, { kind: "view", now: 1, view: { id: 2, members: stays, left: [] } });
-    }
+    follow(2, [1, 2, 3]);
     arrive((from) => from !== 0);
     const counted = (kind: Report["kind"]) =>
       reports.filter((report) => report.kind === kind).length;
@@ -69,3 +91,34 @@ test.each([
     for (const { replica } of members.slice(2)) expect([...replica.values]).toEqual([0]);
   },
 );
+
+test("bsp: what counts of a departed worker in an open round, counts at the standby that takes over", () => {
+  const { members, give, arrive, follow } = pairsByHand(bsp as typeof asp, { standby: true });
+  give(0, { kind: "learned", now: 0, update });
+  give(1, { kind: "learned", now: 0, update });
+  // Server 2 has both updates and merges; server 3 has that of worker 0 only.
+  arrive((from, to) => from + to !== 1 + 3);
+  follow(2, [1, 2, 3, 4, 5]);
+  arrive((from, to) => from !== 0 && to !== 0 && from + to !== 1 + 3);
+  follow(3, [1, 2, 4, 5]);
+  arrive((from, to) => ![0, 3].includes(from) && ![0, 3].includes(to));
+  for (const rank of [2, 4, 5]) expect([...members[rank]!.replica.values]).toEqual([2]);
+});
+
+test.each([
+  ["asp", asp],
+  ["bsp", bsp],
+])("%s: no server ends before the others have heard what it has of the departed", (_, strategy) => {
+  const { members, finished, give, arrive, follow } = pairsByHand(strategy as typeof asp);
+  give(0, { kind: "learned", now: 0, update });
+  arrive((from, to) => from === 0 && to === 3);
+  give(1, { kind: "exhausted", now: 0 });
+  arrive((from) => from === 1);
+  // Worker 0 is gone. Server 2 has heard of server 3, and needs nobody any more.
+  follow(2, [2, 3], [1]);
+  arrive((from, to) => from === 3 && to === 2);
+  expect(finished).not.toContain(2);
+  arrive((from) => from > 1);
+  expect([...finished].sort()).toEqual([1, 2, 3]);
+  for (const { replica } of members.slice(2)) expect([...replica.values]).toEqual([0]);
+});

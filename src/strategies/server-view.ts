@@ -3,7 +3,8 @@
  * that is gone, and their slowest count (flush). Of a departed worker the last update that all of them have
  * counts; one that only some have is taken back there - it can be no more than one, as a worker pushes again
  * only when all have answered. Then the departed are counted out, and newcomers in, at the slowest count of all
- * servers. What workers send meanwhile waits.
+ * servers. What workers send meanwhile waits. No server ends before all of its view have settled the departed: one that
+ * ended could not be asked again, if its word is still under way when the view changes.
  *
  * Source: algorithms.md, sections 3 and 10.
  * Invariant: no update of a departed worker is applied by some servers and dropped by others.
@@ -13,9 +14,15 @@
 import type { Replica } from "../math/replica.ts";
 import { lifeName } from "../topology/view.ts";
 import { countIn, countOut } from "./clocks.ts";
-import { followHolders, seatsOf } from "./holders.ts";
+import { followHolders, holderRanks, partOf, seatsOf } from "./holders.ts";
 import { answer, applyRound, mergeRound } from "./server.ts";
-import { type Flush, releaseDeferred, type ServerOut, type ServerState } from "./server-state.ts";
+import {
+  type Flush,
+  releaseDeferred,
+  type ServerOut,
+  type ServerState,
+  sendWhenStored,
+} from "./server-state.ts";
 import { duplicate } from "./standby.ts";
 import type { View, ViewMember } from "./strategy.ts";
 
@@ -107,7 +114,7 @@ export function absorbFlush(
   out: ServerOut,
 ): void {
   const { flush, ranks } = state;
-  const part = (from - ranks.workers) % ranks.servers;
+  const part = partOf(ranks, from);
   if (flush === null || body.view !== state.view || !flush.waiting.delete(part)) return;
   flush.slowest = Math.max(flush.slowest, body.slowest);
   for (let k = 0; k < body.lives.length; k += 3) {
@@ -137,8 +144,32 @@ function concludeFlush(state: ServerState, replica: Replica, now: number, out: S
   state.flush = null;
   duplicate(state, replica, out);
   answer(state, replica, { released: [...released], by: -1, now }, out);
+  tellFlushed(state, out);
   // With nobody left the round ends with what is here.
   if (state.clocks.members === 0 && state.rounds) mergeRound(state, replica, out);
+}
+
+/** Tells the other holders, once the standby has settled the departed too. */
+function tellFlushed(state: ServerState, out: ServerOut): void {
+  const { holders, ranks, part, view } = state;
+  for (let other = 0; other < ranks.servers; other++) {
+    if (other === part) continue;
+    for (const to of holderRanks(holders, other)) {
+      sendWhenStored(state, to, { kind: "flushed", view }, out);
+    }
+  }
+}
+
+/** The holder of a range has settled the departed of a view. */
+export function absorbFlushed({ flushed, ranks }: ServerState, from: number, view: number): void {
+  const part = partOf(ranks, from);
+  flushed.set(part, Math.max(view, flushed.get(part) ?? 0));
+}
+
+/** Whether all holders have settled the departed of this view; in the first there are none. */
+export function allFlushed({ flushed, ranks, part, view }: ServerState): boolean {
+  const others = [...Array(ranks.servers).keys()].filter((other) => other !== part);
+  return view === 1 || others.every((other) => flushed.get(other) === view);
 }
 
 /**

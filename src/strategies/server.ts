@@ -17,7 +17,7 @@ import {
   type ServerState,
   sendWhenStored,
 } from "./server-state.ts";
-import { absorbFlush, becomeServerView } from "./server-view.ts";
+import { absorbFlush, absorbFlushed, allFlushed, becomeServerView } from "./server-view.ts";
 import { absorbDuplicate, absorbForward, forward } from "./standby.ts";
 import type { NodeEvent } from "./strategy.ts";
 
@@ -68,6 +68,8 @@ function absorb(
       return absorbWorker(state, replica, received, out);
     case "flush":
       return absorbFlush(state, replica, { from, body, now: received.now }, out);
+    case "flushed":
+      return absorbFlushed(state, from, body.view);
     case "forward":
       return absorbForward(state, replica, { from, body }, out);
     case "duplicate":
@@ -81,6 +83,8 @@ function absorb(
       state.clocks.members = 0;
       state.standing = "holder";
       state.partner = null;
+      // Its holder, which ends, has heard them.
+      for (let part = 0; part < state.ranks.servers; part++) state.flushed.set(part, state.view);
       return;
     default:
       return out.push({ kind: "drop", from, reason: "not for a server" });
@@ -183,7 +187,7 @@ export function countOutWorker(
   if (state.clocks.members === 0 && state.rounds) mergeRound(state, replica, out);
 }
 
-/** Ends once all workers are counted out and the standby knows it; or when it was asked to leave. */
+/** Ends once all workers are counted out, the standby knows it and all servers agree on it; or when it was asked to leave. */
 function concludeServer(state: ServerState, out: ServerOut): void {
   const { clocks, flush, deferred, partner, stored, forwarded, leaving } = state;
   if (flush !== null || state.standing !== "holder") {
@@ -191,7 +195,7 @@ function concludeServer(state: ServerState, out: ServerOut): void {
     return;
   }
   const isStored = deferred.length === 0 && (partner === null || stored >= forwarded);
-  if (!isStored || (clocks.members > 0 && !leaving)) return;
+  if (!isStored || !(clocks.members === 0 ? allFlushed(state) : leaving)) return;
   if (partner && clocks.members === 0) {
     out.push({ kind: "send", to: partner.rank, body: { kind: "over" } });
   }

@@ -91,6 +91,9 @@ function replay(state: ServerState, replica: Replica, told: Forward): void {
     case "merged":
       if (state.merged) state.merged.updates[from] = { rows, delta };
       return;
+    case "open":
+      if (state.rounds) state.inbox[from] = { rows, delta };
+      return;
     default:
       what satisfies never;
   }
@@ -101,8 +104,9 @@ export function duplicate(state: ServerState, replica: Replica, out: ServerOut):
   if (state.partner === null) return;
   const { clocks, inbox, merged, latest } = state;
   const arrays = clockArrays(clocks);
-  const open = inbox.flatMap((update, from) => (update ? [{ from, update }] : []));
-  for (const { from } of open) {
+  const stays = inbox.map((update, from) => (clocks.present[from] === 1 ? update : null));
+  for (const [from, update] of stays.entries()) {
+    if (update === null) continue;
     arrays.counts[from]!--;
     arrays.waits[from] = 0;
   }
@@ -123,7 +127,9 @@ export function duplicate(state: ServerState, replica: Replica, out: ServerOut):
   };
   latest.forEach(again("latest"));
   merged?.updates.forEach(again("merged"));
-  inbox.forEach(again("push"));
+  // What counts of workers that are gone first: the last push of those that stay may end the round.
+  inbox.map((update, from) => (stays[from] ? null : update)).forEach(again("open"));
+  stays.forEach(again("push"));
 }
 
 /** Takes everything over, whatever was known before. */
