@@ -90,3 +90,15 @@ test("two that have dropped their links to each other, and hear of each other by
   );
   expect([one.heard, other.heard.slice(1)]).toEqual([["3: welcome"], ["2: subscribe"]]);
 });
+
+test("who was dropped is met again by what is said to it, as when a newcomer asks to join", async () => {
+  const [one, other] = [await processOf(2), await processOf(3)];
+  one.links.admit(other.peer);
+  one.links.drop(3);
+  one.say(3, "join");
+  await until(
+    () => other.heard.length > 0,
+    () => "nothing came",
+  );
+  expect(other.heard).toEqual(["2: join"]);
+});

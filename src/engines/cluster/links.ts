@@ -251,8 +251,13 @@ export class Links {
     this.#events.renewed(peer.rank);
   }
 
-  /** Sends a frame; it waits while the peer can't be reached. Frames to nobody are dropped. */
+  /**
+   * Sends a frame; it waits while the peer can't be reached. Who was dropped is met again: a newcomer asks those, too,
+   * whom its last view had lost. Frames to nobody are dropped.
+   */
   send(rank: number, frame: Uint8Array): void {
+    const place = this.#places.get(rank);
+    if (place && !this.#peers.has(rank)) this.#meet(place);
     const peer = this.#peers.get(rank);
     if (!peer) return;
     this.#noteGarbage(frame.byteLength);

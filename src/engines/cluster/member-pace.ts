@@ -87,6 +87,18 @@ export function allowRest(
   pace.held = false;
 }
 
+/**
+ * Where each learns on its own, the coordinator is there again: rows come from it, as what was left of the plan was the
+ * others' too. Who has learned all of it already is done.
+ */
+export function revokeRest(pace: MemberPace): void {
+  if (pace.lease === 0) return;
+  pace.lease = 0;
+  pace.restOf = null;
+  pace.last = false;
+  pace.leaseAsked = false;
+}
+
 /** Share of the plan's rows that are learned, as far as one member can tell. */
 export function learnedShare(
   { counts, learner }: MemberHost,

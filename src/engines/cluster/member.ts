@@ -324,8 +324,8 @@ export class ClusterMember {
     const links = this.#links!;
     if (links.incarnationOf(to) === undefined) {
       const life = standingOf(this.#host!.state).view?.members.find(({ rank }) => rank === to);
-      if (!life) return;
-      links.admit({ rank: to, incarnation: processOf(life.incarnation), address: null });
+      const address = null;
+      if (life) links.admit({ rank: to, incarnation: processOf(life.incarnation), address });
     }
     links.send(to, frame);
   }

@@ -21,7 +21,7 @@ import {
   orphanEndSecondsMax,
 } from "./limits.ts";
 import type { PeerAddress } from "./links.ts";
-import { allowRest, type MemberPace } from "./member-pace.ts";
+import { allowRest, type MemberPace, revokeRest } from "./member-pace.ts";
 import type { MemberEnd, MemberOptions, Seated } from "./seat.ts";
 
 /** What it needs of its member. */
@@ -75,6 +75,8 @@ export class Orphanhood {
   /** The connection to the coordinator is there, or is there again. */
   found(): void {
     this.absence.found();
+    const { pace } = this.#port;
+    if (pace.restOf !== null && this.#port.host().strategy.pace === "free") revokeRest(pace);
     this.#said = false;
     this.#finishedAt = null;
   }
