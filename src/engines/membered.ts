@@ -74,6 +74,8 @@ interface MemberedState {
   held: Held[];
   /** Asked to leave. */
   leaving: boolean;
+  /** Its strategy has left, and it is counted out once what it sent was heard. */
+  parting: "no" | "begins" | "waits";
   nextBeat: number;
   innerWakes: number[];
   /** The earliest wake the engine was asked for. */
@@ -121,6 +123,23 @@ export function missingOf(state: unknown, now: number): string {
 export function becomeBereaved(state: unknown, rank: number): void {
   noteDeath((state as MemberedState).membership, rank);
   becomeDue(state as MemberedState);
+}
+
+/** Whether its strategy has just left: `becomeParted` is owed once the others have all it sent. True once. */
+export function beginsToPart(state: unknown): boolean {
+  const member = state as MemberedState;
+  if (member.parting !== "begins") return false;
+  member.parting = "waits";
+  return true;
+}
+
+/** What it sent was heard: it asks to be counted out; to be followed by a `wake`. */
+export function becomeParted(state: unknown): void {
+  const member = state as MemberedState;
+  if (member.parting !== "waits") return;
+  member.parting = "no";
+  member.membership.leaving.add(member.membership.rank);
+  becomeDue(member);
 }
 
 /** The next wake is a beat, whenever it comes. */
@@ -179,6 +198,7 @@ function createMembered(
     pending: [],
     held: [],
     leaving: false,
+    parting: "no",
     nextBeat: Number.NEGATIVE_INFINITY,
     innerWakes: [],
     wakeAt: Number.POSITIVE_INFINITY,
@@ -246,8 +266,9 @@ function stepInner(context: Context, event: NodeEvent<never>): void {
       case "finish":
         state.innerFinished = true;
         // One that leaves asks to be counted out; of one whose part is over the run ends.
-        if (state.leaving) membership.leaving.add(membership.rank);
-        else membership.over = true;
+        if (!state.leaving) membership.over = true;
+        else if (membership.options.partsHeard) state.parting = "begins";
+        else membership.leaving.add(membership.rank);
         state.nextBeat = Number.NEGATIVE_INFINITY;
         break;
       case "learn":
@@ -375,6 +396,7 @@ function becomeExpelled({ state, strategy }: Context): void {
   state.membership = becomeNewLife(state.membership);
   state.inner = null;
   state.innerFinished = false;
+  state.parting = "no";
   state.entered = false;
   state.stale = state.learning || state.stale;
   state.pending = [];

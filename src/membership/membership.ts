@@ -42,6 +42,11 @@ export interface MembershipOptions {
   readonly quorum: "majority" | "any";
   /** Who hears of no quorum, or of nobody it could join, for so long gives up; without it, a while. */
   readonly leaseSeconds?: number;
+  /**
+   * Who leaves asks to be counted out only once its engine knows that the others have all it sent: for links that
+   * end with their process.
+   */
+  readonly partsHeard?: boolean;
   /** Up to so many members each beats every other; among more each beats some (news.ts). */
   readonly allPairsMax?: number;
 }

@@ -15,7 +15,13 @@ function createListener() {
   const out = { push: () => {} };
   const hear = (now: number) => {
     for (const { rank: from, incarnation: by } of view.members.slice(1)) {
-      const body = { kind: "m/beat", by, view: view.id, over: false } as const;
+      const body = {
+        kind: "m/beat",
+        by,
+        view: view.id,
+        over: false,
+        unheard: new Uint32Array(0),
+      } as const;
       absorbMembership(state, { from, body, now }, out);
     }
   };

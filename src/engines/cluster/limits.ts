@@ -89,6 +89,8 @@ export const dialAgainMs = 250;
 export const reconnectSecondsMax = 2;
 /** Last words of a coordinator that goes reach its members within this time, or not at all. */
 export const settleMsMax = 1_000;
+/** Who leaves waits so long for those that stay to have all it sent. */
+export const partMsMax = 15_000;
 /** Who goes waits so long for others to hear it. */
 export const goodbyeMsMax = 250;
 /** Local processes are asked to end, and after this time ended. */

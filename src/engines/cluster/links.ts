@@ -123,17 +123,17 @@ export class Links {
     return [...this.#peers.values()].filter(({ link }) => !link.hasRoom).map(({ rank }) => rank);
   }
 
-  /** Whether everything sent was acknowledged. */
-  get isFlushed(): boolean {
-    for (const { link } of this.#peers.values()) if (link.frames > 0) return false;
-    return true;
-  }
-
-  /** Waits until everybody who is there has everything that was sent, but not for long. */
-  async settle(): Promise<void> {
-    const until = performance.now() + settleMsMax;
+  /**
+   * Waits until everybody it concerns - by default who is there - has everything that was sent, but not longer than
+   * that.
+   */
+  async settle(
+    msMax = settleMsMax,
+    concerns = (rank: number) => this.isConnected(rank),
+  ): Promise<void> {
+    const until = performance.now() + msMax;
     const open = () =>
-      [...this.#peers.values()].some(({ link }) => link.connected && link.frames > 0);
+      [...this.#peers.values()].some(({ rank, link }) => link.frames > 0 && concerns(rank));
     const bound = { whom: "members to hear the last words", secondsMax: acknowledgeMsMax / 1000 };
     while (open() && performance.now() < until) await pause(bound);
   }

@@ -39,6 +39,13 @@ export function quorumMissed({ state }: MemberHost, now: number): string | null 
   return `a quorum of view ${view?.id}: nothing is heard of ${missingOf(state, now)}`;
 }
 
+/** Why a member that has finished did so in no good order: it was in no view, or heard of no quorum; else null. */
+export function leaseLost({ state }: MemberHost, now: number): string | null {
+  const { alone, view } = standingOf(state);
+  if (view !== null && !alone) return null;
+  return `heard of no quorum for ${leaseSeconds} s: nothing of ${missingOf(state, now)}`;
+}
+
 /** A member that is not busy waits for an answer of the others of its view. */
 export function answerWait(host: MemberHost, { members }: View, now: number): MemberWait {
   const others = members.filter(({ rank }) => rank !== host.seat.rank);

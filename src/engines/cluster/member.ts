@@ -18,7 +18,7 @@ import {
   seatIn,
   snapshotUpdates,
 } from "../member-host.ts";
-import { becomeBereaved, membered, missingOf, processOf, standingOf } from "../membered.ts";
+import { becomeBereaved, membered, processOf, standingOf } from "../membered.ts";
 import { loadStrategy } from "../strategy-source.ts";
 import { countDrop } from "../telemetry.ts";
 import type { SnapshotRequest } from "./generated/glissade/cluster/v1/cluster_pb.ts";
@@ -37,8 +37,16 @@ import { beatSeconds, coordinatorSecondsMax, leaseSeconds, progressMsMax } from 
 import { coordinatorRank, Links } from "./links.ts";
 import { createMemberPace, mayLearn, obeyPace } from "./member-pace.ts";
 import { MemberRows } from "./member-rows.ts";
-import { answerWait, hereTale, memberCounts, memberStatus, quorumMissed } from "./member-status.ts";
+import {
+  answerWait,
+  hereTale,
+  leaseLost,
+  memberCounts,
+  memberStatus,
+  quorumMissed,
+} from "./member-status.ts";
 import { Orphanhood } from "./orphanhood.ts";
+import { partIfLeft } from "./parting.ts";
 import { Refusal } from "./refusal.ts";
 import { Regent } from "./regent.ts";
 import { createClient, type MemberClient } from "./rpc.ts";
@@ -137,7 +145,7 @@ export class ClusterMember {
     if (seated.job.access) this.#protection.gate.ask(seated.job.access);
     const { rank, incarnation, job, initial } = seated;
     this.#options.log(seatWords(seated));
-    const rule = { beatSeconds, quorum: "majority", leaseSeconds } as const;
+    const rule = { beatSeconds, quorum: "majority", leaseSeconds, partsHeard: true } as const;
     const strategy = membered(await loadStrategy(job.strategy), rule);
     this.#comeTo(seated);
     const task = await this.#rows!.createTask();
@@ -253,13 +261,8 @@ export class ClusterMember {
     if (from === coordinatorRank) return this.#obey(decodeNote<Order>(bytes));
     const { watch } = this.#protection;
     const incarnation = this.#links!.incarnationOf(from) ?? 0;
-    const hearing = {
-      from,
-      incarnation,
-      watch,
-      job: this.#seated!.job,
-      updates: this.#run.updates,
-    };
+    const { updates } = this.#run;
+    const hearing = { from, incarnation, watch, job: this.#seated!.job, updates };
     // Those who began earlier may already speak to a member that was not told to begin.
     if (!this.#begun) return this.#reject(from, keepEarly(this.#early, bytes, hearing));
     this.#reject(from, hear(bytes, this.#host!, hearing));
@@ -378,14 +381,12 @@ export class ClusterMember {
   /** After every step: is the part over, or is there something to learn? */
   #stepped(): void {
     this.#follow();
+    const [{ state }, links] = [this.#host!, this.#links!];
+    partIfLeft({ state, links, view: () => this.#view, wake: () => this.#wake() });
     if (this.#host!.finished && !this.#toldFinished) {
       this.#toldFinished = true;
-      const { view, alone } = standingOf(this.#host!.state);
-      if (view === null || alone) {
-        const missing = missingOf(this.#host!.state, this.#now());
-        const message = `heard of no quorum for ${leaseSeconds} s: nothing of ${missing}`;
-        return this.#end({ kind: "failed", message });
-      }
+      const message = leaseLost(this.#host!, this.#now());
+      if (message !== null) return this.#end({ kind: "failed", message });
       this.#become("finished");
       this.#shelf!.close(this.#host!.replica.snapshot());
       this.#progress();
