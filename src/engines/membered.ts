@@ -103,6 +103,12 @@ export function standingOf(state: unknown): Standing {
   return { view, incarnation, alone: aloneSince < Number.POSITIVE_INFINITY };
 }
 
+/** Whether it is in no view, or hears of no quorum of the one it is in. */
+export function isApart(state: unknown): boolean {
+  const { view, alone } = standingOf(state);
+  return view === null || alone;
+}
+
 /** Whether it is as far as the others: no newcomer that still waits for their model. */
 export function hasEntered(state: unknown): boolean {
   return (state as MemberedState).entered;

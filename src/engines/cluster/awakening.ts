@@ -1,9 +1,9 @@
 /**
- * A process that did not run for a while, because it was stopped or its machine slept, and may find that its run
- * ended meanwhile: then nobody will ever answer it, and it ends in place of waiting for a quorum or saving a model.
+ * A process that did not run for a while, because it was stopped or its machine slept, or that was cut off, may find
+ * that its run ended meanwhile: then nobody will ever answer it, and it ends in place of waiting for a quorum or saving a model.
  */
 import type { Credentials } from "./credentials.ts";
-import { callSecondsMax, returnSeconds, silenceSecondsMin } from "./limits.ts";
+import { callSecondsMax, goneSecondsMin, returnSeconds, silenceSecondsMin } from "./limits.ts";
 import { lifeAt } from "./take-up.ts";
 
 /** What it needs of its member. */
@@ -15,6 +15,8 @@ export interface AwakeningPort {
   addresses(): readonly string[];
   /** Seconds; 0 while the coordinator is there. */
   absentSeconds(): number;
+  /** Whether it hears of no quorum. */
+  isApart(): boolean;
   /** The run is over, in words. */
   over(message: string): void;
 }
@@ -27,6 +29,8 @@ export class Awakening {
   #sleptSeconds = 0;
   #wokeAt = 0;
   #askedAt = Number.NEGATIVE_INFINITY;
+  /** Since when nobody listens where the others were. */
+  #goneAt: number | null = null;
 
   constructor(port: AwakeningPort) {
     this.#port = port;
@@ -47,11 +51,13 @@ export class Awakening {
       this.#wokeAt = at;
       this.#port.log(`did not run for ${seconds.toFixed(1)} s`);
     }
-    if (this.#sleptSeconds === 0) return false;
+    const isApart = this.#port.isApart();
+    if (this.#sleptSeconds === 0 && !isApart) return false;
     const absent = this.#port.absentSeconds();
     if (absent === 0 && at - this.#wokeAt > 1000 * returnSeconds) this.#sleptSeconds = 0;
     const isDue = at - this.#askedAt > 1000 * callSecondsMax;
-    if (absent > 0 && isDue && at - this.#wokeAt > 1000 * silenceSecondsMin) void this.#ask(at);
+    const isAwake = at - this.#wokeAt > 1000 * silenceSecondsMin;
+    if (absent > 0 && isDue && isAwake) void this.#ask(at);
     return this.#sleptSeconds > 0;
   }
 
@@ -63,9 +69,13 @@ export class Awakening {
     const asked = this.#port.addresses().map((address) => lifeAt(address, run, credentials));
     const answers = await Promise.all(asked);
     if (answers.includes("alive")) this.#sleptSeconds = 0;
-    if (answers.some((answer) => answer !== "gone")) return;
+    this.#goneAt = answers.every((answer) => answer === "gone") ? (this.#goneAt ?? at) : null;
+    if (this.#goneAt === null) return;
+    // Who slept through it knows why; who was cut off may be the only one left to a coordinator that comes back.
+    if (this.#sleptSeconds === 0 && at - this.#goneAt < 1000 * goneSecondsMin) return;
     const slept = this.#sleptSeconds.toFixed(1);
-    const message = `this process did not run for ${slept} s, and the run ended meanwhile, or everybody else of it: nobody listens where they were. What it learned last is in no model`;
+    const why = this.#sleptSeconds > 0 ? `did not run for ${slept} s` : "was cut off";
+    const message = `this process ${why}, and the run ended meanwhile, or everybody else of it: nobody listens where they were. What it learned last is in no model`;
     log(message);
     this.#port.over(message);
   }

@@ -63,6 +63,8 @@ export const snapshotLookSeconds = 1;
 export const beatSeconds = 0.5;
 /** A member that hears of no quorum, or a newcomer that nobody takes in, gives up after this time. */
 export const leaseSeconds = 300;
+/** A member that was cut off ends once nobody has listened for so long where the others were. */
+export const goneSecondsMin = 15;
 /** A stream over which nothing comes for so long, though something was sent, is given up for another. */
 export const deafSecondsMax = 8;
 /** Up to so many members are connected before a run begins; more when they have something to say. */

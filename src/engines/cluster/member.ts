@@ -18,7 +18,7 @@ import {
   seatIn,
   snapshotUpdates,
 } from "../member-host.ts";
-import { becomeBereaved, membered, processOf, standingOf } from "../membered.ts";
+import { becomeBereaved, isApart, membered, processOf, standingOf } from "../membered.ts";
 import { loadStrategy } from "../strategy-source.ts";
 import { countDrop } from "../telemetry.ts";
 import type { SnapshotRequest } from "./generated/glissade/cluster/v1/cluster_pb.ts";
@@ -105,7 +105,7 @@ export class ClusterMember {
       ...{ options, pace: this.#pace, seated: () => this.#seated!, host: () => this.#host! },
       ...{ view: () => this.#view, addresses: () => this.#links!.members, now: () => this.#now() },
       ...{ begun: () => this.#run, lacksRows: () => this.#rows!.lacks },
-      isLeaving: () => this.#leaving,
+      ...{ isLeaving: () => this.#leaving, isApart: () => isApart(this.#host!.state) },
       ...{ learnNext: () => this.#learnNext(), leave: () => this.leave(), end: this.#end },
     });
   }

@@ -38,6 +38,8 @@ export interface OrphanPort {
   /** Updates of an epoch, what was learned when its part began, and when the time of the run is up. */
   begun(): { updates: number; learned: number; endsAt: number | null };
   isLeaving(): boolean;
+  /** Whether it hears of no quorum. */
+  isApart(): boolean;
   /** Whether own rows are asked for that are not here yet. */
   lacksRows(): boolean;
   learnNext(): void;
@@ -68,6 +70,7 @@ export class Orphanhood {
       ...{ credentials, log, run: () => port.seated().identity.run },
       addresses: () => [this.#place, ...port.addresses().map(({ address }) => address!)],
       absentSeconds: () => this.absence.seconds,
+      isApart: () => port.isApart(),
       over: (message) => port.end({ kind: "failed", message }),
     });
   }
