@@ -10,8 +10,13 @@ const learning = [
   ...["synthetic:news:rows=2000,columns=300", "--loss", "log", "--l2", "0.001"],
   ...["--rows-per-update", "10", "--merge", "mean", "--evaluate-every", "10epochs"],
 ];
-/** Rounds take longer than updates at one's own pace: half as many. */
-const learningEpochs = (rounds) => ["--epochs", rounds ? "30" : "60"];
+/**
+ * When a run that learns ends. At one's own pace the others learn instead of a member that is cut off, and until it is
+ * given up of their own rows only; what they learn so weighs by its share in all that was learned. So a run must go on
+ * for long after the last harm is over (8 s), and as machines differ tenfold in epochs a second, that is a matter of
+ * time. In rounds all rows weigh the same, as the others wait.
+ */
+const learningEnd = (rounds) => ["--stop", rounds ? "epochs:60" : "epochs:100000,time:20s"];
 /** Rows of the counting task at each worker, in updates of one row. */
 const counting = (rounds) => ({ epochs: 2, rowsPerWorker: rounds ? 750 : 1500 });
 /** Owners of columns learn all rows, each in four steps of messages. */
@@ -122,9 +127,9 @@ function coordinatorArgs({ name, counts, rounds, seed, standby, work, seen }) {
       if (again) return [cli, "coordinator", "--resume", join(folder, "runs", run), ...common];
       const chosen = ["--strategy", strategy, ...(topology ? ["--topology", topology] : [])];
       const size = ["--workers", String(workers), ...(standby ? ["--standby"] : [])];
-      const epochs = learningEpochs(rounds);
+      const end = learningEnd(rounds);
       const listen = ["--listen", address];
-      return [cli, "coordinator", ...learning, ...epochs, ...chosen, ...size, ...listen, ...common];
+      return [cli, "coordinator", ...learning, ...end, ...chosen, ...size, ...listen, ...common];
     }
     const learn = strategy === "feature-parallel" ? { learn: "gradient" } : {};
     const shape = topology ? { topology } : {};
