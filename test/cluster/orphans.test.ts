@@ -1,9 +1,17 @@
 /** The coordinator is gone for good: members go on, take in others, and save the model themselves. */
 import { existsSync, readdirSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { isByMember, nextProcess } from "../../src/engines/cluster/lives.ts";
 import { glissade, lastObject, temporaryFolder } from "../e2e/support.ts";
-import { heard, isAlive, startCoordinator, startWorker, until } from "./support-runs.ts";
+import {
+  heard,
+  isAlive,
+  type Started,
+  startCoordinator,
+  startWorker,
+  until,
+} from "./support-runs.ts";
 
 const data = "synthetic:news:rows=6000,columns=2000,seed=3";
 
@@ -60,6 +68,59 @@ for (const strategy of ["peer-to-peer", "d-psgd", "ad-psgd"]) {
     expect(readdirSync(places[2]!)).toEqual([]);
   });
 }
+
+/** The coordinator of three workers dies, then worker 0; the two others. */
+async function bereaved(source: string, cwd: string): Promise<[Started, Started]> {
+  const args = ["--strategy", "peer-to-peer", "--workers", "3", "--epochs", "100000"];
+  const more = ["--validation", "0", "--l2", "1e-4", "--listen", "127.0.0.1:0"];
+  const coordinator = await startCoordinator([source, ...args, ...more], cwd);
+  const [dead, ...others] = [0, 1, 2].map((rank) =>
+    startWorker(coordinator.address, temporaryFolder(), ["--rank", `${rank}`]),
+  );
+  await Promise.all([dead!, ...others].map((worker) => heard(worker, /view 1: members 0, 1, 2/)));
+  coordinator.child.kill("SIGKILL");
+  await coordinator.ended;
+  dead!.child.kill("SIGKILL");
+  return others as [Started, Started];
+}
+
+/** What a worker says of itself when it is asked. */
+async function statusOf(worker: Started): Promise<string> {
+  const at = await heard(worker, /reached at (\S+)/);
+  const { code, stdout, stderr } = await glissade(["status", "--join", at]);
+  expect(code, stderr).toBe(0);
+  return stdout;
+}
+
+test("rows of a member that dies after the coordinator are read by the others at a path they share", async () => {
+  const cwd = temporaryFolder();
+  const source = join(cwd, "news.blocks");
+  const made = await glissade(["convert", data, "-o", source], { cwd });
+  expect(made.code, made.stderr).toBe(0);
+  const workers = await bereaved(source, cwd);
+  const rows = workers.map((worker) => heard(worker, /took over \d+ segments: (\d+) rows now/));
+  const [one, other] = (await Promise.all(rows)).map(Number) as [number, number];
+  expect(one + other).toBe(6000);
+  for (const worker of workers) {
+    expect(worker.said()).toContain(`reads rows at ${source}`);
+    expect(worker.said()).not.toMatch(/could not take over|asks for rows/);
+    expect(await statusOf(worker)).not.toContain("which nobody here has");
+  }
+  // Who gets the dead member's seat from the others reads what is its now.
+  const newcomer = startWorker(await heard(workers[1], /reached at (\S+)/), temporaryFolder());
+  await heard(newcomer, /view \d+: members 0, 1, 2$/m);
+  expect(newcomer.said()).toContain(`reads rows at ${source}`);
+  expect(newcomer.said()).not.toMatch(/could not take over|asks for rows/);
+});
+
+test("where no path is shared the rows of a member that dies after the coordinator are with nobody, and status says so", async () => {
+  for (const worker of await bereaved(data, temporaryFolder())) {
+    await heard(worker, /could not take over \d+ segments, goes on with its own/);
+    // A wait is told once it lasts a second.
+    const words = /the rows of \d+ segments, which nobody here has/;
+    await until(async () => words.test(await statusOf(worker)), worker.said);
+  }
+});
 
 describe("numbers of processes", () => {
   test("givers that do not hear of each other never give the same, and the later is higher", () => {
