@@ -10,7 +10,8 @@
  *
  * Source: algorithms.md, section 10; Birman and Joseph 1987 for views and what is delivered in which.
  * Invariant: a message is delivered in the view it was sent in, or in a later one.
- * Invariant: nothing of a life that was expelled is delivered after the view that expelled it.
+ * Invariant: nothing of a life that was expelled is delivered after the view that expelled it, and nothing that was sent to
+ * it is delivered to its next life.
  */
 import type { Replica } from "../math/replica.ts";
 import { authorityOf as decidingRank } from "../membership/links.ts";
@@ -41,6 +42,7 @@ import {
   type Standing,
   type Strategy,
   type StrategyOptions,
+  type View,
   viewOf,
 } from "../strategies/strategy.ts";
 import { anyKind, count, type MessageShapes } from "../wire/shape.ts";
@@ -67,6 +69,8 @@ interface MemberedState {
   innerFinished: boolean;
   /** Of the first view, or has learned in this life: it is where the others are. */
   entered: boolean;
+  /** The view that expelled our life before this one: what was sent in it, or earlier, was not for us. */
+  expelledBy: number;
   /** A learn is under way; of an earlier life if `stale`, and whether the present one waits to learn. */
   learning: boolean;
   stale: boolean;
@@ -199,6 +203,7 @@ function createMembered(
     inner: view ? { state: strategy.init(seat, options) } : null,
     innerFinished: false,
     entered: view !== null,
+    expelledBy: 0,
     learning: false,
     stale: false,
     pending: [],
@@ -346,6 +351,9 @@ export function isMembership(body: MessageBody): body is MembershipMessage {
 function deliver(context: Context, { from, body }: Held): void {
   const { state, out, now } = context;
   const { view } = state.membership;
+  if (body.in <= state.expelledBy) {
+    return out.push({ kind: "drop", from, reason: "for an earlier life" });
+  }
   if (body.in > (view?.id ?? 0)) {
     if (state.held.length < heldMax) state.held.push({ from, body });
     else out.push({ kind: "drop", from, reason: "too many messages of later views" });
@@ -376,7 +384,7 @@ function absorbWake(context: Context): void {
 
 function becomeConcluded(context: Context, verdict: Verdict | null): void {
   if (verdict === null) return;
-  if (verdict.kind === "expelled") return becomeExpelled(context);
+  if (verdict.kind === "expelled") return becomeExpelled(context, verdict.view);
   const { state, strategy, now } = context;
   const { view } = verdict;
   state.membership.vital = strategy.vital?.(view, state.seat, state.options) ?? [];
@@ -395,7 +403,7 @@ function becomeConcluded(context: Context, verdict: Verdict | null): void {
 }
 
 /** Cut off for too long: the next life begins with nothing but the rows. */
-function becomeExpelled({ state, strategy }: Context): void {
+function becomeExpelled({ state, strategy }: Context, { id }: View): void {
   const { incarnation } = state.membership;
   const clock = state.inner && strategy.clockOf?.(state.inner.state);
   if (clock) state.earlier.push({ incarnation, clock });
@@ -404,6 +412,7 @@ function becomeExpelled({ state, strategy }: Context): void {
   state.innerFinished = false;
   state.parting = "no";
   state.entered = false;
+  state.expelledBy = id;
   state.stale = state.learning || state.stale;
   state.pending = [];
   state.innerWakes = [];

@@ -118,9 +118,11 @@ export interface Membership {
 }
 
 /** What comes of an event. */
-export type Verdict =
-  | { readonly kind: "installed"; readonly view: View }
-  | { readonly kind: "expelled" };
+export interface Verdict {
+  /** "expelled": by that view, which is without us. */
+  readonly kind: "installed" | "expelled";
+  readonly view: View;
+}
 
 type Out = MembershipOut;
 
@@ -441,7 +443,7 @@ function absorbInstall(state: Membership, view: View | null): Verdict | null {
   if (view === null || view.id <= (state.view?.id ?? 0)) return null;
   const own = { rank, incarnation, role };
   if (!includesLife([...view.members, ...view.left], own)) {
-    return state.view === null ? null : { kind: "expelled" };
+    return state.view === null ? null : { kind: "expelled", view };
   }
   for (const other of state.heard.keys()) {
     const life = view.members.find((one) => one.rank === other);
