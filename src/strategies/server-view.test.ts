@@ -58,24 +58,27 @@ function pairsByHand(strategy: typeof asp, { standby = false } = {}) {
     for (const rank of ranks) give(rank, { kind: "view", now: id, view });
   };
   for (const rank of members.keys()) give(rank, { kind: "start", now: 0 });
-  return { members, reports, finished, give, arrive, follow };
+  return { members, sent, reports, finished, give, arrive, follow };
 }
 
 function lifeOf(rank: number) {
   return { rank, incarnation: 1, role: rank >= 2 ? ("server" as const) : ("worker" as const) };
 }
 
+/** Worker 0 has come back. */
+const nextLife = { ...lifeOf(0), incarnation: 2 };
+
 const update = { rows: 1, delta: Float32Array.of(1, 1) };
 
 test.each([
-  ["asp", asp, 2],
-  ["asp", asp, 3],
-  ["bsp", bsp, 2],
-  ["bsp", bsp, 3],
+  ["asp", 2, asp],
+  ["asp", 3, asp],
+  ["bsp", 2, bsp],
+  ["bsp", 3, bsp],
 ] as const)(
-  "%s: what only one server has of a departed worker is told as lost, once (server %o)",
+  "%s: what only one server has of a departed worker is told as lost, once (server %i)",
   (...given) => {
-    const [, strategy, holder] = given;
+    const [, holder, strategy] = given;
     const { members, reports, give, arrive, follow } = pairsByHand(strategy as typeof asp);
     give(0, { kind: "learned", now: 0, update });
     arrive((from, to) => from === 0 && to === holder);
@@ -122,3 +125,27 @@ test.each([
   expect([...finished].sort()).toEqual([1, 2, 3]);
   for (const { replica } of members.slice(2)) expect([...replica.values]).toEqual([0]);
 });
+
+test.each([
+  ["asp", asp],
+  ["bsp", bsp],
+])(
+  "%s: a newcomer's question outlives a view that comes before the flush is over",
+  (_, strategy) => {
+    const { sent, give, arrive } = pairsByHand(strategy as typeof asp);
+    // Worker 0 is gone and comes back in one view; in the next, worker 1 is gone.
+    for (const [id, others] of [
+      [2, [1, 2, 3]],
+      [3, [2, 3]],
+    ] as const) {
+      const view: View = { id, members: [nextLife, ...others.map(lifeOf)], left: [] };
+      for (const rank of [2, 3]) give(rank, { kind: "view", now: id, view });
+      if (id > 2) continue;
+      const body = { kind: "enter" };
+      for (const rank of [2, 3]) give(rank, { kind: "message", now: id, from: 0, body });
+    }
+    arrive((from, to) => from > 1 && to > 1);
+    const answers = sent.filter(({ to, body }) => to === 0 && body.kind === "model");
+    expect(answers.map(({ from }) => from).sort()).toEqual([2, 3]);
+  },
+);

@@ -38,8 +38,11 @@ export function becomeServerView(
   followHolders(holders, view);
   state.flush = null;
   const gone = goneRanks(state, view);
-  state.held = state.held.filter(({ from }) => !gone.has(from));
-  state.deferred = state.deferred.filter(({ to }) => !gone.has(to));
+  // Of a rank that was gone before and comes back, as that is not settled yet, what is held is of its next life.
+  const isNew = (rank: number) => !state.departed.has(lifeName(rank, state.lives.get(rank)!));
+  const newlyGone = new Set([...gone].filter(isNew));
+  state.held = state.held.filter(({ from }) => !newlyGone.has(from));
+  state.deferred = state.deferred.filter(({ to }) => !newlyGone.has(to));
   if (holders.lives.includes("nobody")) return out.push({ kind: "finish" });
   const holder = holders.lives[part]!;
   if (typeof holder === "object" && holder.rank === state.rank && state.standing === "standby") {
