@@ -7,6 +7,8 @@
  * to newcomers. Then the ring or tree forms anew over the members of the view, and round R + 1 is begun, or begun
  * again, with the contributions of who is there. If the view changes again all this begins again.
  *
+ * A newcomer may come when the others are about to end, or have: it finds nobody with a model, and ends too.
+ *
  * A leaver contributes an empty update to one more round; when that is complete all have what it owed.
  *
  * Source: algorithms.md, sections 4 and 10.
@@ -115,6 +117,8 @@ export interface Rounds {
   /** The members of the view, and own lives that are not accounted for yet. */
   members: readonly ViewMember[];
   readonly earlier: EarlierLife[];
+  /** Somebody with whom we were in a view has ended in good order, and has the model. */
+  haveOthersEnded: boolean;
 }
 
 interface Departed {
@@ -150,6 +154,7 @@ export function createRounds(seat: Seat, topology: StrategyOptions["topology"]):
     departed: [],
     members: view.members,
     earlier: seat.earlier ?? [],
+    haveOthersEnded: false,
   };
 }
 
@@ -158,9 +163,11 @@ export function roundOf({ completed, own }: Rounds): number {
   return Math.max(0, completed) + Number(own !== null && own.rows > 0);
 }
 
-/** A newcomer's first step: tells the others that it has no model. */
+/** A newcomer's first step: tells the others that it has no model; one that finds itself alone ends. */
 export function enterRounds(rounds: Rounds, out: Out): void {
-  if (rounds.completed < 0) becomeSettling(rounds, out);
+  if (rounds.completed >= 0) return;
+  if (rounds.ranks.length === 1) out.push({ kind: "finish" });
+  else becomeSettling(rounds, out);
 }
 
 /** Whether the next round may be learned for: there is a model, and everybody's is known to be the same. */
@@ -254,12 +261,13 @@ export function followView(rounds: Rounds, parts: RoundParts, view: View, out: O
   return settle(rounds, parts, out);
 }
 
-function noteDeparted({ members, departed }: Rounds, view: View): void {
+function noteDeparted(rounds: Rounds, view: View): void {
+  const { members, departed } = rounds;
   for (const { rank, incarnation } of members) {
-    const stays = [...view.members, ...view.left].some(
-      (life) => life.rank === rank && life.incarnation === incarnation,
-    );
-    if (!stays) departed.push({ rank, incarnation, round: Number.POSITIVE_INFINITY });
+    const isIt = (life: ViewMember) => life.rank === rank && life.incarnation === incarnation;
+    if (view.left.some(isIt)) rounds.haveOthersEnded = true;
+    else if (!view.members.some(isIt))
+      departed.push({ rank, incarnation, round: Number.POSITIVE_INFINITY });
   }
 }
 
@@ -294,6 +302,10 @@ function settle(rounds: Rounds, parts: RoundParts, out: Out): Update | null {
   const known = new Map(settling.completed).set(rank, rounds.completed);
   let most = Math.max(...known.values());
   if (most < 0) {
+    if (rounds.haveOthersEnded) {
+      out.push({ kind: "finish" });
+      return null;
+    }
     // All that had a model are gone: the newcomers begin with their own, which are alike.
     most = 0;
     for (const other of ranks) known.set(other, 0);
