@@ -40,7 +40,9 @@ try {
   await check("a cable pulled for half a second", () => aRun({ outSeconds: 0.5, like: plain }));
   if (!values.short) {
     await check("a cable pulled for 8 seconds", () => aRun({ outSeconds: 8, like: plain }));
-    await check("a cable pulled for good", () => aRun({ outSeconds: Number.POSITIVE_INFINITY, like: plain }));
+    await check("a cable pulled for good", () =>
+      aRun({ outSeconds: Number.POSITIVE_INFINITY, like: plain }),
+    );
   }
 } finally {
   for (const child of children) child.kill("SIGKILL");
@@ -72,7 +74,15 @@ async function check(title, run) {
 
 /** One run; the last worker's cable is out for so many seconds once all learn. */
 async function aRun({ outSeconds = 0, like = null }) {
-  const flags = ["--strategy", "asp", "--workers", `${workers}`, "--stop", `epochs:${epochs}`, "--json"];
+  const flags = [
+    "--strategy",
+    "asp",
+    "--workers",
+    `${workers}`,
+    "--stop",
+    `epochs:${epochs}`,
+    "--json",
+  ];
   const listen = ["--listen", `${address(0)}:${port}`, "--insecure"];
   const coordinator = start(0, ["coordinator", data, "--l2", "1e-4", ...listen, ...flags]);
   // The server, which nobody can do without, is at the first host; the cable pulled is that of the last.

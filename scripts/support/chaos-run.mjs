@@ -9,6 +9,8 @@ import { workers } from "./chaos-story.mjs";
 const learning = [
   ...["synthetic:news:rows=2000,columns=300", "--loss", "log", "--l2", "0.001"],
   ...["--rows-per-update", "10", "--merge", "mean", "--evaluate-every", "10epochs"],
+  // What comes of a run is its last model: with validation rows it would be the one that happened to be best on them.
+  ...["--validation", "0"],
 ];
 /**
  * When a run that learns ends. At one's own pace the others learn instead of a member that is cut off, and until it is
@@ -184,15 +186,15 @@ function ledgerFault({ counts, acts }, folder) {
   return null;
 }
 
-/** The objective on the training rows, of the command's own last line. */
+/** The objective of the last model on the training rows. */
 function lossOf(folder) {
-  const outs = readdirSync(folder)
-    .filter((name) => /^coordinator-\d+\.out$/.test(name))
-    .sort();
-  const lines = readFileSync(join(folder, outs.at(-1)), "utf8")
+  const runs = join(folder, "runs");
+  const [run] = readdirSync(runs);
+  const events = readFileSync(join(runs, run, "events.jsonl"), "utf8")
     .trim()
     .split("\n");
-  return JSON.parse(lines.at(-1)).train.objective;
+  return events.map((line) => JSON.parse(line)).findLast(({ kind }) => kind === "evaluated")
+    .objective;
 }
 
 /** How a loss differs from that of an undisturbed run, as a share; and what is wrong with that, or null. */

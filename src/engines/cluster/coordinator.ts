@@ -26,6 +26,7 @@ import {
   acquaintances,
   adopt,
   becomeFound,
+  becomeHeard,
   begunOf,
   createRoster,
   firstView,
@@ -264,8 +265,8 @@ export class Coordinator {
     this.#say({ kind: "joined", rank, name: nameOf(rank, this.#roster.seats), address });
   }
 
-  #order(rank: number, order: Order): void {
-    this.#links.send(rank, encodeNote(order));
+  #order(rank: number, ...orders: readonly Order[]): void {
+    for (const order of orders) this.#links.send(rank, encodeNote(order));
   }
 
   async #join(request: JoinRequest, peer: string) {
@@ -327,7 +328,7 @@ export class Coordinator {
     const entry = this.#roster.entries.get(rank);
     if (!entry) return;
     entry.heardAt = this.#now();
-    if (entry.state === "silent") entry.state = "running";
+    if (entry.state === "silent") this.#order(rank, ...becomeHeard(this.#roster, entry));
     const read = readTale(bytes);
     if ("fault" in read) return this.#turnAway(rank, read.fault);
     this.#absorb(entry, read.tale);
@@ -338,7 +339,7 @@ export class Coordinator {
       case "ready":
         Object.assign(entry, { ownUpdates: tale.updates, state: "ready" });
         if (this.#phase === "running") return this.#admit(entry);
-        for (const order of acquaintances(this.#roster, entry)) this.#order(entry.rank, order);
+        this.#order(entry.rank, ...acquaintances(this.#roster, entry));
         return this.#beginIfAllReady();
       case "here":
         return this.#welcomeBack(entry, tale);

@@ -259,8 +259,21 @@ function addressesOf({ entries }: Roster): PeerAddress[] {
 /** Whom a member of a small run dials before it begins, so that nobody waits for connections then. */
 export function acquaintances(roster: Roster, { rank: own }: RosterEntry): Order[] {
   if (roster.planned > acquaintedMax) return [];
-  return liveEntries(roster)
-    .filter(({ rank, state }) => rank !== own && state === "ready")
+  return introductions(
+    liveEntries(roster).filter(({ state }) => state === "ready"),
+    own,
+  );
+}
+
+/** A member was silent for a while and is there again: who came meanwhile it does not know. */
+export function becomeHeard(roster: Roster, entry: RosterEntry): Order[] {
+  entry.state = "running";
+  return introductions(liveEntries(roster), entry.rank);
+}
+
+function introductions(entries: readonly RosterEntry[], own: number): Order[] {
+  return entries
+    .filter(({ rank }) => rank !== own)
     .map(({ rank, incarnation, address }) => {
       return { kind: "address", address: { rank, incarnation, address } };
     });
