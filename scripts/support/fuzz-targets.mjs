@@ -94,7 +94,16 @@ const messageSeeds = [
 const notes = [
   { kind: "ready", updates: 3 },
   { kind: "lease", rows: 12 },
-  { kind: "progress", updates: 1, rows: 2, bytes: 3, messages: 4, longestUpdate: 0.1, wait: null },
+  {
+    kind: "progress",
+    updates: 1,
+    rows: 2,
+    bytes: 3,
+    messages: 4,
+    lost: 0,
+    longestUpdate: 0.1,
+    wait: null,
+  },
   {
     kind: "view",
     view: { id: 2, members: [{ rank: 0, incarnation: 1, role: "worker" }], left: [] },

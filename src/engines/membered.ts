@@ -76,8 +76,9 @@ interface MemberedState {
   stale: boolean;
   pending: Effect<never>[];
   held: Held[];
-  /** Asked to leave. */
+  /** Asked to leave; and the present life's strategy has yet to be asked. */
   leaving: boolean;
+  leaveOwed: boolean;
   /** Its strategy has left, and it is counted out once what it sent was heard. */
   parting: "no" | "begins" | "waits";
   nextBeat: number;
@@ -209,6 +210,7 @@ function createMembered(
     pending: [],
     held: [],
     leaving: false,
+    leaveOwed: false,
     parting: "no",
     nextBeat: Number.NEGATIVE_INFINITY,
     innerWakes: [],
@@ -301,6 +303,14 @@ function absorbLeave(context: Context, event: NodeEvent<never> & { kind: "leave"
   else becomeFinished(state, out);
 }
 
+/** Who was expelled before it had left comes back for it: only the others know what of it counts. */
+function leaveIfOwed(context: Context): void {
+  const { state, now } = context;
+  if (!state.leaveOwed) return;
+  state.leaveOwed = false;
+  stepInner(context, { kind: "leave", now });
+}
+
 /** One learn at a time: a new life waits until the answer to the earlier one's has come. */
 function becomeLearning(state: MemberedState, effect: Effect<never>, out: Out): void {
   if (state.stale) {
@@ -320,7 +330,8 @@ function absorbLearned(
   state.learning = false;
   if (!state.stale) {
     state.entered = true;
-    return stepInner(context, event);
+    stepInner(context, event);
+    return leaveIfOwed(context);
   }
   state.stale = false;
   if (event.kind === "learned") {
@@ -398,6 +409,7 @@ function becomeConcluded(context: Context, verdict: Verdict | null): void {
     const seat = { ...state.seat, incarnation, view, earlier: state.earlier };
     state.inner = { state: strategy.init(seat, state.options) };
     stepInner(context, { kind: "start", now });
+    if (state.seat.role === "server") leaveIfOwed(context);
   }
   for (const message of state.held.splice(0)) deliver(context, message);
 }
@@ -411,6 +423,7 @@ function becomeExpelled({ state, strategy }: Context, { id }: View): void {
   state.inner = null;
   state.innerFinished = false;
   state.parting = "no";
+  state.leaveOwed = state.leaving;
   state.entered = false;
   state.expelledBy = id;
   state.stale = state.learning || state.stale;

@@ -197,6 +197,7 @@ test("notes of members are checked field by field", () => {
       rows: 1,
       bytes: 1,
       messages: 1,
+      lost: 0,
       longestUpdate: "2",
       wait: null,
     },

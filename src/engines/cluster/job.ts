@@ -99,6 +99,8 @@ export interface MemberCounts {
   readonly rows: number;
   readonly bytes: number;
   readonly messages: number;
+  /** Updates of earlier lives of its process that count nowhere. */
+  readonly lost: number;
   readonly longestUpdate: number;
   readonly wait: MemberWait | null;
 }

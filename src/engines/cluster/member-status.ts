@@ -16,11 +16,12 @@ type Here = Tale & { readonly kind: "here" };
 
 /** How far it is, as it tells the coordinator now and then. */
 export function memberCounts(
-  { updates, rows, bytesSent, messagesSent }: MemberTelemetry,
+  { updates, rows, bytesSent, messagesSent, lost }: MemberTelemetry,
   longestUpdate: number,
   wait: MemberWait | null,
 ): MemberCounts {
-  return { updates, rows, bytes: bytesSent, messages: messagesSent, longestUpdate, wait };
+  const sent = { bytes: bytesSent, messages: messagesSent };
+  return { updates, rows, ...sent, lost, longestUpdate, wait };
 }
 
 /** What a coordinator that was started again must know. */

@@ -97,13 +97,14 @@ function addTelemetry(total: Telemetry, json: string): void {
 
 /** Members that are gone hand in nothing: what they told last is counted. */
 function countGone({ members }: Telemetry, { entries, past }: Roster): void {
-  for (const { rank, state, updates, rows, bytes, messages } of [...past, ...entries.values()]) {
-    if (state === "finished") continue;
-    const counts = members[rank]!;
-    counts.updates += updates;
-    counts.rows += rows;
-    counts.bytesSent += bytes;
-    counts.messagesSent += messages;
+  for (const entry of [...past, ...entries.values()]) {
+    if (entry.state === "finished") continue;
+    const counts = members[entry.rank]!;
+    counts.updates += entry.updates;
+    counts.rows += entry.rows;
+    counts.bytesSent += entry.bytes;
+    counts.messagesSent += entry.messages;
+    counts.lost += entry.lost;
   }
 }
 

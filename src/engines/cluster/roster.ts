@@ -34,6 +34,7 @@ export interface RosterEntry {
   rows: number;
   bytes: number;
   messages: number;
+  lost: number;
   /** Free pace: rows it was allowed so far. */
   leased: number;
   /** Updates its own rows make in an epoch; null for servers. */
@@ -147,8 +148,9 @@ export function giveSeat(
   roster.incarnations[rank] = incarnation;
   const entry: RosterEntry = {
     ...{ rank, incarnation, seat: roster.seats[rank]!, ...place },
-    ...{ state: "seated", heardAt: now, updates: 0, rows: 0, bytes: 0, messages: 0, leased: 0 },
+    ...{ state: "seated", heardAt: now, updates: 0, rows: 0, bytes: 0, messages: 0, lost: 0 },
     ...{
+      leased: 0,
       ownUpdates: null,
       longestUpdate: 0,
       wait: null,

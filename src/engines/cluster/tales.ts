@@ -27,7 +27,7 @@ const shapes: Readonly<Record<Tale["kind"], Readonly<Record<string, Kind>>>> = {
   },
   progress: {
     ...{ updates: "count", rows: "count", bytes: "count", messages: "count" },
-    ...{ longestUpdate: "seconds", wait: "wait" },
+    ...{ lost: "count", longestUpdate: "seconds", wait: "wait" },
   },
   lease: { rows: "count" },
   held: { taken: "count" },
