@@ -188,6 +188,11 @@ export interface Received {
   readonly now: number;
 }
 
+/** One that waits, and the name of the life that sent it. */
+interface Held extends Received {
+  readonly life: string;
+}
+
 /** What is to be heard of other servers before a view is acted upon. */
 export interface OpenFlush {
   /** Ranges whose holder has not been heard. */
@@ -242,7 +247,7 @@ export interface ServerState {
   /** By range the last view in which its holder had settled the departed. */
   readonly flushed: Map<number, number>;
   /** What came while a flush was open, or before we held the range. */
-  held: Received[];
+  held: Held[];
   /** Counts of workers that are gone, by life, whoever asks for them later. */
   readonly departed: Map<string, Departed>;
   /** The life that stands by, by its rank and incarnation; null without one. */

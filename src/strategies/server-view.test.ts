@@ -67,6 +67,7 @@ function lifeOf(rank: number) {
 
 /** Worker 0 has come back. */
 const nextLife = { ...lifeOf(0), incarnation: 2 };
+const lastLife = { ...lifeOf(0), incarnation: 3 };
 
 const update = { rows: 1, delta: Float32Array.of(1, 1) };
 
@@ -147,5 +148,29 @@ test.each([
     arrive((from, to) => from > 1 && to > 1);
     const answers = sent.filter(({ to, body }) => to === 0 && body.kind === "model");
     expect(answers.map(({ from }) => from).sort()).toEqual([2, 3]);
+  },
+);
+
+test.each([
+  ["asp", asp],
+  ["bsp", bsp],
+])(
+  "%s: what a newcomer asked is not its next life's, which comes before the flush is over",
+  (_, strategy) => {
+    const { sent, give, arrive } = pairsByHand(strategy as typeof asp);
+    for (const [id, life] of [
+      [2, nextLife],
+      [3, lastLife],
+    ] as const) {
+      const view: View = { id, members: [life, ...[1, 2, 3].map(lifeOf)], left: [] };
+      for (const rank of [2, 3]) give(rank, { kind: "view", now: id, view });
+      const body = { kind: "enter" };
+      // The last one has asked one server only.
+      for (const rank of id === 2 ? [2, 3] : [2])
+        give(rank, { kind: "message", now: id, from: 0, body });
+    }
+    arrive((from, to) => from > 1 && to > 1);
+    const answers = sent.filter(({ to, body }) => to === 0 && body.kind === "model");
+    expect(answers.map(({ from }) => from)).toEqual([2]);
   },
 );

@@ -37,12 +37,11 @@ export function becomeServerView(
   state.view = view.id;
   followHolders(holders, view);
   state.flush = null;
-  const gone = goneRanks(state, view);
-  // Of a rank that was gone before and comes back, as that is not settled yet, what is held is of its next life.
-  const isNew = (rank: number) => !state.departed.has(lifeName(rank, state.lives.get(rank)!));
-  const newlyGone = new Set([...gone].filter(isNew));
-  state.held = state.held.filter(({ from }) => !newlyGone.has(from));
-  state.deferred = state.deferred.filter(({ to }) => !newlyGone.has(to));
+  const stays = new Set([...view.members, ...view.left].map(nameOf));
+  // Of a rank that comes back while it is not settled that it went, what is held is of whichever life sent it.
+  state.held = state.held.filter(({ life }) => stays.has(life));
+  const gone = goneRanks(state, stays);
+  state.deferred = state.deferred.filter(({ to }) => !gone.has(to));
   if (holders.lives.includes("nobody")) return out.push({ kind: "finish" });
   const holder = holders.lives[part]!;
   if (typeof holder === "object" && holder.rank === state.rank && state.standing === "standby") {
@@ -61,9 +60,12 @@ export function becomeServerView(
   if (state.flush!.waiting.size === 0) concludeFlush(state, replica, now, out);
 }
 
+function nameOf({ rank, incarnation }: ViewMember): string {
+  return lifeName(rank, incarnation);
+}
+
 /** Workers that are counted and neither in the view nor among those that left in good order. */
-function goneRanks({ lives }: ServerState, { members, left }: View): Set<number> {
-  const stays = new Set([...members, ...left].map((life) => lifeName(life.rank, life.incarnation)));
+function goneRanks({ lives }: ServerState, stays: ReadonlySet<string>): Set<number> {
   const gone = [...lives].filter(([rank, incarnation]) => !stays.has(lifeName(rank, incarnation)));
   return new Set(gone.map(([rank]) => rank));
 }

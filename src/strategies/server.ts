@@ -5,6 +5,7 @@
  */
 import type { Replica } from "../math/replica.ts";
 import { mergeWeights } from "../math/update.ts";
+import { lifeName } from "../topology/view.ts";
 import { countOut, countPush, isWaiting } from "./clocks.ts";
 import {
   type Answer,
@@ -63,7 +64,7 @@ function absorb(
     case "bye":
     case "enter":
       if (state.standing !== "holder" || state.flush !== null || state.leaving) {
-        return void state.held.push(received);
+        return void state.held.push({ ...received, life: senderOf(state, from) });
       }
       return absorbWorker(state, replica, received, out);
     case "flush":
@@ -89,6 +90,12 @@ function absorb(
     default:
       return out.push({ kind: "drop", from, reason: "not for a server" });
   }
+}
+
+/** The name of the life that sends from that rank: of the view, which may not be settled yet, or one that has left. */
+function senderOf({ holders, lives }: ServerState, from: number): string {
+  const inView = holders.before.find(({ rank }) => rank === from);
+  return lifeName(from, inView?.incarnation ?? lives.get(from) ?? 0);
 }
 
 /** What waited for the flush to end, or for the range, in the order it came. */
