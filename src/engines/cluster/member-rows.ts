@@ -163,12 +163,16 @@ export class MemberRows {
     giveLearner(host, this.#rows!.createLearner({ rank, workers, seed }, here));
   }
 
-  /** At the path that members share; else from the coordinator; where that is gone, from members that hold them. */
+  /**
+   * Until all of these are here, whichever call brings them: at the path that members share; else from the coordinator; where that is gone, from members that
+   * hold them. @throws Error when some are not here then.
+   */
   async #fetch(segments: readonly number[]): Promise<void> {
     const { coordinator } = this.#seated;
     if (await this.#readShared(segments)) return;
     try {
-      return await this.#fetchFrom(this.#client, coordinator, segments);
+      await this.#fetchFrom(this.#client, coordinator, segments);
+      this.#refuseMissing(segments, coordinator);
     } catch (error) {
       for (const { address } of this.#others())
         await this.#askMember(address!, this.#missing(segments));
@@ -192,7 +196,8 @@ export class MemberRows {
       }
       if (this.#isShared === null) log(`reads rows at ${shared.path}`);
       this.#isShared = true;
-      this.#add(parts, segments);
+      this.#rows!.add(parts);
+      this.#refuseMissing(segments, shared.path);
       return true;
     } catch (error) {
       this.#isShared = false;
@@ -214,18 +219,17 @@ export class MemberRows {
     return segments.filter((segment) => !this.#rows!.segments.has(segment));
   }
 
+  #refuseMissing(segments: readonly number[], from: string): void {
+    const { length } = this.#missing(segments);
+    if (length > 0) throw new Error(`${from} has no rows of ${length} of them`);
+  }
+
   /** All that comes of it or nothing: a part that came before the call broke would come again. */
   async #fetchFrom(client: MemberClient, from: string, segments: readonly number[]): Promise<void> {
     const { rank, incarnation } = this.#seated;
     const parts: RowsPart[] = [];
     const wanted = { rank, incarnation, segments: [...segments] };
     await fetchRows(client, from, wanted, (part) => parts.push(part));
-    this.#add(parts, segments);
-  }
-
-  /** What was asked for twice at the same time is added once. */
-  #add(parts: readonly SegmentRows[], segments: readonly number[]): void {
-    if (this.#missing(segments).length < segments.length) return;
-    for (const part of parts) this.#rows!.add(part);
+    this.#rows!.add(parts);
   }
 }

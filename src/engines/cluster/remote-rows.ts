@@ -7,6 +7,7 @@ import { createContext } from "../../learner/context.ts";
 import { createPartsLearner } from "../../learner/kernel-task.ts";
 import type { Learner, LearnerSeat, Task } from "../../learner/learner.ts";
 import type { BlockRows } from "../../learner/rows.ts";
+import { segmentRuns } from "../../learner/segments.ts";
 import { createUpdateRoom } from "../../learner/update.ts";
 import { replicaOver } from "../../math/replica.ts";
 import { createSchedule } from "../../model/schedule.ts";
@@ -16,16 +17,18 @@ import { copyRows, type SegmentRows } from "./row-parts.ts";
 interface HeldPart {
   readonly source: number;
   readonly address: number;
-  /** Segment of each row of the block. */
+  /** Segment of each row of the block; `noSegment` for one that another part has. */
   readonly segmentOf: Uint32Array;
 }
+
+const noSegment = 0xffff_ffff;
 
 /** Rows a member holds, and learners over those it owns. */
 export interface RemoteRows {
   readonly task: Task;
-  /** Takes rows that were fetched. */
-  add(part: SegmentRows): void;
-  /** Segments held, whether owned or not. */
+  /** Takes one answer: all rows of its segments. What is held already is left out. */
+  add(parts: readonly SegmentRows[]): void;
+  /** Segments held, whether owned or not; those without rows always are. */
   readonly segments: ReadonlySet<number>;
   /** The rows of these segments, as far as they are held, for another member. */
   parts(wanted: ReadonlySet<number>): Iterable<SegmentRows>;
@@ -42,28 +45,18 @@ export function createRemoteRows(spec: RemoteRowsSpec, owned: ReadonlySet<number
   const scaleAt = (rows: number) => Math.exp(schedule.logScale(rows));
   const steps = createStepsCounted(arena, () => sharesIn(spec));
   const held: HeldPart[] = [];
-  const segments = new Set<number>();
+  const segments = emptySegments(spec);
   const createLearner = (seat: LearnerSeat, own: ReadonlySet<number>) => {
     const parts = ownedRows(arena, held, own);
     return createPartsLearner({ context, schedule, room, steps, shape: spec.shape }, parts, seat);
   };
   return {
     segments,
-    add({ source, block, segment, rows }) {
-      const address = arena.allocate(block.byteLength);
-      arena.bytesAt(address, block.byteLength).set(block);
-      const view = viewBlock(arena.buffer, address);
-      const fault = view.width > spec.width ? "more columns than the model" : rowsFault(view);
-      if (fault !== null) throw new RangeError(`Cannot learn block ${source} as it has ${fault}`);
-      const { rows: count } = view;
-      const segmentOf = new Uint32Array(count);
-      let at = 0;
-      segment.forEach((number, k) => {
-        segmentOf.fill(number, at, at + rows[k]!);
-        at += rows[k]!;
-        segments.add(number);
-      });
-      held.push({ source, address, segmentOf });
+    add(parts) {
+      const before = new Set(segments);
+      const fresh = parts.filter(({ segment }) => segment.some((number) => !before.has(number)));
+      held.push(...fresh.map((part) => heldPart(arena, part, { width: spec.width, before })));
+      for (const { segment } of fresh) for (const number of segment) segments.add(number);
     },
     parts: (wanted) => heldParts(arena, held, wanted),
     createLearner,
@@ -78,6 +71,34 @@ export function createRemoteRows(spec: RemoteRowsSpec, owned: ReadonlySet<number
       },
     },
   };
+}
+
+/** Nobody ever sends anything of those. */
+function emptySegments({ rows, segments }: RemoteRowsSpec): Set<number> {
+  const empty = new Set(Array.from({ length: segments }, (_, segment) => segment));
+  const runs = segmentRuns({ first: 0, count: rows, total: rows, segments });
+  for (const { segment } of runs) empty.delete(segment);
+  return empty;
+}
+
+/** A copy of the part in the arena. @throws RangeError when its rows are none that can be learned. */
+function heldPart(
+  arena: Arena,
+  { source, block, segment, rows }: SegmentRows,
+  { width, before }: { width: number; before: ReadonlySet<number> },
+): HeldPart {
+  const address = arena.allocate(block.byteLength);
+  arena.bytesAt(address, block.byteLength).set(block);
+  const view = viewBlock(arena.buffer, address);
+  const fault = view.width > width ? "more columns than the model" : rowsFault(view);
+  if (fault !== null) throw new RangeError(`Cannot learn block ${source} as it has ${fault}`);
+  const segmentOf = new Uint32Array(view.rows);
+  let at = 0;
+  segment.forEach((number, k) => {
+    segmentOf.fill(before.has(number) ? noSegment : number, at, at + rows[k]!);
+    at += rows[k]!;
+  });
+  return { source, address, segmentOf };
 }
 
 /** Every member counts on the same shares, whichever rows it holds. */
