@@ -243,7 +243,7 @@ function wantedView(state: Membership, gone: ReadonlySet<number>, now: number): 
   const joining = [...state.joining.values()].filter(
     (life) => !closed && isAdmissible(state, life, gone),
   );
-  return successorView(view, { gone, finished, joining });
+  return successorView(view, { gone, finished, ended: new Set(over), joining });
 }
 
 function tellOthers({ view, rank }: Membership, body: MembershipMessage, out: Out): void {

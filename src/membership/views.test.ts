@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { createTeam } from "../../test/support-team.ts";
 import type { View } from "../topology/view.ts";
 import { includesLife, isQuorum, readView, successorView, viewWords } from "./views.ts";
 
@@ -10,13 +11,18 @@ const life = fc.record({
   role: fc.constantFrom("worker" as const, "server" as const),
 });
 const lives = fc.uniqueArray(life, { selector: (one) => one.rank, minLength: 1, maxLength: 9 });
-const views = fc.record({ id: fc.integer({ min: 1, max: 99 }), members: lives }).map(
-  ({ id, members }): View => ({
-    id,
-    members: members.sort((a, b) => a.rank - b.rank),
-    left: [],
-  }),
-);
+const past = fc
+  .tuple(life, fc.boolean())
+  .map(([one, hasEnded]) => (hasEnded ? { ...one, ended: true as const } : one));
+const views = fc
+  .record({ id: fc.integer({ min: 1, max: 99 }), members: lives, left: fc.array(past) })
+  .map(
+    ({ id, members, left }): View => ({
+      id,
+      members: members.sort((a, b) => a.rank - b.rank),
+      left,
+    }),
+  );
 
 describe("views", () => {
   test("two quorums of one view share a member", () => {
@@ -59,7 +65,12 @@ describe("views", () => {
   test("the next view has each rank once: newcomers replace older lives of their rank", () => {
     fc.assert(
       fc.property(views, lives, fc.uniqueArray(rank), (view, joining, gone) => {
-        const change = { gone: new Set(gone), finished: new Set<number>(), joining };
+        const change = {
+          gone: new Set(gone),
+          finished: new Set<number>(),
+          ended: new Set<number>(),
+          joining,
+        };
         const next = successorView(view, change);
         expect(next.id).toBe(view.id + 1);
         const ranks = next.members.map((member) => member.rank);
@@ -71,4 +82,23 @@ describe("views", () => {
       }),
     );
   });
+});
+
+test("a view tells who left from those whose run had come to its end", () => {
+  const { states, beatOnce } = createTeam(4);
+  const beats = (from: number, to: number) => {
+    for (let number = from; number < to; number++) beatOnce(number);
+  };
+  beats(0, 4);
+  states[1]!.leaving.add(1);
+  beats(4, 8);
+  for (const rank of [0, 2]) states[rank]!.over = true;
+  beats(8, 24);
+  const { members, left } = states[3]!.view!;
+  expect(members.map(({ rank }) => rank)).toEqual([3]);
+  expect(left.map(({ rank, ended = false }) => [rank, ended])).toEqual([
+    [1, false],
+    [0, true],
+    [2, true],
+  ]);
 });

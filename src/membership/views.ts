@@ -7,7 +7,7 @@
  * Source: algorithms.md, section 10.
  * Invariant: two quorums of one view share a member.
  */
-import type { View, ViewMember } from "../topology/view.ts";
+import type { PastMember, View, ViewMember } from "../topology/view.ts";
 
 /** Whether two names are of one life of one member. */
 export function isSameLife(a: ViewMember, b: ViewMember): boolean {
@@ -31,12 +31,16 @@ export function isQuorum(
   return members.length > 0 && ranks.has(members[0]!.rank);
 }
 
-/** What follows a view: lives that go are dropped or have left, newcomers replace older lives of their rank. */
+/**
+ * What follows a view: lives that go are dropped or have left, newcomers replace older lives of their rank.
+ * @param change of the finished ranks those in `ended` have come to the end of the run, the others leave it.
+ */
 export function successorView(
   view: View,
   change: {
     readonly gone: ReadonlySet<number>;
     readonly finished: ReadonlySet<number>;
+    readonly ended: ReadonlySet<number>;
     readonly joining: readonly ViewMember[];
   },
 ): View {
@@ -45,9 +49,11 @@ export function successorView(
   const stays = view.members.filter(
     ({ rank }) => !change.gone.has(rank) && !change.finished.has(rank) && !replaced.has(rank),
   );
-  const leaves = view.members.filter(
-    ({ rank }) => change.finished.has(rank) && !change.gone.has(rank) && !replaced.has(rank),
-  );
+  const leaves = view.members
+    .filter(
+      ({ rank }) => change.finished.has(rank) && !change.gone.has(rank) && !replaced.has(rank),
+    )
+    .map((life): PastMember => (change.ended.has(life.rank) ? { ...life, ended: true } : life));
   const members = [...stays, ...newcomers].sort((a, b) => a.rank - b.rank);
   // Of a rank that comes back nothing of its earlier life is delivered any more.
   const left = [...view.left, ...leaves].filter(({ rank }) => !replaced.has(rank));
@@ -70,25 +76,29 @@ export function wasExpelled({ incarnation }: Pick<ViewMember, "incarnation">): b
 
 const roleCodes = ["worker", "server"] as const;
 
-/** A view as words: id, how many are members, then (rank, incarnation, role) of members and of who left. */
+/**
+ * A view as words: id, how many are members, then (rank, incarnation, role) of members and of who left. The role of one
+ * whose run had ended is a number further on.
+ */
 export function viewWords({ id, members, left }: View): Uint32Array {
-  const lives = [...members, ...left].flatMap(({ rank, incarnation, role }) => [
-    rank,
-    incarnation,
-    roleCodes.indexOf(role),
-  ]);
-  return Uint32Array.from([id, members.length, ...lives]);
+  const words = ({ rank, incarnation, role, ended }: PastMember) => {
+    return [rank, incarnation, roleCodes.indexOf(role) + (ended ? roleCodes.length : 0)];
+  };
+  return Uint32Array.from([id, members.length, ...[...members, ...left].flatMap(words)]);
 }
 
 /** The view that these words are; null when they are none. */
 export function readView(words: Uint32Array): View | null {
   const [id, count] = words;
   if (id === undefined || count === undefined || (words.length - 2) % 3 !== 0) return null;
-  const lives: ViewMember[] = [];
+  const lives: PastMember[] = [];
   for (let k = 2; k < words.length; k += 3) {
-    const role = roleCodes[words[k + 2]!];
-    if (role === undefined) return null;
-    lives.push({ rank: words[k]!, incarnation: words[k + 1]!, role });
+    const code = words[k + 2]!;
+    const hasEnded = code >= roleCodes.length;
+    const role = roleCodes[hasEnded ? code - roleCodes.length : code];
+    if (role === undefined || (hasEnded && lives.length < count)) return null;
+    const life = { rank: words[k]!, incarnation: words[k + 1]!, role };
+    lives.push(hasEnded ? { ...life, ended: true } : life);
   }
   if (count > lives.length) return null;
   return { id, members: lives.slice(0, count), left: lives.slice(count) };

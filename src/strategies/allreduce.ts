@@ -102,7 +102,7 @@ function step(state: ReduceState, replica: Replica, event: NodeEvent<ReduceMessa
   const { rounds, ending } = state;
   switch (event.kind) {
     case "start":
-      if (state.phase === "joining") enterRounds(rounds, out);
+      if (state.phase === "joining") enterRounds(rounds, { rule: ruleOf(state), replica }, out);
       else askToLearn(state, out);
       break;
     case "learned":

@@ -150,7 +150,7 @@ function step(state: ColumnState, replica: Replica, event: NodeEvent<ColumnMessa
   const { rounds, ending } = state;
   switch (event.kind) {
     case "start":
-      if (state.phase === "joining") enterRounds(rounds, out);
+      if (state.phase === "joining") enterRounds(rounds, { rule: marginRule, replica }, out);
       else askToPredict(state, out);
       break;
     case "predicted":

@@ -15,9 +15,9 @@ function lifeOf(rank: number, incarnation = 1) {
 }
 
 /** What member 1 asks for, which comes back in view 2, with member 0 or alone, and is told of the next view. */
-function newcomerByHand(strategy: AnyStrategy, others: readonly number[], next?: Partial<View>) {
+function newcomerByHand(strategy: AnyStrategy, first: Partial<View>, next?: Partial<View>) {
   const own = lifeOf(1, 2);
-  const view = { id: 2, members: [...others.map((rank) => lifeOf(rank)), own], left: [] };
+  const view = { id: 2, left: [], ...first, members: [...(first.members ?? []), own] };
   const seat = { ...own, workers: 2, members: 2, width: 2, range: { from: 0, to: 2 }, seed: 1 };
   const state = strategy.init({ ...seat, view }, strategyOptions());
   const out: Effect<never>[] = [];
@@ -33,10 +33,16 @@ test.each([
   ["allreduce", allreduce as AnyStrategy, "learn"],
   ["feature-parallel", featureParallel as AnyStrategy, "predict"],
 ])(
-  "%s: a newcomer ends where the others have ended, and begins anew where they have died",
+  "%s: a newcomer ends where the run has ended for the others, and begins anew where they have died or left",
   (_, strategy, first) => {
-    expect(newcomerByHand(strategy, [0], { left: [lifeOf(0)] })).toEqual(["finish"]);
-    expect(newcomerByHand(strategy, [])).toEqual(["finish"]);
-    expect(newcomerByHand(strategy, [0], {})).toEqual([first]);
+    const other = lifeOf(0);
+    const ended = { left: [{ ...other, ended: true as const }] };
+    const together = { members: [other] };
+    expect(newcomerByHand(strategy, together, ended)).toEqual(["finish"]);
+    expect(newcomerByHand(strategy, ended)).toEqual(["finish"]);
+    expect(newcomerByHand(strategy, together, { left: [other] })).toEqual([first]);
+    expect(newcomerByHand(strategy, { left: [other] })).toEqual([first]);
+    expect(newcomerByHand(strategy, together, {})).toEqual([first]);
+    expect(newcomerByHand(strategy, {})).toEqual([first]);
   },
 );

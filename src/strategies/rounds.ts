@@ -7,7 +7,8 @@
  * to newcomers. Then the ring or tree forms anew over the members of the view, and round R + 1 is begun, or begun
  * again, with the contributions of who is there. If the view changes again all this begins again.
  *
- * A newcomer may come when the others are about to end, or have: it finds nobody with a model, and ends too.
+ * A newcomer may come when the others are about to end, or have: it finds nobody with a model, and ends too. Where they
+ * died, or were asked to leave, the run has not ended: it begins with its own.
  *
  * A leaver contributes an empty update to one more round; when that is complete all have what it owed.
  *
@@ -117,7 +118,7 @@ export interface Rounds {
   /** The members of the view, and own lives that are not accounted for yet. */
   members: readonly ViewMember[];
   readonly earlier: EarlierLife[];
-  /** Somebody with whom we were in a view has ended in good order, and has the model. */
+  /** The run has come to its end for somebody, who has the model; who leaves says nothing of the sort. */
   haveOthersEnded: boolean;
 }
 
@@ -154,7 +155,7 @@ export function createRounds(seat: Seat, topology: StrategyOptions["topology"]):
     departed: [],
     members: view.members,
     earlier: seat.earlier ?? [],
-    haveOthersEnded: false,
+    haveOthersEnded: hasEnded(view),
   };
 }
 
@@ -163,11 +164,11 @@ export function roundOf({ completed, own }: Rounds): number {
   return Math.max(0, completed) + Number(own !== null && own.rows > 0);
 }
 
-/** A newcomer's first step: tells the others that it has no model; one that finds itself alone ends. */
-export function enterRounds(rounds: Rounds, out: Out): void {
+/** A newcomer's first step: tells the others that it has no model; one that finds itself alone begins, or ends. */
+export function enterRounds(rounds: Rounds, parts: RoundParts, out: Out): void {
   if (rounds.completed >= 0) return;
-  if (rounds.ranks.length === 1) out.push({ kind: "finish" });
-  else becomeSettling(rounds, out);
+  becomeSettling(rounds, out);
+  settle(rounds, parts, out);
 }
 
 /** Whether the next round may be learned for: there is a model, and everybody's is known to be the same. */
@@ -252,6 +253,7 @@ function absorbRound(
 /** Takes over a view: the open round is given up, and everybody says where it is. */
 export function followView(rounds: Rounds, parts: RoundParts, view: View, out: Out): Update | null {
   noteDeparted(rounds, view);
+  rounds.haveOthersEnded = hasEnded(view);
   rounds.members = view.members;
   rounds.view = view.id;
   rounds.ranks = workerRanks(view);
@@ -261,14 +263,16 @@ export function followView(rounds: Rounds, parts: RoundParts, view: View, out: O
   return settle(rounds, parts, out);
 }
 
-function noteDeparted(rounds: Rounds, view: View): void {
-  const { members, departed } = rounds;
+function noteDeparted({ members, departed }: Rounds, view: View): void {
   for (const { rank, incarnation } of members) {
     const isIt = (life: ViewMember) => life.rank === rank && life.incarnation === incarnation;
-    if (view.left.some(isIt)) rounds.haveOthersEnded = true;
-    else if (!view.members.some(isIt))
-      departed.push({ rank, incarnation, round: Number.POSITIVE_INFINITY });
+    if (view.members.some(isIt) || view.left.some(isIt)) continue;
+    departed.push({ rank, incarnation, round: Number.POSITIVE_INFINITY });
   }
+}
+
+function hasEnded({ left }: View): boolean {
+  return left.some(({ ended }) => ended);
 }
 
 function becomeSettling(rounds: Rounds, out: Out): void {
@@ -306,7 +310,7 @@ function settle(rounds: Rounds, parts: RoundParts, out: Out): Update | null {
       out.push({ kind: "finish" });
       return null;
     }
-    // All that had a model are gone: the newcomers begin with their own, which are alike.
+    // All that had a model are gone, dead or asked to leave: the newcomers begin with their own, which are alike.
     most = 0;
     for (const other of ranks) known.set(other, 0);
   }

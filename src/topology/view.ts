@@ -11,6 +11,12 @@ export interface ViewMember {
   readonly role: Role;
 }
 
+/** A member whose part was over before a view. */
+export interface PastMember extends ViewMember {
+  /** Its run had come to its end; without this it was asked to leave, and the others' may go on. */
+  readonly ended?: true;
+}
+
 /**
  * Who takes part, from here on; views are numbered from 1. A rank keeps its member from view to view. Of
  * a member that is in neither list nothing is delivered any more; of one that left in good order every
@@ -21,7 +27,7 @@ export interface View {
   /** Ranks ascending. */
   readonly members: readonly ViewMember[];
   /** Members whose part was over before this view. */
-  readonly left: readonly ViewMember[];
+  readonly left: readonly PastMember[];
 }
 
 /** The name of one life of one member. */
