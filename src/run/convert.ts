@@ -19,5 +19,5 @@ export async function convertToBlocks(
   const fit = await estimateFit(source, { ...options, residence: "auto" });
   if (fit !== "fits") return pourBlocks(source, path, options, origin);
   const dataset = await loadDataset(source, { ...options, residence: "memory" });
-  return writeBlocks(path, dataset, origin, { flush: true });
+  return writeBlocks(path, dataset, origin, { flush: true }).manifest;
 }

@@ -111,12 +111,12 @@ export async function learnByStrategy(
 
 /** Where members that run elsewhere may find the rows by themselves. */
 function sharedOf({ dataset, settings, split, store }: Task): { shared?: SharedRows } {
-  const { file, fingerprint, width } = dataset;
+  const { file, width } = dataset;
   if (file === null) return {};
   const trainRows = store.parts.map(({ rows }) => rows);
   const constantColumn = settings.bias ? width : null;
   const path = resolve(file.path);
-  return { shared: { ...file, path, fingerprint, split, trainRows, constantColumn } };
+  return { shared: { ...file, path, split, trainRows, constantColumn } };
 }
 
 /** Refuses what is known to decay too far; rules other than epochs end a run where nobody knows yet. */

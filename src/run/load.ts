@@ -34,8 +34,8 @@ export interface LoadedDataset extends Dataset {
   readonly source: BlockSource;
   /** The cache that was read in place of the sources, and when it was made. */
   readonly cache: { readonly path: string; readonly created: string } | null;
-  /** The block file that holds these very blocks, and when it was made; null without one. */
-  readonly file: { readonly path: string; readonly created: string } | null;
+  /** The block file that holds these very blocks, and which it is; null without one that others could read. */
+  readonly file: { readonly path: string; readonly manifestChecksum: string } | null;
   /** Entries dropped because their id is not below the width of `like`. */
   readonly unseenIds: number;
 }

@@ -10,9 +10,8 @@ import { partsOfSegments, type SegmentRows } from "./row-parts.ts";
 export interface SharedRows {
   /** Of a block file. */
   readonly path: string;
-  /** When it was made, and of what: another file of that name is not the one that is meant. */
-  readonly created: string;
-  readonly fingerprint: string;
+  /** Which file it is, by XXH64 in hex: when it was made, of what, and where its blocks lie. */
+  readonly manifestChecksum: string;
   /** Which rows are for training. */
   readonly split: { readonly share: number; readonly seed: number };
   /** Training rows of each of its blocks. */

@@ -20,7 +20,7 @@ export interface BlockFileDataset extends Dataset {
   readonly arena: Arena;
   readonly source: BlockSource;
   readonly cache: null;
-  readonly file: { readonly path: string; readonly created: string };
+  readonly file: { readonly path: string; readonly manifestChecksum: string };
   readonly unseenIds: number;
 }
 
@@ -34,7 +34,7 @@ export function loadBlockFile(path: string, options: LoadOptions): BlockFileData
   const file = openBlockFile(arena, path);
   try {
     checkUse(file, options);
-    const { manifest } = file;
+    const { manifest, manifestChecksum } = file;
     const { blocks, source, unseenIds } = isStreamed(file, options)
       ? { blocks: [], source: openSlots(arena, file), unseenIds: 0 }
       : readAll(arena, file, options);
@@ -44,7 +44,7 @@ export function loadBlockFile(path: string, options: LoadOptions): BlockFileData
       source,
       arena,
       cache: null,
-      file: { path, created: manifest.created },
+      file: { path, manifestChecksum },
       unseenIds,
       rows,
       nonZeros: nonZeros - unseenIds,

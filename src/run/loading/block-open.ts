@@ -17,6 +17,8 @@ export interface BlockFile {
   readonly path: string;
   readonly descriptor: number;
   readonly manifest: BlockFileManifest;
+  /** XXH64 of the manifest's bytes, as hex: which file it is. */
+  readonly manifestChecksum: string;
   close(): void;
 }
 
@@ -42,15 +44,19 @@ export function isBlockFile(path: string): boolean {
 export function openBlockFile(arena: Arena, path: string): BlockFile {
   const descriptor = openSync(path, "r");
   try {
-    const manifest = readManifest(arena, path, descriptor);
-    return { path, descriptor, manifest, close: () => closeSync(descriptor) };
+    const read = readManifest(arena, path, descriptor);
+    return { path, descriptor, ...read, close: () => closeSync(descriptor) };
   } catch (error) {
     closeSync(descriptor);
     throw error;
   }
 }
 
-function readManifest(arena: Arena, path: string, descriptor: number): BlockFileManifest {
+function readManifest(
+  arena: Arena,
+  path: string,
+  descriptor: number,
+): Pick<BlockFile, "manifest" | "manifestChecksum"> {
   const { size } = fstatSync(descriptor);
   const header = decodeHeader(readAt(descriptor, 0, blockFileHeaderBytes), size);
   if (typeof header === "string") throw damagedBlocks(path, header);
@@ -70,7 +76,10 @@ function readManifest(arena: Arena, path: string, descriptor: number): BlockFile
   const problem = checkManifest(manifest, header);
   if (problem !== null) throw damagedBlocks(path, problem);
   const { width: widthMax, blocks } = manifest;
-  return { ...manifest, blocks: blocks.map((block) => ({ ...block, widthMax })) };
+  return {
+    manifest: { ...manifest, blocks: blocks.map((block) => ({ ...block, widthMax })) },
+    manifestChecksum: header.manifestChecksum.toString(16),
+  };
 }
 
 /** The error for a block file that is not what was written. */

@@ -20,6 +20,13 @@ import { FileError } from "../files.ts";
 /** What the writer does not know by itself. */
 export type ManifestRest = Omit<BlockFileManifest, "glissade" | "version" | "created" | "blocks">;
 
+/** What a file that was finished says of itself. */
+export interface WrittenFile {
+  readonly manifest: BlockFileManifest;
+  /** XXH64 of the manifest's bytes, as hex. */
+  readonly manifestChecksum: string;
+}
+
 export class BlockFileWriter {
   /** Where the file will be. */
   readonly path: string;
@@ -63,7 +70,7 @@ export class BlockFileWriter {
    * Writes manifest and header and gives the file its name. A cache need not be flushed to the disk: if the power
    * fails, its checksums show what is missing. @throws FileError
    */
-  finish(rest: ManifestRest, { flush }: { flush: boolean } = { flush: true }): BlockFileManifest {
+  finish(rest: ManifestRest, { flush }: { flush: boolean } = { flush: true }): WrittenFile {
     const created = new Date().toISOString();
     const blocks = this.#places;
     const manifest: BlockFileManifest = { glissade: "1", version, created, ...rest, blocks };
@@ -71,11 +78,8 @@ export class BlockFileWriter {
     this.#hash.start();
     this.#hash.add(bytes);
     const manifestOffset = alignBlock(this.#end);
-    const header = encodeHeader({
-      manifestOffset,
-      manifestBytes: bytes.length,
-      manifestChecksum: this.#hash.finish(),
-    });
+    const manifestChecksum = this.#hash.finish();
+    const header = encodeHeader({ manifestOffset, manifestBytes: bytes.length, manifestChecksum });
     this.#write(bytes, manifestOffset);
     this.#write(header, 0);
     try {
@@ -85,7 +89,7 @@ export class BlockFileWriter {
     } catch (error) {
       throw this.#failed(error);
     }
-    return manifest;
+    return { manifest, manifestChecksum: manifestChecksum.toString(16) };
   }
 
   /** Leaves nothing behind, unless the file was finished. */

@@ -3,7 +3,7 @@ import { randomUUID } from "node:crypto";
 import { accessSync, constants } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { BlockFileManifest, CacheOrigin } from "../../data/block-file.ts";
+import type { CacheOrigin } from "../../data/block-file.ts";
 import { eachBlock } from "../../data/block-source.ts";
 import type { Dataset } from "../../data/dataset.ts";
 import { InputError } from "../../data/input-error.ts";
@@ -11,7 +11,7 @@ import type { Arena } from "../../kernels/arena.ts";
 import { FileError } from "../files.ts";
 import { type BlockFileDataset, loadBlockFile } from "./block-dataset.ts";
 import { damagedBlocks } from "./block-open.ts";
-import { BlockFileWriter } from "./block-writer.ts";
+import { BlockFileWriter, type WrittenFile } from "./block-writer.ts";
 import { type CacheEntry, type CacheFound, findCaches } from "./cache.ts";
 import { openCacheFolder, spilledStart } from "./cache-folder.ts";
 import type { LoadOptions } from "./options.ts";
@@ -68,8 +68,8 @@ export function writeCache(
 ): BlockFileDataset["file"] | null {
   try {
     openCacheFolder();
-    const { created } = writeBlocks(path, dataset, origin, { flush: false });
-    return { path, created };
+    const { manifestChecksum } = writeBlocks(path, dataset, origin, { flush: false });
+    return { path, manifestChecksum };
   } catch (error) {
     if (!(error instanceof FileError)) throw error;
     onWarning?.(`the cache could not be written: ${error.message}; the run goes on without it`);
@@ -85,7 +85,7 @@ export function writeBlocks(
   { blocks, arena, ...facts }: ResidentDataset,
   origin: CacheOrigin | null,
   options: { flush: boolean },
-): BlockFileManifest {
+): WrittenFile {
   const writer = new BlockFileWriter(arena, path);
   try {
     for (const block of blocks) writer.add(block);

@@ -32,7 +32,7 @@ export async function pourBlocks(
     const { blocks: _, unseenIds: __, ...collected } = collector.finish();
     checkNotEmpty(source, collector.finish());
     const fingerprint = reading.fingerprint.digest();
-    return writer.finish({ ...collected, fingerprint, origin });
+    return writer.finish({ ...collected, fingerprint, origin }).manifest;
   } finally {
     writer.abandon();
     slot.close();

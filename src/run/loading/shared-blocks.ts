@@ -1,4 +1,9 @@
-/** A block file that several processes learn of: its training rows, block by block. */
+/**
+ * A block file that several processes learn of: its training rows, block by block. Its name comes from the coordinator: only a
+ * file on this machine's own disks or mounts is opened. A pipe would be waited for, for ever, and the name of another machine
+ * makes Windows tell that machine who asks.
+ */
+import { statSync } from "node:fs";
 import type { Block } from "../../data/block.ts";
 import { viewBlock } from "../../data/block.ts";
 import { rowIdsOf } from "../../data/block-source.ts";
@@ -11,16 +16,18 @@ import { openBlockFile } from "./block-open.ts";
 import { BlockLoad } from "./block-reader.ts";
 import { slotBytes } from "./block-slots.ts";
 
+const namesMachine = /^[\\/]{2}/;
+
 /** @throws Error when the file is not there, damaged, or not the one that is meant. */
 export function openSharedBlocks(rows: SharedRows): SharedReader {
+  if (namesMachine.test(rows.path)) throw new Error("the path names another machine");
+  if (!statSync(rows.path).isFile()) throw new Error("what is there is no file");
   const arena = new Arena();
   const kernels = loadKernels(arena);
   const file = openBlockFile(arena, rows.path);
-  const { manifest, descriptor } = file;
+  const { manifest, manifestChecksum, descriptor } = file;
   const isMeant =
-    manifest.created === rows.created &&
-    manifest.fingerprint === rows.fingerprint &&
-    manifest.blocks.length === rows.trainRows.length;
+    manifestChecksum === rows.manifestChecksum && manifest.blocks.length === rows.trainRows.length;
   if (!isMeant) {
     file.close();
     throw new Error("the file there is another one");
