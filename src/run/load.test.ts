@@ -341,3 +341,12 @@ test("any rows survive the way through text", async () => {
     { numRuns: 30 },
   );
 });
+
+test("rows that do not fit the memory are in no file that others could read", async () => {
+  const { path } = folderOf({ text: small.repeat(100) });
+  const options = { residence: "auto", memoryBytes: 1, cache: "off" } as const;
+  const { source, file } = await loadDataset(path("text"), options);
+  expect(source.resident).toBe(false);
+  expect(file).toBeNull();
+  source.close();
+});

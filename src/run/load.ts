@@ -129,8 +129,9 @@ async function loadOrSpill(
     return entry ? { ...loaded, file: writeCache(entry, loaded, options) } : loaded;
   }
   const loaded = loadBlockFile(spilled.path, options);
-  if (!entry) removeOpened(spilled.path);
-  return loaded;
+  if (entry) return loaded;
+  removeOpened(spilled.path);
+  return { ...loaded, file: null };
 }
 
 function residentDataset(
