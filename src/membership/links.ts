@@ -1,16 +1,16 @@
 /**
  * Links that are broken while both of their ends are there. Who is silent to the authority is out of the next view;
  * two members that the authority hears may still not hear each other, and what they owe each other would wait for as
- * long as that lasts. So a beat says whom of the view its sender does not hear, and the authority leaves out as few as
- * make all who stay hear each other.
+ * long as that lasts. So a beat says whom of the view its sender does not hear, and the authority leaves out few, so
+ * that all who stay hear each other.
  *
  * A member's word alone expels nobody else: when both ends say so, twice in a row, either may go; when one says so for
  * longer while the other is content, it is that one which goes. Somebody dead, stopped or busy says nothing, and who
  * is late itself holds nothing against others (suspicion.ts). A life that was expelled is admitted again when every
  * member hears it (joining.ts), so a link that stays broken does not expel the same member again and again.
  *
- * Source: Huang et al. 2017, "Gray failure"; the fewest members that touch all broken links are a vertex cover, taken
- * greedily.
+ * Source: Huang et al. 2017, "Gray failure"; members that touch all broken links are a vertex cover. Taken greedily it
+ * may have more members than the smallest.
  * Invariant: nobody vital is left out; the authority only where somebody vital hears all but it.
  */
 import type { View, ViewMember } from "../topology/view.ts";
