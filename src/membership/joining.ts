@@ -6,11 +6,11 @@
  * Among members that beat some pairs only nobody is expelled for a link, and the authority's own word will do.
  */
 import type { ViewMember } from "../topology/view.ts";
-import { authorityOf, haveDealings } from "./links.ts";
+import { authorityOf } from "./links.ts";
 import type { Membership } from "./membership.ts";
 import type { MembershipOut } from "./messages.ts";
 import { isSparse } from "./suspicion.ts";
-import { wasExpelled } from "./views.ts";
+import { haveDealings, includesLife, viewWords, wasExpelled } from "./views.ts";
 
 /** Who hears a life that wants to join. */
 export interface Witnesses {
@@ -18,7 +18,10 @@ export interface Witnesses {
   readonly by: Set<number>;
 }
 
-/** A life asks us; the authority is told of it if it may not have been asked, or must know who was. */
+/**
+ * A life asks us; the authority is told of it if it may not have been asked, or must know who was. One that is in our view
+ * has not heard so: who decided the view may not reach it.
+ */
 export function hearNewcomer(
   state: Membership,
   life: ViewMember,
@@ -26,6 +29,14 @@ export function hearNewcomer(
   out: MembershipOut,
 ): null {
   const { view, rank, joining, incarnation: by } = state;
+  if (view && includesLife(view.members, life)) {
+    out.push({
+      kind: "send",
+      to: life.rank,
+      body: { kind: "m/install", by, view: viewWords(view) },
+    });
+    return null;
+  }
   noteNewcomer(state, life, rank);
   if (view === null || joining.get(life.rank)?.incarnation !== life.incarnation) return null;
   if (!isSparse(state, state.ranks) && !needsWitnesses(state, life)) return null;
@@ -64,7 +75,7 @@ export function isAdmissible(
   const hears = state.witnesses.get(life.rank)!.by;
   return view!.members.every((other) => {
     if (hears.has(other.rank) || other.rank === life.rank) return true;
-    if (other.rank === own) return false;
-    return gone.has(other.rank) || !haveDealings(view!, other, life);
+    if (!haveDealings(view!, other, life)) return true;
+    return other.rank !== own && gone.has(other.rank);
   });
 }

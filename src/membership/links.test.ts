@@ -4,13 +4,12 @@ import { describe, expect, test } from "vitest";
 import { createTeam } from "../../test/support-team.ts";
 import { leftOut } from "./links.ts";
 
-/** Links that are cut from beat 20 on, as "0-2"; one way only as "0>2". */
+/** Links that are cut from beat 20 on, until others are, as "0-2"; one way only as "0>2". */
 function teamOf(members: number, cuts: readonly string[], given = {}) {
-  const cut = new Set(cuts);
-  const state = { broken: false };
+  const state = { cut: new Set<string>() };
   const drops = (from: number, to: number) => {
     const link = `${Math.min(from, to)}-${Math.max(from, to)}`;
-    return state.broken && (cut.has(link) || cut.has(`${from}>${to}`));
+    return state.cut.has(link) || state.cut.has(`${from}>${to}`);
   };
   const team = createTeam(members, drops, given);
   let number = 0;
@@ -18,11 +17,11 @@ function teamOf(members: number, cuts: readonly string[], given = {}) {
     for (let k = 0; k < count; k++) team.beatOnce(number++);
   };
   const ranks = (of = 0) => team.states[of]!.view?.members.map(({ rank }) => rank) ?? null;
-  const setCut = (broken: boolean) => {
-    state.broken = broken;
+  const setCut = (links: readonly string[]) => {
+    state.cut = new Set(links);
   };
   beats(20);
-  setCut(true);
+  setCut(cuts);
   return { ...team, beats, ranks, setCut };
 }
 
@@ -41,7 +40,7 @@ describe("of two members that do not hear each other", () => {
     beats(100);
     expect(states[0]!.view!.id).toBe(id);
     expect(states[2]!.incarnation).toBe(2);
-    setCut(false);
+    setCut([]);
     beats(3);
     for (const rank of [0, 1, 2, 3]) expect(ranks(rank)).toEqual([0, 1, 2, 3]);
     beats(50);
@@ -51,7 +50,7 @@ describe("of two members that do not hear each other", () => {
   test("nobody goes when they hear each other again before both have said so twice", () => {
     const { beats, setCut, states } = teamOf(4, ["1-2"]);
     beats(5);
-    setCut(false);
+    setCut([]);
     beats(50);
     for (const { view } of states) expect(view!.id).toBe(1);
   });
@@ -99,6 +98,37 @@ describe("with servers", () => {
     const { beats, ranks } = teamOf(5, ["1-2"], { workers: 4 });
     beats(40);
     expect(ranks()).toEqual([0, 1, 2, 3, 4]);
+  });
+
+  test("so it is when one of them is the authority, and a worker that dies still goes", () => {
+    const { beats, ranks, states, silent } = teamOf(5, ["0-1"], { workers: 4 });
+    beats(40);
+    for (const { view } of states) expect(view!.id).toBe(1);
+    silent.add(2);
+    beats(14);
+    for (const rank of [0, 1, 3, 4]) expect(ranks(rank)).toEqual([0, 1, 3, 4]);
+    silent.add(1);
+    beats(14);
+    for (const rank of [0, 3, 4]) expect(ranks(rank)).toEqual([0, 3, 4]);
+  });
+
+  test("a worker goes that neither the authority nor one of the servers hears", () => {
+    const { beats, ranks } = teamOf(6, ["0-1", "1-5"], { workers: 4 });
+    beats(14);
+    expect(ranks()).toEqual([0, 2, 3, 4, 5]);
+  });
+
+  test("a worker that was expelled is back although the authority does not hear it, and stays", () => {
+    const everything = [0, 2, 3, 4].map((rank) => `${Math.min(rank, 1)}-${Math.max(rank, 1)}`);
+    const { beats, ranks, setCut, states } = teamOf(5, everything, { workers: 4 });
+    beats(14);
+    expect(ranks()).toEqual([0, 2, 3, 4]);
+    setCut(["0-1"]);
+    beats(6);
+    for (const rank of [0, 1, 4]) expect(ranks(rank)).toEqual([0, 1, 2, 3, 4]);
+    beats(40);
+    expect(states[1]!.incarnation).toBe(2);
+    expect(ranks(1)).toEqual([0, 1, 2, 3, 4]);
   });
 
   test("workers go for a server that is vital, however many links it lost", () => {

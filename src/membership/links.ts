@@ -9,13 +9,16 @@
  * is late itself holds nothing against others (suspicion.ts). A life that was expelled is admitted again when every
  * member hears it (joining.ts), so a link that stays broken does not expel the same member again and again.
  *
+ * Where there are servers, workers have nothing to say to each other: no worker goes, or stays out, for its link to
+ * another, also to one that is the authority, as long as the servers hear it (suspicion.ts, joining.ts).
+ *
  * Source: Huang et al. 2017, "Gray failure"; members that touch all broken links are a vertex cover. Taken greedily it
  * may have more members than the smallest.
  * Invariant: nobody vital is left out; the authority only where somebody vital hears all but it.
  */
-import type { View, ViewMember } from "../topology/view.ts";
 import type { Membership } from "./membership.ts";
 import { decides, suspected } from "./suspicion.ts";
+import { haveDealings } from "./views.ts";
 
 /** In how many beats in a row both ends have said so, or one alone. */
 const [mutualBeats, loneBeats] = [2, 6] as const;
@@ -31,12 +34,6 @@ interface Broken {
   readonly ends: readonly [number, number];
   /** Who may go for it. */
   readonly mayGo: readonly number[];
-}
-
-/** Whether two members may have something to say to each other: with servers workers speak to those only. */
-export function haveDealings({ members }: View, a: ViewMember, b: ViewMember): boolean {
-  if (a.role === "server" || b.role === "server") return true;
-  return members.every(({ role }) => role === "worker");
 }
 
 /** Ranks of the view that this member does not hear, ascending. */

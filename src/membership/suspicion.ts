@@ -2,8 +2,9 @@
  * Whose beat is late, who is dead for certain, and what that leaves of a quorum (membership.ts has the algorithm).
  */
 import { addDuration, createDurations, deadlineOf, longestOf } from "../math/deadline.ts";
+import { memberOf } from "../topology/view.ts";
 import type { Heard, Membership, MembershipOptions } from "./membership.ts";
-import { isQuorum } from "./views.ts";
+import { haveDealings, isQuorum } from "./views.ts";
 
 const allPairsMaxUsual = 8;
 const firstBeats = 10;
@@ -64,15 +65,34 @@ export function suspected(state: Membership, now: number): Set<number> {
   return late;
 }
 
-/** Ranks that the next view does without: the suspected; of those that are vital the dead, and who is silent for a lease. */
+/**
+ * Ranks that the next view does without: the suspected, unless nobody needs their link to us; of those that are vital the
+ * dead, and who is silent for a lease.
+ */
 export function givenUp(state: Membership, now: number): Set<number> {
   const { heard, dead, vital, options } = state;
-  const gone = suspected(state, now);
+  const late = suspected(state, now);
+  const gone = new Set([...late].filter((rank) => !isHeardWhereNeeded(state, rank, late)));
   const { beatSeconds, leaseSeconds = leaseBeats * beatSeconds } = options;
   for (const rank of vital) {
     if (!dead.has(rank) && now - (heard.get(rank)?.at ?? now) <= leaseSeconds) gone.delete(rank);
   }
   return gone;
+}
+
+/** Whether a worker that we, a worker too, do not hear is heard by the servers, as far as those have said, and they by us. */
+function isHeardWhereNeeded(
+  { view, rank: own, dead, complaints, ...state }: Membership,
+  rank: number,
+  late: ReadonlySet<number>,
+): boolean {
+  const { members } = view!;
+  const lifeOf = (of: number) => memberOf(members, of)!;
+  // Among many, silence is what nobody has news of (news.ts).
+  if (dead.has(rank) || isSparse(state, members.length)) return false;
+  if (haveDealings(view!, lifeOf(own), lifeOf(rank))) return false;
+  const servers = members.filter((life) => life.role === "server" && !late.has(life.rank));
+  return servers.length > 0 && servers.every((life) => !complaints.get(life.rank)?.has(rank));
 }
 
 /** What is known of that rank; from now on if nothing was. */

@@ -31,6 +31,12 @@ export function isQuorum(
   return members.length > 0 && ranks.has(members[0]!.rank);
 }
 
+/** Whether two members may have something to say to each other: with servers workers speak to those only. */
+export function haveDealings({ members }: View, a: ViewMember, b: ViewMember): boolean {
+  if (a.role === "server" || b.role === "server") return true;
+  return members.every(({ role }) => role === "worker");
+}
+
 /**
  * What follows a view: lives that go are dropped or have left, newcomers replace older lives of their rank.
  * @param change of the finished ranks those in `ended` have come to the end of the run, the others leave it.

@@ -149,10 +149,20 @@ describe("a link that breaks between two members, while all others hear both", (
     expectLinkCut(runWithCut(strategy, { kind: "cut-pair", ranks: ends }), ends, 3);
   });
 
-  test.each(withServers)("%s: workers that do not hear each other go on, both of them", (name) => {
+  test.each(
+    withServers.flatMap((name) => [
+      { name, ends: [2, 3] },
+      { name, ends: [0, 1] },
+    ]),
+  )("$name: workers $ends, which do not hear each other, go on, both of them", ({ name, ends }) => {
     const strategy = parallel.find((one) => one.name === name)!;
-    const { run, steps } = runWithCut(strategy, { kind: "cut-pair", ranks: [2, 3] });
+    const { run, steps } = runWithCut(strategy, { kind: "cut-pair", ranks: ends });
     expect(Math.max(...steps.map(({ view }) => view))).toBe(1);
+    const learned = steps.filter(
+      ({ now, kind }) => now > noticedAt && now < healsAt && kind === "learned",
+    );
+    for (const end of ends)
+      expect(learned.filter(({ rank }) => rank === end).length).toBeGreaterThan(4);
     expectLaws(run);
   });
 });

@@ -7,11 +7,10 @@ import type { Task } from "../../learner/learner.ts";
 import { ledgerTask } from "../../learner/ledger-task.ts";
 import { segmentsPerWorker } from "../../learner/segments.ts";
 import { nextBelow, randomStream } from "../../math/random.ts";
-import { haveDealings } from "../../membership/links.ts";
 import type { Membership, MembershipOptions } from "../../membership/membership.ts";
 import { ownersIn, segmentsOf } from "../../membership/segments.ts";
 import { isSparse, suspected } from "../../membership/suspicion.ts";
-import { isQuorum } from "../../membership/views.ts";
+import { haveDealings, isQuorum } from "../../membership/views.ts";
 import {
   type AnyStrategy,
   type StrategyOptions,
