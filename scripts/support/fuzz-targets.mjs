@@ -93,7 +93,7 @@ const messageSeeds = [
 
 const notes = [
   { kind: "ready", updates: 3 },
-  { kind: "lease", rows: 12 },
+  { kind: "lease", rows: 12, left: 3 },
   {
     kind: "progress",
     updates: 1,

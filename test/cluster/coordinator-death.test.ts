@@ -1,9 +1,9 @@
 /** The coordinator is killed with -9 and started again at its address: members that live go on, as the same processes. */
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { glissade, lastObject, temporaryFolder } from "../e2e/support.ts";
-import { isAlive, startCoordinator, startWorker, until } from "./support-runs.ts";
+import { heard, isAlive, startCoordinator, startWorker, until } from "./support-runs.ts";
 
 const data = "synthetic:news:rows=6000,columns=2000,seed=3";
 const common = ["--workers", "2", "--epochs", "100000", "--l2", "1e-4", "--listen", "127.0.0.1:0"];
@@ -85,3 +85,30 @@ for (const [strategy, seats] of [
     expect(epochs).toBeLessThan(1.2 * last.epoch + 20);
   });
 }
+
+test("asp: what was left of the plan to members that learned alone is not taken for rows that they were allowed", async () => {
+  const cwd = temporaryFolder();
+  const args = [data, "--strategy", "asp", ...common, "--checkpoint-every", "0s"];
+  const first = await startCoordinator(args, cwd);
+  const members = Array.from({ length: 3 }, () => startWorker(first.address, cwd));
+  await running(first, 3, 20);
+  first.child.kill("SIGKILL");
+  await Promise.all(members.map((member) => heard(member, /goes on as far as --epochs/)));
+  const again = await startCoordinator(["--resume", "latest"], cwd);
+  await Promise.all(members.map((member) => heard(member, /the coordinator was started again/)));
+  const after = await running(again, 3);
+  await running(again, 3, updatesOf(after));
+  const state = join(cwd, "runs", readdirSync(join(cwd, "runs")).sort().at(-1)!, "cluster.json");
+  const { mtimeMs: before } = statSync(state, { throwIfNoEntry: false }) ?? { mtimeMs: 0 };
+  // It is moved away for a moment, where the next one comes.
+  const kept = await until(
+    () => {
+      const { mtimeMs } = statSync(state, { throwIfNoEntry: false }) ?? { mtimeMs: 0 };
+      return mtimeMs > before && existsSync(state) && readFileSync(state, "utf8");
+    },
+    () => `${state} is not written anew`,
+  );
+  const { entries } = JSON.parse(JSON.parse(kept).run).roster;
+  expect(entries).toHaveLength(3);
+  for (const { rows, leased } of entries) expect(leased - rows).toBeLessThan(6000);
+});

@@ -181,13 +181,14 @@ test("the norm that is allowed is that of weights, whatever the scale of the rep
 });
 
 test("notes of members are checked field by field", () => {
-  const good = { kind: "lease", rows: 5 } as const;
+  const good = { kind: "lease", rows: 5, left: -1 } as const;
   expect(readTale(encodeNote(good))).toEqual({ tale: good });
   const extra = { ...good, __proto__: null, admin: true } as never;
   expect(readTale(encodeNote(extra))).toEqual({ tale: good });
   for (const note of [
-    { kind: "lease", rows: -1 },
-    { kind: "lease", rows: 1e300 },
+    { kind: "lease", rows: -1, left: 0 },
+    { kind: "lease", rows: 1e300, left: 0 },
+    { kind: "lease", rows: 5, left: 0.5 },
     { kind: "lease" },
     { kind: "toString" },
     { kind: "failed", message: "x".repeat(5000) },

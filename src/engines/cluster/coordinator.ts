@@ -43,6 +43,7 @@ import {
   type RosterEntry,
   refuseUnseated,
   restoreRoster,
+  rowsTaken,
   type Seating,
   savedRoster,
   seatedBefore,
@@ -97,9 +98,11 @@ export class Coordinator {
       now: () => this.#now() - this.#secondsBefore,
       fail: (error) => this.fail(error),
     });
-    this.#pacer = new Pacer(plan, judge, observe?.everyEpochs ?? 0, {
+    const pace = { snapshotEpochs: observe?.everyEpochs ?? 0, rowsBefore: this.#rowsBefore };
+    this.#pacer = new Pacer(plan, judge, pace, {
       order: (rank, order) => this.#order(rank, order),
       learners: () => learners(this.#roster),
+      rowsTaken: () => rowsTaken(this.#roster),
       stop: () => this.stop(),
     });
     this.#silence = new SilenceWatch(this.#roster, {
@@ -355,11 +358,9 @@ export class Coordinator {
         return this.#pacer.judge();
       }
       case "lease":
-        entry.rows = tale.rows;
-        return this.#pacer.lease(entry);
+        return this.#pacer.asked(entry, tale);
       case "held":
-        entry.taken = tale.taken;
-        return this.#pacer.absorbHeld();
+        return this.#pacer.held(entry, tale);
       case "view":
         return this.#follow(tale.view);
       case "leaving":

@@ -122,7 +122,8 @@ export type Tale =
   | ({ readonly kind: "progress" } & MemberCounts)
   /** The view it is in now. */
   | { readonly kind: "view"; readonly view: View }
-  | { readonly kind: "lease"; readonly rows: number }
+  /** Free pace: asks for rows; `left`: of those it was allowed; below zero where an update took some more. */
+  | { readonly kind: "lease"; readonly rows: number; readonly left: number }
   | { readonly kind: "held"; readonly taken: number }
   | { readonly kind: "leaving" }
   /** That life of a member sent what no member sends. */

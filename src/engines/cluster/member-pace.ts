@@ -113,10 +113,13 @@ export function learnedShare(
 export function mayLearn(
   pace: MemberPace,
   host: MemberHost,
-  port: { readonly shelf: SnapshotShelf; readonly askForRows: (learned: number) => void },
+  port: {
+    readonly shelf: SnapshotShelf;
+    readonly askForRows: (rows: number, left: number) => void;
+  },
 ): "learn" | "exhausted" | { readonly whom: string } {
   if (host.strategy.pace === "lockstep") return mayLearnRound(pace, host, port.shelf);
-  if (asksForRows(pace)) port.askForRows(host.counts.rows);
+  if (asksForRows(pace)) port.askForRows(host.counts.rows, pace.lease);
   if (pace.lease > 0) return "learn";
   return pace.last ? "exhausted" : { whom: "rows from the coordinator" };
 }

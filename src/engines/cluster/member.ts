@@ -431,7 +431,7 @@ export class ClusterMember {
     if (quorum !== null) return this.#waitFor(quorum);
     // The coordinator is not on the path: without it a member does what is left of the plan.
     this.#orphanhood.allowRest();
-    const tell = (rows: number) => this.#tell({ kind: "lease", rows });
+    const tell = (rows: number, left: number) => this.#tell({ kind: "lease", rows, left });
     const verdict = mayLearn(this.#pace, host, { shelf: this.#shelf!, askForRows: tell });
     return typeof verdict === "string" ? verdict : this.#waitFor(verdict.whom);
   }
@@ -447,6 +447,7 @@ export class ClusterMember {
   #tellAll(): void {
     const host = this.#host;
     if (!host) return;
+    this.#orphanhood.found();
     this.#pace.leaseAsked = false;
     this.#rows!.askAnew(host);
     this.#options.log("the coordinator was started again");

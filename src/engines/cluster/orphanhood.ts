@@ -75,7 +75,7 @@ export class Orphanhood {
     });
   }
 
-  /** The connection to the coordinator is there, or is there again. */
+  /** The coordinator is there, or is there again: what was left of the plan is no longer this member's own. */
   found(): void {
     this.absence.found();
     const { pace } = this.#port;

@@ -1,6 +1,6 @@
 /** Gives out what members may learn: grants in lockstep, leases of rows in free pace; and ends that. */
 import type { Resumption, RunPlan } from "../engine.ts";
-import type { Order } from "./job.ts";
+import type { Order, Tale } from "./job.ts";
 import type { Judge } from "./judge.ts";
 import {
   advanceGrants,
@@ -14,8 +14,8 @@ import type { RosterEntry } from "./roster.ts";
 
 /** How far a run has come in giving out allowances. */
 export interface Allowances {
-  readonly left: number;
   readonly granted: number;
+  /** In lockstep there will be no further grants, in free pace no further rows. */
   readonly last: boolean;
   /** Snapshots that were judged. */
   readonly judged: number;
@@ -26,6 +26,8 @@ export interface PacerPort {
   order(rank: number, order: Order): void;
   /** Workers that learn. */
   learners(): readonly RosterEntry[];
+  /** Free pace: rows that were learned, by whomever, or that somebody is allowed and has not learned yet. */
+  rowsTaken(): number;
   /** The judge wants no more. */
   stop(): void;
 }
@@ -36,15 +38,23 @@ export class Pacer {
   readonly #judge: Judge | null;
   readonly #port: PacerPort;
   readonly #snapshotEpochs: number;
+  readonly #rowsBefore: number;
   #grants: Grants | null = null;
   #pool: Pool | null = null;
   #ending = false;
   #judging: Promise<void> = Promise.resolve();
 
-  constructor(plan: RunPlan, judge: Judge | null, snapshotEpochs: number, port: PacerPort) {
+  /** `rowsBefore`: learned before the run began here, where it goes on from a snapshot. */
+  constructor(
+    plan: RunPlan,
+    judge: Judge | null,
+    of: { readonly snapshotEpochs: number; readonly rowsBefore: number },
+    port: PacerPort,
+  ) {
     this.#plan = plan;
     this.#judge = judge;
-    this.#snapshotEpochs = snapshotEpochs;
+    this.#snapshotEpochs = of.snapshotEpochs;
+    this.#rowsBefore = of.rowsBefore;
     this.#port = port;
   }
 
@@ -55,8 +65,8 @@ export class Pacer {
 
   /** What another process needs to go on. */
   get allowances(): Allowances {
-    const { granted = 0, last = false } = this.#grants ?? {};
-    return { left: this.#pool?.left ?? 0, granted, last, judged: this.#judge?.judged ?? 0 };
+    const { granted, last } = this.#grants ?? { granted: 0, last: this.#ending };
+    return { granted, last, judged: this.#judge?.judged ?? 0 };
   }
 
   /** All members are there, at the start or after the snapshot `resume`: the first allowances. */
@@ -71,13 +81,13 @@ export class Pacer {
   }
 
   /** A verdict to stop takes effect where it would have. */
-  #allowancesAfter({ number, rows, ends }: Resumption, updates: number): Allowances {
-    const { epochs, task } = this.#plan;
+  #allowancesAfter({ number, ends }: Resumption, updates: number): Allowances {
+    const { epochs, strategy } = this.#plan;
+    if (strategy.pace === "free") return { granted: 0, last: ends, judged: number };
     const grants = createGrants({ updates, epochs, snapshotEpochs: this.#snapshotEpochs });
     advanceGrants(grants, ends ? number - 1 : number, false);
     const { granted, last } = grants;
-    const left = ends ? 0 : Math.max(0, Math.ceil(task.rows * epochs) - rows);
-    return { left, granted, last: last || ends, judged: number };
+    return { granted, last: last || ends, judged: number };
   }
 
   /** An epoch is that many updates in lockstep. */
@@ -94,8 +104,9 @@ export class Pacer {
       return;
     }
     const { rowsPerUpdate } = options;
-    this.#pool = createPool({ rows: task.rows, epochs, workers, rowsPerUpdate });
-    if (before) this.#pool.left = before.left;
+    const rowsBefore = this.#rowsBefore;
+    this.#pool = createPool({ rows: task.rows, epochs, workers, rowsPerUpdate, rowsBefore });
+    this.#ending ||= before?.last ?? false;
   }
 
   /** A newcomer may do what the others may. */
@@ -115,25 +126,37 @@ export class Pacer {
   /** Free pace: the next rows for one of them. */
   lease(entry: RosterEntry): void {
     if (!this.#pool) return;
-    const { rows, last } = takeRows(this.#pool);
+    const { rows, last } = this.#ending
+      ? { rows: 0, last: true }
+      : takeRows(this.#pool, this.#port.rowsTaken());
     entry.leased += rows;
     this.#port.order(entry.rank, { kind: "lease", rows, last });
     this.judge();
   }
 
+  /** It asks for rows: what it says that it may still learn counts, whatever is written down of that. */
+  asked(entry: RosterEntry, { rows, left }: Tale & { readonly kind: "lease" }): void {
+    entry.rows = rows;
+    entry.leased = rows + left;
+    this.lease(entry);
+  }
+
+  /** It stands still after that many updates. */
+  held(entry: RosterEntry, { taken }: Tale & { readonly kind: "held" }): void {
+    entry.taken = taken;
+    this.#absorbHeld();
+  }
+
   /** What a member was allowed and did not learn is for the others. */
   takeBack(entry: RosterEntry): void {
     this.#judge?.askAnew();
-    const rest = Math.max(0, entry.leased - entry.rows);
-    if (this.#pool && !this.#ending) this.#pool.left += rest;
     entry.leased = entry.rows;
-    this.absorbHeld();
+    this.#absorbHeld();
   }
 
   /** Ends the run after what is allowed already: in lockstep, after the round that is open. */
   end(): void {
     this.#ending = true;
-    if (this.#pool) this.#pool.left = 0;
     for (const { rank } of this.#port.learners()) {
       this.#port.order(
         rank,
@@ -143,7 +166,7 @@ export class Pacer {
   }
 
   /** Once all learners stand still, they end after the update that the fastest of them has begun. */
-  absorbHeld(): void {
+  #absorbHeld(): void {
     const learners = this.#port.learners();
     if (!this.#grants || !this.#ending || learners.some(({ taken }) => taken === null)) return;
     this.#grants.granted = Math.max(0, ...learners.map(({ taken }) => taken ?? 0));

@@ -38,7 +38,8 @@ export function advanceGrants(grants: Grants, number: number, stop: boolean): vo
 /** Free pace: rows that all workers together may learn. */
 export interface Pool {
   readonly chunk: number;
-  left: number;
+  /** Of the plan, beyond what was learned before the run began. */
+  readonly rows: number;
 }
 
 /** Rows that are handed out at once: a sixteenth of a worker's epoch, and at least one update. */
@@ -47,17 +48,18 @@ export function createPool(plan: {
   epochs: number;
   workers: number;
   rowsPerUpdate: number;
+  rowsBefore: number;
 }): Pool {
-  const { rows, epochs, workers, rowsPerUpdate } = plan;
+  const { rows, epochs, workers, rowsPerUpdate, rowsBefore } = plan;
   return {
-    left: Math.ceil(rows * epochs),
+    rows: Math.max(0, Math.ceil(rows * epochs) - rowsBefore),
     chunk: Math.max(rowsPerUpdate, Math.ceil(rows / workers / 16)),
   };
 }
 
-/** Takes the next rows out of the pool. */
-export function takeRows(pool: Pool): { rows: number; last: boolean } {
-  const rows = Math.min(pool.chunk, pool.left);
-  pool.left -= rows;
-  return { rows, last: pool.left === 0 };
+/** The next rows out of the pool, where so many were learned or given out. */
+export function takeRows(pool: Pool, taken: number): { rows: number; last: boolean } {
+  const left = Math.max(0, pool.rows - taken);
+  const rows = Math.min(pool.chunk, left);
+  return { rows, last: left === rows };
 }

@@ -35,7 +35,7 @@ export interface RosterEntry {
   bytes: number;
   messages: number;
   lost: number;
-  /** Free pace: rows it was allowed so far. */
+  /** Free pace: rows it may have learned in all, as far as it was allowed. */
   leased: number;
   /** Updates its own rows make in an epoch; null for servers. */
   ownUpdates: number | null;
@@ -179,6 +179,12 @@ export function becomeFound(entry: RosterEntry, tale: Tale & { readonly kind: "h
 /** Rows learned by all, as they last told; also by those that are gone. */
 export function rowsLearned({ past, entries }: Roster): number {
   return [...past, ...entries.values()].reduce((sum, { rows }) => sum + rows, 0);
+}
+
+/** The same, and rows that one is allowed and has not learned yet; who learned alone has learned more than that. */
+export function rowsTaken({ past, entries }: Roster): number {
+  const all = [...past, ...entries.values()];
+  return all.reduce((sum, { rows, leased }) => sum + Math.max(rows, leased), 0);
 }
 
 /** Whether a process may have its seat from members, that gave it while no coordinator was there. */

@@ -32,7 +32,7 @@ export interface StateStore {
   warn(message: string): void;
 }
 
-const format = "glissade-cluster/2";
+const format = "glissade-cluster/3";
 
 /** The text of a saved run, with its checksum. */
 export function encodeSaved(saved: SavedRun): string {

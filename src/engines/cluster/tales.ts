@@ -10,6 +10,7 @@ const noteBytesMax = 2 ** 20;
 type Kind =
   | "count"
   | "count-or-null"
+  | "whole"
   | "seconds"
   | "text"
   | "wait"
@@ -29,7 +30,7 @@ const shapes: Readonly<Record<Tale["kind"], Readonly<Record<string, Kind>>>> = {
     ...{ updates: "count", rows: "count", bytes: "count", messages: "count" },
     ...{ lost: "count", longestUpdate: "seconds", wait: "wait" },
   },
-  lease: { rows: "count" },
+  lease: { rows: "count", left: "whole" },
   held: { taken: "count" },
   view: { view: "view" },
   reject: { rank: "count", incarnation: "count", reason: "text" },
@@ -74,6 +75,8 @@ function fits(value: unknown, kind: Kind): boolean {
   switch (kind) {
     case "count":
       return Number.isSafeInteger(value) && (value as number) >= 0;
+    case "whole":
+      return Number.isSafeInteger(value);
     case "count-or-null":
       return value === null || fits(value, "count");
     case "seconds":
