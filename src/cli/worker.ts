@@ -1,8 +1,7 @@
 /** `glissade worker`: one member of a run, in this process. */
 import { resolve } from "node:path";
 import { isLoopback } from "../engines/cluster/open-address.ts";
-import type { MemberEnd, MemberOptions } from "../engines/cluster/seat.ts";
-import type { LinearModel } from "../model/model.ts";
+import type { MemberEnd, MemberOptions, ModelSaver } from "../engines/cluster/seat.ts";
 import { credentialSettings, credentialsFor } from "./cluster-credentials.ts";
 import { type CommandContext, type CommandDefinition, exitCode, UsageError } from "./command.ts";
 
@@ -65,7 +64,7 @@ export async function workFor(
     join: await findRun({ join, credentials, log }),
     rankHint: settings.rank ?? rankFromOutside(process.env),
     openShared: openSharedBlocks,
-    save: saveOrphan,
+    save: orphanSaver,
   };
   await using member = new ClusterMember(options);
   using _ = new Ends(member, grace);
@@ -74,11 +73,21 @@ export async function workFor(
 }
 
 /** The model of a run whose coordinator is gone: in the folder the worker was started in. */
-async function saveOrphan(model: LinearModel, run: string): Promise<string> {
-  const { saveModel } = await import("../run/model-file.ts");
-  const path = resolve(`glissade-${run.slice(0, 8)}.safetensors`);
-  await saveModel(model, path);
-  return path;
+const orphanSaver: ModelSaver = {
+  async check(run) {
+    const { checkWritable } = await import("../run/files.ts");
+    await checkWritable(orphanPath(run));
+  },
+  async write(model, run) {
+    const { saveModel } = await import("../run/model-file.ts");
+    const path = orphanPath(run);
+    await saveModel(model, path);
+    return path;
+  },
+};
+
+function orphanPath(run: string): string {
+  return resolve(`glissade-${run.slice(0, 8)}.safetensors`);
 }
 
 function codeOf(end: MemberEnd, say: (line: string) => void): number {

@@ -102,10 +102,10 @@ export function firstLifeOf(process: number): number {
   return (process - 1) * livesMax + 1;
 }
 
-/** How a `membered` member stands, by its state. */
-export function standingOf(state: unknown): Standing {
+/** How a `membered` member stands, by its state; and since when it is alone, in seconds of the run, or infinity. */
+export function standingOf(state: unknown): Standing & { readonly aloneSince: number } {
   const { view, incarnation, aloneSince } = (state as MemberedState).membership;
-  return { view, incarnation, alone: aloneSince < Number.POSITIVE_INFINITY };
+  return { view, incarnation, alone: aloneSince < Number.POSITIVE_INFINITY, aloneSince };
 }
 
 /** Whether it is in no view, or hears of no quorum of the one it is in. */

@@ -4,6 +4,7 @@
  */
 import type { Credentials } from "./credentials.ts";
 import { callSecondsMax, goneSecondsMin, returnSeconds, silenceSecondsMin } from "./limits.ts";
+import { silenceMax } from "./roster.ts";
 import { lifeAt } from "./take-up.ts";
 
 /** What it needs of its member. */
@@ -17,6 +18,10 @@ export interface AwakeningPort {
   absentSeconds(): number;
   /** Whether it hears of no quorum. */
   isApart(): boolean;
+  /** Its part is over. */
+  hasFinished(): boolean;
+  /** Seconds in which nothing but learning was done, at most. */
+  longestUpdate(): number;
   /** The run is over, in words. */
   over(message: string): void;
 }
@@ -46,7 +51,7 @@ export class Awakening {
     const at = performance.now();
     const seconds = (at - this.#lookedAt) / 1000;
     this.#lookedAt = at;
-    if (seconds > silenceSecondsMin) {
+    if (seconds > silenceMax({ longestUpdate: this.#port.longestUpdate() })) {
       this.#sleptSeconds = seconds;
       this.#wokeAt = at;
       this.#port.log(`did not run for ${seconds.toFixed(1)} s`);
@@ -54,7 +59,8 @@ export class Awakening {
     const isApart = this.#port.isApart();
     if (this.#sleptSeconds === 0 && !isApart) return false;
     const absent = this.#port.absentSeconds();
-    if (absent === 0 && at - this.#wokeAt > 1000 * returnSeconds) this.#sleptSeconds = 0;
+    // Whatever was answered till then: nothing is to be waited for that rules without a coordinator don't bound.
+    if (at - this.#wokeAt > 1000 * returnSeconds) this.#sleptSeconds = 0;
     const isDue = at - this.#askedAt > 1000 * callSecondsMax;
     const isAwake = at - this.#wokeAt > 1000 * silenceSecondsMin;
     if (absent > 0 && isDue && isAwake) void this.#ask(at);
@@ -71,11 +77,13 @@ export class Awakening {
     if (answers.includes("alive")) this.#sleptSeconds = 0;
     this.#goneAt = answers.every((answer) => answer === "gone") ? (this.#goneAt ?? at) : null;
     if (this.#goneAt === null) return;
+    // One that needs nobody else, or has learned all it had to, has a model: it is saved first.
+    if (!this.#port.isApart() || this.#port.hasFinished()) return;
     // Who slept through it knows why; who was cut off may be the only one left to a coordinator that comes back.
     if (this.#sleptSeconds === 0 && at - this.#goneAt < 1000 * goneSecondsMin) return;
     const slept = this.#sleptSeconds.toFixed(1);
     const why = this.#sleptSeconds > 0 ? `did not run for ${slept} s` : "was cut off";
-    const message = `this process ${why}, and the run ended meanwhile, or everybody else of it: nobody listens where they were. What it learned last is in no model`;
+    const message = `this process ${why}, and the run ended meanwhile, or everybody else of it: nobody listens where they were. What it learned last may be in no model`;
     log(message);
     this.#port.over(message);
   }

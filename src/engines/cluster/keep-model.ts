@@ -26,12 +26,18 @@ interface Estate {
 export class ModelKeeper {
   #isSafe = false;
   #begun = false;
+  #failure: string | null = null;
   /** Of `performance.now()`. */
   #handedAt = Number.NEGATIVE_INFINITY;
 
   /** Somebody has this member's model, or it has saved that of the run itself. */
   get isSafe(): boolean {
     return this.#isSafe;
+  }
+
+  /** Why this member could not save it; null where it could, or was not asked to. */
+  get failure(): string | null {
+    return this.#failure;
   }
 
   /** Somebody asks for this member's model. */
@@ -70,7 +76,10 @@ export class ModelKeeper {
         this.#isSafe = true;
         options.log(`the run is over and its coordinator gone: saved the model at ${path}`);
       },
-      (error: Error) => options.log(`could not save the model of the run: ${error.message}`),
+      (error: Error) => {
+        this.#failure = error.message;
+        options.log(`could not save the model of the run: ${error.message}`);
+      },
     );
   }
 }
@@ -80,6 +89,8 @@ async function saveModel(
   host: MemberHost,
   { view, addresses, seated, options }: Estate,
 ): Promise<string> {
+  // Others whose models are taken count on this member: not where it can't save them.
+  await options.save!.check(seated.identity.run);
   const { seat, replica, width } = host;
   const { credentials } = options;
   const own = { rank: seat.rank, seat: seat.seats[seat.rank]!, model: replica.snapshot() };
@@ -99,7 +110,7 @@ async function saveModel(
   const scale = replica.scale(model.rows);
   const vector = Float32Array.from(model.values, (value) => scale * value);
   const facts = seated.job.model!;
-  return options.save!(
+  return options.save!.write(
     { ...facts, weights: weightsFromVector(vector, facts) },
     seated.identity.run,
   );

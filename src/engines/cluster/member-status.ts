@@ -33,11 +33,12 @@ export function hereTale(
   return { kind: "here", updates: ownUpdates(host), lease: Math.max(0, pace.lease), ...rest };
 }
 
-/** A member that hears of no quorum waits for one, whatever else; null while it does. */
-export function quorumMissed({ state }: MemberHost, now: number): string | null {
-  const { alone, view } = standingOf(state);
+/** A member that hears of no quorum waits for one, whatever else, until its lease is lost; null while it does. */
+export function quorumMissed({ state }: MemberHost, now: number): MemberWait | null {
+  const { alone, aloneSince, view } = standingOf(state);
   if (!alone) return null;
-  return `a quorum of view ${view?.id}: nothing is heard of ${missingOf(state, now)}`;
+  const whom = `a quorum of view ${view?.id}: nothing is heard of ${missingOf(state, now)}`;
+  return { whom, since: aloneSince, until: aloneSince + leaseSeconds };
 }
 
 /** Why a member that has finished did so in no good order: it was in no view, or heard of no quorum; else null. */
@@ -51,7 +52,7 @@ export function leaseLost({ state }: MemberHost, now: number): string | null {
 export function answerWait(host: MemberHost, { members }: View, now: number): MemberWait {
   const others = members.filter(({ rank }) => rank !== host.seat.rank);
   const quorum = quorumMissed(host, now);
-  if (quorum !== null) return { whom: quorum, since: host.idleSince, until: now + leaseSeconds };
+  if (quorum !== null) return quorum;
   const whom = host.learner
     ? `an answer of ${others.length > 4 ? `${others.length} members` : `member ${others.map(({ rank }) => rank).join(" or ")}`}`
     : "updates of workers";

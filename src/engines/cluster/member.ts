@@ -105,7 +105,8 @@ export class ClusterMember {
       ...{ options, pace: this.#pace, seated: () => this.#seated!, host: () => this.#host! },
       ...{ view: () => this.#view, addresses: () => this.#links!.members, now: () => this.#now() },
       ...{ begun: () => this.#run, lacksRows: () => this.#rows!.lacks },
-      ...{ isLeaving: () => this.#leaving, isApart: () => isApart(this.#host!.state) },
+      ...{ isLeaving: () => this.#leaving, longestUpdate: () => this.#longestUpdate },
+      isApart: () => isApart(this.#host!.state),
       ...{ learnNext: () => this.#learnNext(), leave: () => this.leave(), end: this.#end },
     });
   }
@@ -428,7 +429,7 @@ export class ClusterMember {
     }
     if (host.request!.kind === "adjust") return "learn";
     const quorum = quorumMissed(host, this.#now());
-    if (quorum !== null) return this.#waitFor(quorum);
+    if (quorum !== null) return this.#waitFor(quorum.whom, quorum.since, quorum.until);
     // The coordinator is not on the path: without it a member does what is left of the plan.
     this.#orphanhood.allowRest();
     const tell = (rows: number, left: number) => this.#tell({ kind: "lease", rows, left });
@@ -436,9 +437,7 @@ export class ClusterMember {
     return typeof verdict === "string" ? verdict : this.#waitFor(verdict.whom);
   }
 
-  #waitFor(whom: string): "later" {
-    const since = this.#now();
-    const until = since + coordinatorSecondsMax;
+  #waitFor(whom: string, since = this.#now(), until = since + coordinatorSecondsMax): "later" {
     if (this.#wait?.whom !== whom) this.#wait = { whom, since, until };
     return "later";
   }

@@ -40,6 +40,8 @@ export interface OrphanPort {
   isLeaving(): boolean;
   /** Whether it hears of no quorum. */
   isApart(): boolean;
+  /** Seconds. */
+  longestUpdate(): number;
   /** Whether own rows are asked for that are not here yet. */
   lacksRows(): boolean;
   learnNext(): void;
@@ -71,6 +73,8 @@ export class Orphanhood {
       addresses: () => [this.#place, ...port.addresses().map(({ address }) => address!)],
       absentSeconds: () => this.absence.seconds,
       isApart: () => port.isApart(),
+      hasFinished: () => port.host().finished,
+      longestUpdate: () => port.longestUpdate(),
       over: (message) => port.end({ kind: "failed", message }),
     });
   }
@@ -79,7 +83,10 @@ export class Orphanhood {
   found(): void {
     this.absence.found();
     const { pace } = this.#port;
-    if (pace.restOf !== null && this.#port.host().strategy.pace === "free") revokeRest(pace);
+    const host = this.#port.host();
+    if (pace.restOf !== null && host.strategy.pace === "free") revokeRest(pace);
+    // Who stopped for its absence learns on, and may do without it anew when it is gone again.
+    if (!host.finished && !this.#port.isLeaving()) this.#over = null;
     this.#said = false;
     this.#finishedAt = null;
   }
@@ -113,7 +120,7 @@ export class Orphanhood {
     if (waited < coordinatorSecondsMax) return;
     if (this.#over?.why === "limit" || this.#keeper.isSafe) return this.#port.end(this.#ending());
     const message = `the coordinator at ${this.#place} was not reached for ${waited.toFixed(0)} s`;
-    this.#port.end({ kind: "failed", message });
+    this.#port.end({ kind: "failed", message: message + this.#unsaved });
   }
 
   /** Since when it learns without a coordinator, and until when at most; null while one is there. */
@@ -224,6 +231,14 @@ export class Orphanhood {
       ? ""
       : ` It did not end in good order within ${orphanEndSecondsMax} s.`;
     const message = `the coordinator at ${this.#place} was gone for ${orphanSeconds} s, which is the limit (--orphan-limit): the run is ended.${late}`;
+    const unsaved = this.#unsaved;
+    if (unsaved !== "") return { kind: "failed", message: message + unsaved };
     return { kind: "orphaned", message };
+  }
+
+  /** That the model of the run is not known to be saved, where it could not be from here; else empty. */
+  get #unsaved(): string {
+    const { failure, isSafe } = this.#keeper;
+    return failure === null || isSafe ? "" : ` Its model is not saved: ${failure}`;
   }
 }

@@ -288,7 +288,7 @@ function introductions(entries: readonly RosterEntry[], own: number): Order[] {
 }
 
 /** How long the member may be silent before it counts as such: longer where its updates take longer. */
-export function silenceMax({ longestUpdate }: RosterEntry): number {
+export function silenceMax({ longestUpdate }: Pick<RosterEntry, "longestUpdate">): number {
   return Math.max(silenceSecondsMin, silencePerUpdate * longestUpdate);
 }
 

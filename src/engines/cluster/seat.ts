@@ -19,6 +19,14 @@ import { CallError, callUnary, type MemberClient, methodOf } from "./rpc.ts";
 import type { OpenShared } from "./shared-rows.ts";
 import { pause, waitFor } from "./wait.ts";
 
+/** Where a member saves the model of a run. */
+export interface ModelSaver {
+  /** @throws Error when it could not be saved. */
+  check(run: string): Promise<void>;
+  /** Resolves to where it is. */
+  write(model: LinearModel, run: string): Promise<string>;
+}
+
 /** How a process becomes a member. */
 export interface MemberOptions {
   /** HOST:PORT of the coordinator. */
@@ -36,8 +44,8 @@ export interface MemberOptions {
   readonly log: (line: string) => void;
   /** Reads rows at a path that the run's members share. */
   readonly openShared?: OpenShared;
-  /** Saves the model of a run that ended without its coordinator; resolves to where. */
-  readonly save?: (model: LinearModel, run: string) => Promise<string>;
+  /** Saves the model of a run that ended without its coordinator. */
+  readonly save?: ModelSaver;
 }
 
 /** Why a member's part is over. */
@@ -52,7 +60,7 @@ export type MemberEnd =
 export function closedBy({ missed }: { readonly missed: boolean }, isLeaving: boolean): MemberEnd {
   if (!missed) return { kind: isLeaving ? "left" : "done" };
   const message = "the run ended without this member, which was not heard of for too long";
-  return { kind: "failed", message: `${message}: what it learned last is in no model` };
+  return { kind: "failed", message: `${message}: what it learned last may be in no model` };
 }
 
 /** A seat, and everything that came with it. */
