@@ -102,3 +102,30 @@ test("who was dropped is met again by what is said to it, as when a newcomer ask
   );
   expect(other.heard).toEqual(["2: join"]);
 });
+
+test("who leaves waits for what it had said, not for its beats, which go on", async () => {
+  const [leaver, busy] = [await processOf(2), await processOf(3)];
+  leaver.links.admit(busy.peer);
+  leaver.say(3, "last words");
+  // As fast as can be, in place of somebody who acknowledges slowly: there is no moment without one on its way.
+  let beats = setImmediate(function beat() {
+    leaver.say(3, "beat");
+    beats = setImmediate(beat);
+  });
+  const at = performance.now();
+  await leaver.links.settle(15_000, () => true);
+  clearImmediate(beats);
+  expect(performance.now() - at).toBeLessThan(5_000);
+  expect(busy.heard[0]).toBe("2: last words");
+});
+
+test("what was said is heard over the link that took the place of another, too", async () => {
+  const [leaver, staying] = [await processOf(2), await processOf(3)];
+  leaver.links.admit(staying.peer);
+  leaver.say(3, "before");
+  await leaver.links.settle(5_000, () => true);
+  staying.links.drop(2);
+  leaver.say(3, "last words");
+  await leaver.links.settle(5_000, () => true);
+  expect(staying.heard).toContain("2: last words");
+});

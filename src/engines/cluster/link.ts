@@ -94,6 +94,15 @@ export class Link {
     return this.#kept.length - this.#head;
   }
 
+  /** Frames that the other side has, of those sent over this link; and how many were. */
+  get acknowledged(): number {
+    return this.#acknowledged;
+  }
+
+  get sent(): number {
+    return this.#acknowledged + this.frames;
+  }
+
   /** Those frames, the first sent before. */
   get unacknowledged(): readonly Uint8Array[] {
     return this.#kept.slice(this.#head);
@@ -234,8 +243,7 @@ export class Link {
    * their acknowledgement may be lost; within a stream each number comes once, and in order.
    */
   #violationIn(first: number, received: number, count: number): string | null {
-    const sent = this.#acknowledged + this.frames;
-    if (received > sent) return `acknowledges ${received} frames of ${sent} sent`;
+    if (received > this.sent) return `acknowledges ${received} frames of ${this.sent} sent`;
     if (received < this.#acknowledged) {
       return `acknowledges ${received} frames after ${this.#acknowledged}`;
     }
@@ -272,4 +280,20 @@ export class Link {
     this.#written = Math.max(0, this.#written - count);
     if (!had && this.hasRoom) this.#events.room();
   }
+}
+
+/**
+ * Whether the other side has all that was sent until now; to be asked again and again. A link that takes the place of
+ * another begins with what was not acknowledged over that. Nobody is left to hear it where there is no link.
+ */
+export function hearingOf(linkNow: () => Link | undefined): () => boolean {
+  let link = linkNow();
+  let last = link?.sent ?? 0;
+  return () => {
+    const now = linkNow();
+    if (!now || !link) return true;
+    if (now !== link) last = Math.min(now.sent, last - link.acknowledged);
+    link = now;
+    return link.acknowledged >= last;
+  };
 }

@@ -9,6 +9,7 @@
  */
 import { randomUUID } from "node:crypto";
 import { Metadata, type ServerDuplexStream, status } from "@grpc/grpc-js";
+import { type Caller, callerOf } from "./callers.ts";
 import type { Credentials } from "./credentials.ts";
 import { type FramesMessage, readFrames, writeFrames } from "./frames.ts";
 import { Cluster } from "./generated/glissade/cluster/v1/cluster_pb.ts";
@@ -22,7 +23,7 @@ import {
   settleMsMax,
   uselessAttemptsMax,
 } from "./limits.ts";
-import { type FrameStream, Link, type LinkEvents } from "./link.ts";
+import { type FrameStream, hearingOf, Link, type LinkEvents } from "./link.ts";
 import { type Proof, proofFault, proofOf, type StreamFacts } from "./passes.ts";
 import { Refusal } from "./refusal.ts";
 import { createClient, type MemberClient, methodOf } from "./rpc.ts";
@@ -124,16 +125,18 @@ export class Links {
   }
 
   /**
-   * Waits until everybody it concerns - by default who is there - has everything that was sent, but not longer than
-   * that.
+   * Waits until everybody it concerns - by default who is there - has everything that was sent until now, but not longer
+   * than that. Beats go on meanwhile: of somebody busy there is hardly a moment without a frame on its way.
    */
   async settle(
     msMax = settleMsMax,
     concerns = (rank: number) => this.isConnected(rank),
   ): Promise<void> {
     const until = performance.now() + msMax;
-    const open = () =>
-      [...this.#peers.values()].some(({ rank, link }) => link.frames > 0 && concerns(rank));
+    const said = this.ranks.map((rank) => {
+      return { rank, isHeard: hearingOf(() => this.#peers.get(rank)?.link) };
+    });
+    const open = () => said.some(({ rank, isHeard }) => !isHeard() && concerns(rank));
     const bound = { whom: "members to hear the last words", secondsMax: acknowledgeMsMax / 1000 };
     while (open() && performance.now() < until) await pause(bound);
   }
@@ -270,7 +273,7 @@ export class Links {
    * @throws Refusal when this process does not know the caller, or keeps a stream of its own to it.
    */
   accept(call: ServerDuplexStream<FramesMessage, FramesMessage>): void {
-    const caller = this.#callerOf(call.metadata);
+    const caller = callerOf(call.metadata, this.#identity);
     const { rank, session } = caller;
     this.#refuseUnproved(caller);
     // Whoever slept finds streams that were given up meanwhile; nothing would tell so again.
@@ -377,29 +380,6 @@ export class Links {
     return proofFault(String(answer.get("glissade-proof")[0] ?? ""), facts, proof.seal);
   }
 
-  #callerOf(metadata: Metadata): Caller {
-    const read = (name: string) => String(metadata.get(name)[0] ?? "");
-    const { run, rank: own, incarnation: life } = this.#identity;
-    if (read("glissade-run") !== run) {
-      throw new Refusal(
-        `this process works for run ${run}, the caller for ${read("glissade-run")}`,
-      );
-    }
-    if (Number(read("glissade-to")) !== own || Number(read("glissade-to-incarnation")) !== life) {
-      throw new Refusal(
-        `this process is life ${life} of member ${own}, the caller wants life ${read("glissade-to-incarnation")} of member ${read("glissade-to")}`,
-      );
-    }
-    return {
-      rank: Number(read("glissade-rank")),
-      incarnation: Number(read("glissade-incarnation")),
-      address: read("glissade-address"),
-      session: read("glissade-session"),
-      knows: read("glissade-knows"),
-      proof: read("glissade-proof"),
-    };
-  }
-
   #broken(rank: number, reason: string): void {
     const peer = this.#peers.get(rank);
     if (!peer) return;
@@ -481,17 +461,6 @@ export class Links {
     });
     peer.link.attach(Object.assign(call, { destroy: () => call.cancel() }) as FrameStream);
   }
-}
-
-/** What a stream's metadata say of who dialled it. */
-interface Caller {
-  readonly rank: number;
-  readonly incarnation: number;
-  readonly address: string;
-  readonly session: string;
-  /** The word of this side's that the caller knows. */
-  readonly knows: string;
-  readonly proof: string;
 }
 
 function serverStream(call: ServerDuplexStream<FramesMessage, FramesMessage>): FrameStream {
