@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { createReplica } from "../math/replica.ts";
 import { emptyUpdate } from "../math/update.ts";
+import { type MessageBounds, messageFault } from "../wire/shape.ts";
 import { peerToPeer } from "./peer-to-peer.ts";
 import { type Effect, type NodeEvent, strategyOptions, type View } from "./strategy.ts";
 
@@ -11,6 +12,7 @@ type Sent = { from: number; to: number; body: { kind: string } };
 function membersByHand(workers: number) {
   const options = strategyOptions();
   const sent: Sent[] = [];
+  const blamed: number[] = [];
   const members = Array.from({ length: workers }, (_, rank) => {
     const range = { from: 0, to: workers };
     const place = { rank, incarnation: 1, role: "worker", workers, members: workers } as const;
@@ -27,6 +29,7 @@ function membersByHand(workers: number) {
     for (const effect of out) {
       if (effect.kind === "send") sent.push({ from: rank, to: effect.to, body: effect.body });
       if (effect.kind === "finish") member.finished = true;
+      if (effect.kind === "drop" && effect.blame) blamed.push(effect.from);
     }
   };
   /** All that waits on links that may carry, again and again, in the order of each link. */
@@ -38,8 +41,47 @@ function membersByHand(workers: number) {
       give(to, { kind: "message", now: 0, from, body });
     }
   };
-  return { members, give, arrive };
+  return { members, give, arrive, blamed };
 }
+
+/** Update 1 of its sender, which says to have so many of worker 0. */
+function updateSaying(clock: number) {
+  const seen = Uint32Array.of(0, 1, clock);
+  return { kind: "update", clock: 1, rows: 1, delta: new Float32Array(3), version: 0, seen };
+}
+
+test("nobody waits for what only a member that is gone said to have", () => {
+  const { members, give } = membersByHand(3);
+  const { state } = members[2]!;
+  give(2, { kind: "start", now: 0 });
+  give(2, { kind: "message", now: 0, from: 1, body: updateSaying(2 ** 32 - 1) });
+  give(2, { kind: "learned", now: 0, update: { ...emptyUpdate, delta: new Float32Array(3) } });
+  expect(state.waiting).toBe(true);
+  give(2, { kind: "view", now: 1, view: viewOf(2, [0, 2]) });
+  expect(state.waiting).toBe(false);
+});
+
+test("who says to have updates of a member that it never made is told of by that member", () => {
+  const { members, give, blamed } = membersByHand(3);
+  give(0, { kind: "start", now: 0 });
+  give(0, { kind: "message", now: 0, from: 2, body: updateSaying(0) });
+  expect(blamed).toEqual([]);
+  give(0, { kind: "message", now: 0, from: 1, body: updateSaying(1) });
+  expect(blamed).toEqual([1]);
+  expect(members[0]!.replica.rows).toBe(1);
+});
+
+test("more updates than the run has rows to learn are said by no message of it", () => {
+  const seat = { role: "worker" } as const;
+  const bounds: MessageBounds = {
+    ...{ seats: [seat, seat], members: 2, workers: 2, width: 3, own: 3, theirs: 3, lives: [1, 1] },
+    ...{ senderRole: "worker", receiverRole: "worker", normMax: 1, batchRowsMax: 1 },
+    modelRowsMax: 10,
+  };
+  const faultOf = (clock: number) => messageFault(peerToPeer.shapes!, updateSaying(clock), bounds);
+  expect(faultOf(10)).toBeNull();
+  expect(faultOf(11)).toBe("update: seen has 11 updates, more than rows can be learned");
+});
 
 function viewOf(id: number, ranks: readonly number[], leavers: readonly number[] = []): View {
   const life = (rank: number) => ({ rank, incarnation: 1, role: "worker" as const });

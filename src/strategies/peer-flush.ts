@@ -45,10 +45,19 @@ export function becomeView(state: PeerState, view: View, out: PeerOut): void {
     if (left.has(life)) peer.standing = peer.subscribed ? "left" : "gone";
     else if (peer.standing === "present") peer.standing = "gone";
   }
+  retell(state);
   state.flush = createFlush(view, state.rank);
   passOn(state, out);
   for (const rank of ended) state.asked.delete(rank);
   reconsider(state, ended, out);
+}
+
+/** What others say to have, by those who are there: the word of a member goes with it. */
+function retell(state: PeerState): void {
+  const present = presentPeers(state);
+  for (const [life, origin] of state.lives) {
+    origin.told = Math.max(0, ...present.map(({ has }) => has.get(life) ?? 0));
+  }
 }
 
 /** Ranks whose life of the last view is not in this one, even if a next one is. */
@@ -173,12 +182,18 @@ function forgetDeparted(state: PeerState): void {
   for (const peer of state.lives.values()) if (peer.standing === "gone") peer.log.clear();
 }
 
+/** Whether somebody says to have updates of ours that we never made: nobody who keeps to the strategy does. */
+export function isFalse(seen: Uint32Array, { rank, incarnation, clock }: PeerState): boolean {
+  const own = lifeName(rank, incarnation);
+  return [...triplesOf(seen)].some(([life, count]) => life === own && count > clock);
+}
+
 /** Remembers what a member has, of which we may lack some, and forgets what all have. */
 export function absorbSeen(state: PeerState, peer: Peer, seen: Uint32Array): void {
   for (const [life, clock] of triplesOf(seen)) {
     if (clock > (peer.has.get(life) ?? 0)) peer.has.set(life, clock);
     const origin = state.lives.get(life);
-    if (origin && clock > origin.told) origin.told = clock;
+    if (origin && peer.standing === "present" && clock > origin.told) origin.told = clock;
   }
   const others = presentPeers(state);
   for (const [life, origin] of state.lives) {

@@ -14,7 +14,11 @@
  *
  * Invariant: no worker begins an update while it knows that it lacks more than `lackBound` of a present member of
  * lower rank. The lowest rank never waits, and what is lacked comes once the members reach each other, or from others
- * (peer-flush.ts) once the view is without the member: no wait is without end.
+ * (peer-flush.ts) once the view is without the member. Up to eight members one of two that don't hear each other is
+ * voted out, so no wait is without end. Among more, members hear beats of a few others only (membership): nobody is voted
+ * out for a link between two others, and a wait lasts as long as that link is broken, which `status` shows. What
+ * counts is the word of present members (`told`): who says to have what was never made holds up others for as
+ * long as it is in the view, and the member that is said to have made it has it expelled.
  */
 import { type Peer, type PeerState, presentPeers } from "./peer-state.ts";
 

@@ -115,7 +115,7 @@ export type PeerMessage =
   | Quiet;
 
 /** (rank, incarnation, clock) in a row. */
-const triples: FieldShape = { type: "records", each: 3, ranks: "members" };
+const triples: FieldShape = { type: "records", each: 3, ranks: "members", clocks: true };
 const delta: FieldShape = { type: "delta", length: "whole" };
 
 export const peerShapes: MessageShapes = {
@@ -159,7 +159,7 @@ export interface Peer {
   readonly log: Map<number, { readonly rows: number; readonly delta: Delta }>;
   /** How many updates it made in all; Infinity until it says so. */
   last: number;
-  /** The last of its updates that anybody says to have. */
+  /** The last of its updates that any present member says to have. */
   told: number;
   /** What it has of others, by life, as it last said. */
   readonly has: Map<string, number>;

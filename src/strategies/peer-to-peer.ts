@@ -31,6 +31,7 @@ import {
   absorbSeen,
   absorbSettled,
   becomeView,
+  isFalse,
 } from "./peer-flush.ts";
 import {
   absorbSubscribe,
@@ -284,6 +285,11 @@ function absorbUpdate(
     return absorbPassedOn(state, replica, { from: peer, body }, out);
   }
   const { clock, rows, delta: sent, version } = body;
+  const { seen } = body;
+  if (seen && isFalse(seen, state)) {
+    const reason = "says to have updates of ours that we never made";
+    return out.push({ kind: "drop", from: peer.rank, reason, blame: true });
+  }
   const read = sent instanceof Uint8Array ? unpackOnce(sent, replica.values.length) : null;
   if (read && "fault" in read) {
     return out.push({ kind: "drop", from: peer.rank, reason: read.fault });
@@ -292,7 +298,7 @@ function absorbUpdate(
   const stale = Math.max(0, state.version - version);
   state.staleness += (stale - state.staleness) / stalenessOver;
   absorbOf(state, replica, { peer, body: { clock, rows, delta }, version }, out);
-  if (body.seen) absorbSeen(state, peer, body.seen);
+  if (seen) absorbSeen(state, peer, seen);
 }
 
 function absorbBye(peer: Peer, { clock, given }: PeerBye): void {

@@ -50,8 +50,16 @@ export type FieldShape =
   /** Numbers of 64 bits, none of them infinite. */
   | { readonly type: "times"; readonly length: LengthShape }
   | { readonly type: "bytes"; readonly length: LengthShape }
-  /** Records of whole numbers in a row, `each` so many; the first of each is a rank where `ranks`. */
-  | { readonly type: "records"; readonly each: number; readonly ranks?: "members" }
+  /**
+   * Records of whole numbers in a row, `each` so many; the first of each is a rank where `ranks`, the last a count of
+   * updates of one or more rows where `clocks`.
+   */
+  | {
+      readonly type: "records";
+      readonly each: number;
+      readonly ranks?: "members";
+      readonly clocks?: true;
+    }
   | { readonly type: "counts"; readonly length: LengthShape }
   /** Words that only their owner can read: its function says why they are none, or null. */
   | {
@@ -233,7 +241,7 @@ function arrayFault(shape: ArrayShape, field: FrameField, bounds: MessageBounds)
 }
 
 function recordsFault(
-  { each, ranks }: { each: number; ranks?: "members" },
+  { each, ranks, clocks }: { each: number; ranks?: "members"; clocks?: true },
   field: FrameField,
   bounds: MessageBounds,
 ): string | null {
@@ -243,9 +251,12 @@ function recordsFault(
     const fault = countsFault(field);
     if (fault !== null) return fault;
   }
-  if (ranks === undefined) return null;
+  const { modelRowsMax } = bounds;
   for (let k = 0; k < field.length; k += each) {
-    if (field[k]! >= bounds[ranks]) return `has rank ${field[k]} of ${bounds[ranks]} ${ranks}`;
+    if (ranks && field[k]! >= bounds[ranks])
+      return `has rank ${field[k]} of ${bounds[ranks]} ${ranks}`;
+    const last = field[k + each - 1]!;
+    if (clocks && last > modelRowsMax) return `has ${last} updates, more than rows can be learned`;
   }
   return null;
 }
