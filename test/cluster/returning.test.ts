@@ -1,8 +1,10 @@
 /** A worker that sleeps while others come and go finds its way back among those that are there when it wakes. */
 import { expect, test } from "vitest";
 import { glissade, temporaryFolder } from "../e2e/support.ts";
-import { heard, startCoordinator, startWorker } from "./support-runs.ts";
+import { heard, startCoordinator, startWorker, until } from "./support-runs.ts";
 
+/** So often a snapshot is judged, and the workers are allowed more. */
+const everyEpochs = 300;
 const data = "synthetic:news:rows=6000,columns=2000,seed=3";
 
 test.each(["peer-to-peer", "allreduce"])(
@@ -33,3 +35,27 @@ test.each(["peer-to-peer", "allreduce"])(
     for (const { code, stderr } of ended) expect(code, stderr).toBe(0);
   },
 );
+
+test("allreduce: who slept while the coordinator allowed the others more learns on with them", async () => {
+  const cwd = temporaryFolder();
+  const about = ["--strategy", "allreduce", "--workers", "3", "--epochs", "100000", "--l2", "1e-4"];
+  const rare = ["--evaluate-every", `${everyEpochs}epochs`];
+  const coordinator = await startCoordinator(
+    [data, ...about, ...rare, "--listen", "127.0.0.1:0", "--json"],
+    cwd,
+  );
+  const workers = [0, 1, 2].map((rank) =>
+    startWorker(coordinator.address, temporaryFolder(), ["--rank", `${rank}`]),
+  );
+  await heard(workers[0]!, /view 1: members 0, 1, 2/);
+  workers[1]!.child.kill("SIGSTOP");
+  await heard(workers[0]!, /view 2: members 0, 2$/m);
+  await heard(coordinator, new RegExp(`^epoch ${everyEpochs},`, "m"));
+  workers[1]!.child.kill("SIGCONT");
+  await heard(workers[0]!, /view 3: members 0, 1, 2$/m);
+  const epochs = () => [...coordinator.said().matchAll(/^epoch (\d+),/gm)].length;
+  const before = epochs();
+  await until(() => epochs() > before + 1, coordinator.said);
+  expect((await glissade(["stop", "--join", coordinator.address])).code).toBe(0);
+  for (const { ended } of [coordinator, ...workers]) expect((await ended).code).toBe(0);
+});

@@ -26,12 +26,12 @@ import {
   acquaintances,
   adopt,
   becomeFound,
-  becomeHeard,
   begunOf,
   createRoster,
   firstView,
   freeSeat,
   giveSeat,
+  introductions,
   isAdoptable,
   isAnybodyBusy,
   lastGone,
@@ -39,6 +39,7 @@ import {
   liveEntries,
   missingRanks,
   nameOf,
+  noteHeard,
   type Roster,
   type RosterEntry,
   refuseUnseated,
@@ -88,9 +89,8 @@ export class Coordinator {
     // Of a run that is taken up what the checkpoint has is not told once more.
     this.#secondsBefore = saved && resume ? saved.seconds : 0;
     this.#keeper = state ? new StateKeeper(state) : null;
-    this.#proof = proofOfCoordinator(credentials.tokens, {
-      ...{ run: identity.run, rank: coordinatorRank, incarnation: 1 },
-    });
+    const self = { run: identity.run, rank: coordinatorRank, incarnation: 1 };
+    this.#proof = proofOfCoordinator(credentials.tokens, self);
     this.#guard = createGuard(credentials, limits, (event) => this.#say(event));
     const facts = { roster: this.#roster, rowsBefore: this.#rowsBefore };
     const judge = createJudge(options, facts, {
@@ -330,8 +330,9 @@ export class Coordinator {
   #frame(rank: number, bytes: Uint8Array): void {
     const entry = this.#roster.entries.get(rank);
     if (!entry) return;
-    entry.heardAt = this.#now();
-    if (entry.state === "silent") this.#order(rank, ...becomeHeard(this.#roster, entry));
+    if (noteHeard(entry, this.#now())) {
+      this.#order(rank, ...introductions(this.#roster, rank), ...this.#pacer.allowanceOf(entry));
+    }
     const read = readTale(bytes);
     if ("fault" in read) return this.#turnAway(rank, read.fault);
     this.#absorb(entry, read.tale);
@@ -432,7 +433,7 @@ export class Coordinator {
     if (tale.state === "finished") this.#endIfAllFinished();
     else if (tale.state === "ready") this.#order(rank, { kind: "begin", ...this.#begun() });
     if (tale.state !== "finished") entry.state = "running";
-    this.#pacer.welcomeBack(entry);
+    this.#order(rank, ...this.#pacer.allowanceOf(entry));
   }
 
   /** Takes note of a view that members have agreed on. */

@@ -116,11 +116,11 @@ export class Pacer {
     this.#port.order(entry.rank, { kind: "grant", updates, last });
   }
 
-  /** A learner of a run that was taken up hears how far it may go; rows it asks for by itself. */
-  welcomeBack({ rank, seat }: RosterEntry): void {
-    if (!this.#grants || seat.role !== "worker") return;
+  /** What a learner missed that could not be reached for a while: how far it may go. Rows it asks for by itself. */
+  allowanceOf({ seat }: RosterEntry): Order[] {
+    if (!this.#grants || seat.role !== "worker") return [];
     const { granted: updates, last } = this.#grants;
-    this.#port.order(rank, { kind: "grant", updates, last });
+    return this.#ending && !last ? [{ kind: "hold" }] : [{ kind: "grant", updates, last }];
   }
 
   /** Free pace: the next rows for one of them. */

@@ -267,24 +267,31 @@ function addressesOf({ entries }: Roster): PeerAddress[] {
 /** Whom a member of a small run dials before it begins, so that nobody waits for connections then. */
 export function acquaintances(roster: Roster, { rank: own }: RosterEntry): Order[] {
   if (roster.planned > acquaintedMax) return [];
-  return introductions(
+  return introduced(
     liveEntries(roster).filter(({ state }) => state === "ready"),
     own,
   );
 }
 
-/** A member was silent for a while and is there again: who came meanwhile it does not know. */
-export function becomeHeard(roster: Roster, entry: RosterEntry): Order[] {
-  entry.state = "running";
-  return introductions(liveEntries(roster), entry.rank);
+/** Where everybody is: a member that was not heard of for a while does not know who came meanwhile. */
+export function introductions(roster: Roster, own: number): Order[] {
+  return introduced(liveEntries(roster), own);
 }
 
-function introductions(entries: readonly RosterEntry[], own: number): Order[] {
+function introduced(entries: readonly RosterEntry[], own: number): Order[] {
   return entries
     .filter(({ rank }) => rank !== own)
     .map(({ rank, incarnation, address }) => {
       return { kind: "address", address: { rank, incarnation, address } };
     });
+}
+
+/** Something came of it; whether it counted as silent until now. */
+export function noteHeard(entry: RosterEntry, now: number): boolean {
+  const wasSilent = entry.state === "silent";
+  entry.heardAt = now;
+  if (wasSilent) entry.state = "running";
+  return wasSilent;
 }
 
 /** How long the member may be silent before it counts as such: longer where its updates take longer. */
