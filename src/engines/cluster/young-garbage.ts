@@ -16,20 +16,24 @@ const frameBytesMax = 1 << 20;
 type Collect = (options: { readonly type: "minor" }) => void;
 
 /** Node gives the function only to a context that is made after the flag was set. */
-const collect = (() => {
+const collectYoung = (() => {
   setFlagsFromString("--expose-gc");
   const found: Collect | undefined = runInNewContext("globalThis.gc");
   setFlagsFromString("--no-expose-gc");
-  return found;
+  return () => found?.({ type: "minor" });
 })();
 
-/** Counts bytes of frames; collects after what is about to be done, once there were many. */
-export function createYoungGarbage(): (frameBytes: number) => void {
+/**
+ * Counts bytes of frames; collects after what is about to be done, once there were many. Frames are counted before they
+ * are acted upon, and immediates are first in, first out: only an immediate of the next turn comes after the learning
+ * that the frame leads to, and after what that sends.
+ */
+export function createYoungGarbage(collect = collectYoung): (frameBytes: number) => void {
   let bytes = 0;
   return (frameBytes) => {
     bytes += frameBytes;
     if (bytes < frameBytesMax) return;
     bytes = 0;
-    setImmediate(() => collect?.({ type: "minor" }));
+    setImmediate(() => setImmediate(collect));
   };
 }
