@@ -101,8 +101,7 @@ export class Coordinator {
     const pace = { snapshotEpochs: observe?.everyEpochs ?? 0, rowsBefore: this.#rowsBefore };
     this.#pacer = new Pacer(plan, judge, pace, {
       order: (rank, order) => this.#order(rank, order),
-      learners: () => learners(this.#roster),
-      rowsTaken: () => rowsTaken(this.#roster),
+      ...{ learners: () => learners(this.#roster), rowsTaken: () => rowsTaken(this.#roster) },
       stop: () => this.stop(),
     });
     this.#silence = new SilenceWatch(this.#roster, {
