@@ -1,7 +1,7 @@
 /** Bugs planted in membership: each must be found by a law, with a seed and few faults. */
 import { expect, test } from "vitest";
 import { checkFaults, type FaultViolation } from "../../src/engines/simulator/fault-laws.ts";
-import type { FaultGiven } from "../../src/engines/simulator/fault-runs.ts";
+import { type FaultGiven, runFaults } from "../../src/engines/simulator/fault-runs.ts";
 import type { Replica } from "../../src/math/replica.ts";
 import { adPsgd } from "../../src/strategies/ad-psgd.ts";
 import { allreduce } from "../../src/strategies/allreduce.ts";
@@ -194,4 +194,17 @@ test("the only server of a range is given up after a short silence", { timeout }
   const hasty: AnyStrategy = { ...asp, vital: () => [] };
   const found = firstViolation(hasty);
   expect(found?.law).toMatch(/is waited for while it lives/);
+});
+
+test("the same where many links are slow: of the time that is allowed they lengthen only as the slowest does", () => {
+  const plant = (beneath: AnyStrategy) =>
+    tampered(beneath, {
+      taken: (body) => (body.kind === "m/beat" ? { ...body, unheard: new Uint32Array() } : body),
+    });
+  const slow = [0, 1, 4].map((rank) => ({ at: 0.1, kind: "slow-link" as const, rank, factor: 4 }));
+  const cut = { at: 0.2, kind: "cut-pair" as const, ranks: [2, 3], seconds: 8 };
+  const options = { topology: "ring" } as const;
+  const faults = [...slow, cut];
+  const { linksFault } = runFaults(allreduce, 11, { workers: 5, options, faults, plant });
+  expect(linksFault).toMatch(/does not hear member/);
 });

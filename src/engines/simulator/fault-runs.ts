@@ -219,14 +219,21 @@ function watchViews(states: readonly LastState[]) {
 /** In so many beats a broken link is noticed and told, and a view agreed on; in more where links are slow. */
 const brokenBeatsMax = 50;
 
+/** By how much the slowest member's links are slowed: whoever it is, it may be the one that decides. */
+function slowestLink(faults: readonly Fault[]): number {
+  const factors = new Map<number, number>();
+  for (const fault of faults) {
+    if (fault.kind !== "slow-link") continue;
+    factors.set(fault.rank, fault.factor * (factors.get(fault.rank) ?? 1));
+  }
+  return Math.max(1, ...factors.values());
+}
+
 /** Notes how long a member that hears a quorum does not hear another of its view with which it has dealings. */
 function watchLinks(faults: readonly Fault[]) {
   const since = new Map<string, number>();
   const lateOf = new Map<number, ReadonlySet<number>>();
-  const beatsMax = faults.reduce(
-    (beats, fault) => (fault.kind === "slow-link" ? beats * fault.factor : beats),
-    brokenBeatsMax,
-  );
+  const beatsMax = brokenBeatsMax * slowestLink(faults);
   let fault: string | null = null;
   /** A crash that was not noticed yet, as beats came from it late, holds up everything. */
   const isDead = (rank: number, now: number) =>
