@@ -110,7 +110,10 @@ test("a server that answers before its standby has what it tells of", { timeout 
     },
   });
   const found = firstViolation(hasty, { options: { standby: true } });
-  expect(found?.law).toMatch(/every update counts exactly once|no more is lost than was open/);
+  // Or a worker waits for ever: it is far beyond the count of the standby that took over (seed 10).
+  expect(found?.law).toMatch(
+    /every update counts exactly once|no more is lost than was open|ends without deadlock/,
+  );
 });
 
 test("a member that keeps its own count of rounds at a change of view", { timeout }, () => {
