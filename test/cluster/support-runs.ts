@@ -3,8 +3,27 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { onTestFinished } from "vitest";
+import { expect, onTestFinished } from "vitest";
+import type { EngineResult } from "../../src/engines/engine.ts";
 import { cli } from "../e2e/support.ts";
+
+/**
+ * Of the ledger task, whose k-th worker's updates each add 1 to the k-th entry of the model: every update of all lives of
+ * these workers is in the model once or told as lost; where replicas are averaged, some of each, and no more than there were.
+ */
+export function expectLedger(
+  { model, telemetry }: Pick<EngineResult, "model" | "telemetry">,
+  ranks: readonly number[],
+  sums: boolean,
+): void {
+  for (const rank of ranks) {
+    const { updates, lost } = telemetry.members[rank]!;
+    const value = model.values[rank]!;
+    if (sums) expect(value, `worker ${rank}`).toBe(updates - lost);
+    expect(value, `worker ${rank}`).toBeGreaterThan(0);
+    expect(value, `worker ${rank}`).toBeLessThanOrEqual(updates);
+  }
+}
 
 /** A process of glissade that was started and goes on. */
 export interface Started {
