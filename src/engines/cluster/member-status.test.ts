@@ -1,0 +1,23 @@
+import { expect, test } from "vitest";
+import { beat, createMembership } from "../../membership/membership.ts";
+import { firstView } from "../../topology/view.ts";
+import type { MemberHost } from "../member-host.ts";
+import { leaseSeconds } from "./limits.ts";
+import { answerWait, quorumMissed } from "./member-status.ts";
+
+test("a wait for a quorum began when none was heard of, and lasts as long as the lease, whenever it is asked for", () => {
+  const view = firstView({ workers: 3, members: 3 });
+  const { rank, incarnation, role } = view.members[0]!;
+  const options = { beatSeconds: 0.5, quorum: "majority" } as const;
+  const membership = createMembership({ rank, incarnation, role, ranks: 3, view }, options);
+  const host = { state: { membership }, seat: { rank }, idleSince: 1 } as unknown as MemberHost;
+  expect(quorumMissed(host, 0)).toBeNull();
+  for (let now = 0; now < 30; now += 0.5) beat(membership, now, { push: () => {} });
+  const { aloneSince } = membership;
+  expect(aloneSince).toBeLessThan(29);
+  for (const now of [30, 200]) {
+    const wait = { since: aloneSince, until: aloneSince + leaseSeconds };
+    expect(quorumMissed(host, now)).toMatchObject(wait);
+    expect(answerWait(host, view, now)).toMatchObject(wait);
+  }
+});
