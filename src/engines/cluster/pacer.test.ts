@@ -29,7 +29,7 @@ function run() {
   return { entries: entries as [(typeof entries)[0], (typeof entries)[0]], orders, create };
 }
 
-const counts = { updates: 0, bytes: 0, messages: 0, longestUpdate: 0, wait: null };
+const counts = { lost: 0, updates: 0, bytes: 0, messages: 0, longestUpdate: 0, wait: null };
 
 /** One of them asks until there is no more; rows it was given. */
 function drain(pacer: Pacer, { entries: [entry], orders }: ReturnType<typeof run>): number {

@@ -8,7 +8,7 @@ async function turns(count: number): Promise<void> {
 
 test("what a frame leads to comes before the collection, though it is queued after it", async () => {
   const done: string[] = [];
-  const note = createYoungGarbage(() => done.push("collect"));
+  const note = createYoungGarbage(() => void done.push("collect"));
   note(1 << 20);
   setImmediate(() => done.push("learn"));
   await turns(3);
@@ -17,7 +17,7 @@ test("what a frame leads to comes before the collection, though it is queued aft
 
 test("a mebibyte of frames is collected once, less is not", async () => {
   let collected = 0;
-  const note = createYoungGarbage(() => collected++);
+  const note = createYoungGarbage(() => void collected++);
   for (let k = 0; k < 5; k++) note(1 << 18);
   await turns(3);
   expect(collected).toBe(1);
