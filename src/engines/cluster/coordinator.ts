@@ -384,10 +384,7 @@ export class Coordinator {
     this.#phase = "running";
     this.#began = performance.now();
     this.#updates = Math.max(1, ...entries.map(({ ownUpdates }) => ownUpdates ?? 0));
-    for (const entry of entries) {
-      entry.state = "running";
-      entry.heardAt = 0;
-    }
+    for (const entry of entries) Object.assign(entry, { state: "running", heardAt: 0 });
     this.#follow(firstView(this.#roster));
     const begun = this.#begun();
     for (const { rank } of entries) this.#order(rank, { kind: "begin", ...begun });
@@ -496,5 +493,7 @@ export class Coordinator {
     this.#say({ kind: "left", rank, name: nameOf(rank, this.#roster.seats) });
     this.#order(rank, { kind: "close", missed: false });
     this.#takeBack(entry);
+    // Its last counts came with the view that is without it: nobody will tell them again.
+    this.#keep(true);
   }
 }
