@@ -16,6 +16,9 @@ import { coordinatorRank, dialsFrom, Network } from "./network.mjs";
 const program = new URL("../../dist/cli/main.js", import.meta.url).pathname;
 const counting = new URL("./chaos-count.mjs", import.meta.url).pathname;
 const mark = "GLISSADE_CHAOS";
+/** Two sessions of chaos at a time begin apart. */
+const [portsFrom, portsMax] = [10_000, 20_000];
+let nextPort = process.pid;
 /** A member whose run is over looks for its coordinator for a minute, on a busy machine longer. */
 const endSecondsMax = 90;
 
@@ -193,14 +196,15 @@ function environmentOf(pid) {
   }
 }
 
-/** A port at which one can listen right now. */
+/**
+ * A port at which one can listen, and that nobody else takes before that: below those that the system gives away by
+ * itself, also to outgoing connections, and each once.
+ */
 async function freePort() {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address();
-  server.close();
-  await once(server, "close");
-  return port;
+  for (;;) {
+    const port = portsFrom + (nextPort++ % portsMax);
+    if (!(await isOpen(port))) return port;
+  }
 }
 
 /** Whether something listens there. */

@@ -131,7 +131,7 @@ async function bind(entrance: Entrance, { listen, portRange }: ServerOptions): P
     } catch (error) {
       if (port >= high) {
         const tried = low === high ? `${host}:${low}` : `${host}:${low} to ${host}:${high}`;
-        throw new Error(
+        throw new ClusterError(
           `Cannot listen at ${tried}: ${error instanceof Error ? error.message : error}: give another --listen, or a --port-range with a free port`,
         );
       }
