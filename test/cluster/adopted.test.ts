@@ -4,24 +4,17 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { nextProcess } from "../../src/engines/cluster/lives.ts";
 import { glissade, lastObject, temporaryFolder } from "../e2e/support.ts";
-import { heard, isAlive, startCoordinator, startWorker, until } from "./support-runs.ts";
+import {
+  heard,
+  isAlive,
+  type Seen,
+  startCoordinator,
+  startWorker,
+  statusAt,
+  until,
+} from "./support-runs.ts";
 
 const data = "synthetic:news:rows=6000,columns=2000,seed=3";
-
-interface Seen {
-  readonly members: readonly {
-    rank: number;
-    incarnation: number;
-    state: string;
-    updates: number;
-    rows: number;
-  }[];
-}
-
-async function statusAt(address: string): Promise<Seen | null> {
-  const { code, stdout } = await glissade(["status", "--join", address, "--json"]);
-  return code === 0 ? lastObject(stdout) : null;
-}
 
 for (const strategy of ["peer-to-peer", "allreduce"]) {
   test(`${strategy}: a coordinator that comes back adopts who got a dead member's seat and who got a spare one`, async () => {

@@ -2,12 +2,10 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { between } from "../../scripts/support/network.mjs";
-import { runCluster } from "../../src/engines/cluster/cluster.ts";
 import { noCredentials } from "../../src/engines/cluster/credentials.ts";
 import type { ClusterEvent } from "../../src/engines/cluster/events.ts";
 import { askStatus } from "../../src/engines/cluster/public.ts";
-import { strategyOptions } from "../../src/strategies/strategy.ts";
-import { TornMembers } from "./support-network.ts";
+import { runTorn, type TornMembers } from "./support-network.ts";
 import { expectLedger, until } from "./support-runs.ts";
 
 /** Neither is the authority, which is the lowest rank. */
@@ -55,29 +53,9 @@ test.each([
 ])(
   "$name goes on within seconds, and has the member back once the link is mended",
   async ({ name, sums }) => {
-    const members = new TornMembers();
-    const events: ClusterEvent[] = [];
-    const end = new AbortController();
-    let story: Promise<unknown> = Promise.resolve();
-    const onEvent = (event: ClusterEvent) => {
-      events.push(event);
-      if (event.kind !== "view" || event.id !== 1) return;
-      story = play(members, events).finally(() => end.abort());
-      story.catch(() => {});
-    };
-    const { model, telemetry } = await runCluster({
-      ...{ strategy: { name }, workers: 4, seed: 5, epochs: 1000 },
-      options: strategyOptions({ rowsPerUpdate: 1, topology: "ring" }),
-      task: { kind: "ledger", spec: { workers: 4, rowsPerWorker: 6000 } },
-      signal: end.signal,
-      cluster: {
-        listen: "127.0.0.1:0",
-        credentials: noCredentials,
-        launch: members.launch,
-        onEvent,
-      },
-    });
-    expect(await story).toBeLessThan(noticedSecondsMax);
-    expectLedger({ model, telemetry }, [0, one, other, 3], sums);
+    const options = { topology: "ring" } as const;
+    const run = await runTorn({ strategy: name, workers: 4, options }, play);
+    expect(run.outcome).toBeLessThan(noticedSecondsMax);
+    expectLedger(run, [0, one, other, 3], sums);
   },
 );

@@ -3,27 +3,20 @@ import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { glissade, lastObject, temporaryFolder } from "../e2e/support.ts";
-import { heard, isAlive, startCoordinator, startWorker, until } from "./support-runs.ts";
+import {
+  heard,
+  isAlive,
+  type Seen,
+  startCoordinator,
+  startWorker,
+  statusAt,
+  until,
+} from "./support-runs.ts";
 
 const data = "synthetic:news:rows=6000,columns=2000,seed=3";
 const common = ["--workers", "2", "--epochs", "100000", "--l2", "1e-4", "--listen", "127.0.0.1:0"];
 
 type Coordinator = Awaited<ReturnType<typeof startCoordinator>>;
-
-interface Seen {
-  readonly state: string;
-  readonly members: readonly {
-    rank: number;
-    state: string;
-    updates: number;
-    incarnation: number;
-  }[];
-}
-
-async function statusAt(address: string): Promise<Seen | null> {
-  const { code, stdout } = await glissade(["status", "--join", address, "--json"]);
-  return code === 0 ? lastObject(stdout) : null;
-}
 
 function updatesOf({ members }: Seen): number {
   return members.reduce((sum, { updates }) => sum + updates, 0);

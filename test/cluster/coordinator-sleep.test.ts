@@ -4,8 +4,15 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { Patience } from "../../src/engines/cluster/patience.ts";
-import { glissade, lastObject, temporaryFolder } from "../e2e/support.ts";
-import { isAlive, runFolder, startCoordinator, startWorker, until } from "./support-runs.ts";
+import { glissade, temporaryFolder } from "../e2e/support.ts";
+import {
+  isAlive,
+  runFolder,
+  startCoordinator,
+  startWorker,
+  statusAt,
+  until,
+} from "./support-runs.ts";
 
 const data = "synthetic:news:rows=6000,columns=2000,seed=3";
 
@@ -18,10 +25,8 @@ test("a coordinator that slept for 4 s counts nobody out when it wakes, and the 
   );
   const workers = [0, 1].map(() => startWorker(coordinator.address, cwd));
   const rowsNow = async () => {
-    const { code, stdout } = await glissade(["status", "--join", coordinator.address, "--json"]);
-    if (code !== 0) return null;
-    const { members } = lastObject(stdout) as { members: { rows: number; state: string }[] };
-    return members.every(({ state }) => state === "running")
+    const members = (await statusAt(coordinator.address))?.members;
+    return members?.every(({ state }) => state === "running")
       ? members.reduce((sum, { rows }) => sum + rows, 0)
       : null;
   };

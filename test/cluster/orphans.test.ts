@@ -10,6 +10,7 @@ import {
   type Started,
   startCoordinator,
   startWorker,
+  statusAt,
   until,
 } from "./support-runs.ts";
 
@@ -44,8 +45,8 @@ for (const strategy of ["peer-to-peer", "d-psgd", "ad-psgd"]) {
     const address = await heard(newcomer, /reached at (\S+)/);
     const rows = await until(
       async () => {
-        const { stdout } = await glissade(["status", "--join", address, "--json"]);
-        return lastObject(stdout).members[0].rows > 500;
+        const seen = await statusAt(address);
+        return seen !== null && seen.members[0]!.rows > 500;
       },
       () => newcomer.said(),
     );

@@ -3,13 +3,11 @@ import { setTimeout as delay } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { around } from "../../scripts/support/network.mjs";
 import type { Fate } from "../../scripts/support/tcp-proxy.mjs";
-import { runCluster } from "../../src/engines/cluster/cluster.ts";
 import { noCredentials } from "../../src/engines/cluster/credentials.ts";
 import type { ClusterEvent } from "../../src/engines/cluster/events.ts";
 import { fetchModels } from "../../src/engines/cluster/member-calls.ts";
 import { askStatus } from "../../src/engines/cluster/public.ts";
-import { strategyOptions } from "../../src/strategies/strategy.ts";
-import { TornMembers } from "./support-network.ts";
+import { runTorn, type TornMembers } from "./support-network.ts";
 import { expectLedger, until } from "./support-runs.ts";
 
 /** A network that falls in two. */
@@ -106,24 +104,10 @@ test.each<Fall>([
   "$strategy: the side without quorum, $apart, stands still and says so, heals by itself, and the model is what was learned, $ledger",
   async (fall) => {
     const { strategy: name, workers, apart, others, sums } = fall;
-    const sides = new TornMembers();
-    const events: ClusterEvent[] = [];
-    const end = new AbortController();
-    let story: Promise<void> = Promise.resolve();
-    const onEvent = (event: ClusterEvent) => {
-      events.push(event);
-      if (event.kind !== "view" || event.id !== 1) return;
-      story = play(sides, events, fall).finally(() => end.abort());
-      story.catch(() => {});
-    };
-    const { model, telemetry } = await runCluster({
-      ...{ strategy: { name }, workers, seed: 5, epochs: 1000 },
-      options: strategyOptions({ rowsPerUpdate: 1 }),
-      task: { kind: "ledger", spec: { workers, rowsPerWorker: 6000 } },
-      signal: end.signal,
-      cluster: { listen: "127.0.0.1:0", credentials: noCredentials, launch: sides.launch, onEvent },
-    });
-    await story;
+    const run = await runTorn({ strategy: name, workers }, (sides, seen) =>
+      play(sides, seen, fall),
+    );
+    const { events } = run;
     const views = events.flatMap((event) => (event.kind === "view" ? [event.members] : []));
     const last = views.findLast(({ length }) => length === apart.length + others.length)!;
     for (const own of apart) {
@@ -132,6 +116,6 @@ test.each<Fall>([
       expect(lost).toMatchObject({ action: expect.stringContaining("unless it comes back") });
     }
     const ranks = [...others, ...apart].filter((rank) => rank < workers);
-    expectLedger({ model, telemetry }, ranks, sums);
+    expectLedger(run, ranks, sums);
   },
 );

@@ -7,7 +7,12 @@ import {
   Network,
 } from "../../scripts/support/network.mjs";
 import type { Fate } from "../../scripts/support/tcp-proxy.mjs";
+import { runCluster } from "../../src/engines/cluster/cluster.ts";
+import { noCredentials } from "../../src/engines/cluster/credentials.ts";
+import type { ClusterEvent } from "../../src/engines/cluster/events.ts";
 import type { Launch, MemberOrder } from "../../src/engines/cluster/launcher.ts";
+import type { EngineResult } from "../../src/engines/engine.ts";
+import { type StrategyOptions, strategyOptions } from "../../src/strategies/strategy.ts";
 import { temporaryFolder } from "../e2e/support.ts";
 import { type Started, start } from "./support-runs.ts";
 
@@ -43,6 +48,43 @@ export class TornMembers {
   tear(holds: Between, fate: Fate): () => void {
     return this.#network.tear(holds, fate);
   }
+}
+
+/** A run on the ledger, whose updates each add 1. */
+interface TornRun {
+  readonly strategy: string;
+  readonly workers: number;
+  readonly options?: Partial<StrategyOptions>;
+}
+
+/** What happens to the members once they learn; the run ends with it. */
+type Story<T> = (members: TornMembers, events: readonly ClusterEvent[]) => Promise<T>;
+
+/** Plays a story of members that are torn from each other. @throws what the story throws */
+export async function runTorn<T>(
+  { strategy: name, workers, options }: TornRun,
+  story: Story<T>,
+): Promise<EngineResult & { readonly events: readonly ClusterEvent[]; readonly outcome: T }> {
+  const members = new TornMembers();
+  const events: ClusterEvent[] = [];
+  const end = new AbortController();
+  let told: Promise<T> | undefined;
+  const onEvent = (event: ClusterEvent) => {
+    events.push(event);
+    if (event.kind !== "view" || event.id !== 1) return;
+    told = story(members, events).finally(() => end.abort());
+    told.catch(() => {});
+  };
+  const { launch } = members;
+  const result = await runCluster({
+    ...{ strategy: { name }, workers, seed: 5, epochs: 1000 },
+    options: strategyOptions({ rowsPerUpdate: 1, ...options }),
+    task: { kind: "ledger", spec: { workers, rowsPerWorker: 6000 } },
+    signal: end.signal,
+    cluster: { listen: "127.0.0.1:0", credentials: noCredentials, launch, onEvent },
+  });
+  if (told === undefined) throw new Error("The run ended before its members had begun");
+  return { ...result, events, outcome: await told };
 }
 
 async function freePort(): Promise<number> {

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { expect, onTestFinished } from "vitest";
 import type { EngineResult } from "../../src/engines/engine.ts";
-import { cli } from "../e2e/support.ts";
+import { cli, glissade, lastObject } from "../e2e/support.ts";
 
 /**
  * Of the ledger task, whose k-th worker's updates each add 1 to the k-th entry of the model: every update of all lives of
@@ -136,4 +136,22 @@ export function checkpointsOf(cwd: string): string[] {
 /** The command line of a process. */
 export function commandOf(pid: number): string {
   return readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ");
+}
+
+/** What the coordinator says of its members. */
+export interface Seen {
+  readonly state: string;
+  readonly members: readonly {
+    rank: number;
+    incarnation: number;
+    state: string;
+    updates: number;
+    rows: number;
+  }[];
+}
+
+/** The status that `glissade status` gives of the run there; null when nobody answers. */
+export async function statusAt(address: string): Promise<Seen | null> {
+  const { code, stdout } = await glissade(["status", "--join", address, "--json"]);
+  return code === 0 ? lastObject(stdout) : null;
 }

@@ -2,7 +2,7 @@ import { execFileSync, spawn } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { cli, glissade, lastObject, temporaryFolder } from "./support.ts";
+import { cli, glissade, lastObject, signalAfter, temporaryFolder } from "./support.ts";
 
 /** Rows enough, and epochs enough, for a signal to come in the middle. */
 const long = [
@@ -18,15 +18,8 @@ describe("a signal while learning", () => {
     ["SIGHUP", 143],
   ] as const)("%s saves the best model so far and exits with %d", async (name, exit) => {
     const cwd = temporaryFolder();
-    let sent = false;
-    const { code, stdout, stderr } = await glissade(long, {
-      cwd,
-      watch(child, said) {
-        if (sent || !said.includes("epoch 3,")) return;
-        sent = true;
-        child.kill(name);
-      },
-    });
+    const env = signalAfter(name, "epoch 3,");
+    const { code, stdout, stderr } = await glissade(long, { cwd, env });
     expect(code, stderr).toBe(exit);
     const result = lastObject(stdout);
     expect(result).toMatchObject({ status: "interrupted", stopped: "interrupted", error: null });
@@ -41,17 +34,10 @@ describe("a signal while learning", () => {
 
 test("a signal while the run still chooses its settings: a model of what was learned until then", async () => {
   const cwd = temporaryFolder();
-  let sent = false;
-  // So many rows that choosing lasts longer than it takes this process to hear of it on a busy machine.
+  // So many rows that choosing lasts longer than it takes the signal to be heard.
   const args = ["train", "synthetic:news:rows=150000,columns=5000,seed=3", "--json"];
-  const { code, stdout, stderr } = await glissade(args, {
-    cwd,
-    watch(child, said) {
-      if (sent || !said.includes("strategy ")) return;
-      sent = true;
-      child.kill("SIGINT");
-    },
-  });
+  const env = signalAfter("SIGINT", "strategy ");
+  const { code, stdout, stderr } = await glissade(args, { cwd, env });
   expect(code, stderr).toBe(130);
   const result = lastObject(stdout);
   expect(result).toMatchObject({ status: "interrupted", model: "model.safetensors" });

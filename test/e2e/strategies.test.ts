@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { glissade, lastObject, smallNews, temporaryFolder } from "./support.ts";
+import { glissade, lastObject, signalAfter, smallNews, temporaryFolder } from "./support.ts";
 
 test.each(["bsp", "ssp", "peer-to-peer", "d-psgd"])(
   "--strategy %s trains on several workers, and no update is lost",
@@ -31,17 +31,11 @@ test("without --workers there are as many as cores, and the summary says why", a
 
 test("a signal stops the threads too: the best model so far, exit code 130", async () => {
   const cwd = temporaryFolder();
-  let sent = false;
   const rows = "synthetic:news:rows=20000,columns=5000,seed=3";
   const args = ["train", rows, "--strategy", "asp", "--workers", "2", "--l2", "1e-5", "--json"];
-  const { code, stdout, stderr } = await glissade([...args, "--stop", "epochs:100000"], {
-    cwd,
-    watch(child, said) {
-      if (sent || !said.includes("epoch 3")) return;
-      sent = true;
-      child.kill("SIGINT");
-    },
-  });
+  const env = signalAfter("SIGINT", "epoch 3");
+  const run = [...args, "--stop", "epochs:100000"];
+  const { code, stdout, stderr } = await glissade(run, { cwd, env });
   expect(code, stderr).toBe(130);
   expect(lastObject(stdout)).toMatchObject({ status: "interrupted", stopped: "interrupted" });
   expect(existsSync(join(cwd, "model.safetensors"))).toBe(true);

@@ -41,6 +41,16 @@ export function temporaryFolder(): string {
   return folder;
 }
 
+/** The environment under which glissade sends itself a signal when it has said this word so often. */
+export function signalAfter(name: NodeJS.Signals, word: string, times = 1): Record<string, string> {
+  return {
+    NODE_OPTIONS: `--import=${new URL("signal-after.mjs", import.meta.url)}`,
+    SIGNAL_NAME: name,
+    SIGNAL_WORD: word,
+    SIGNAL_TIMES: String(times),
+  };
+}
+
 /** Starts glissade with these arguments and waits for its end. */
 export function glissade(args: readonly string[], options: RunOptions = {}): Promise<Outcome> {
   return runProcess(process.execPath, [cli, ...args], options);
