@@ -45,7 +45,7 @@ export interface Answer {
   readonly clock: number;
   readonly rows: number;
   readonly values: Float32Array;
-  /** To a newcomer: what counts of earlier lives of its rank, as (incarnation, count) in a row. */
+  /** To a newcomer, until it has pushed: what counts of earlier lives of its rank, as (incarnation, count) in a row. */
   readonly earlier: Int32Array | null;
 }
 

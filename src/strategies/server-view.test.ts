@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { createReplica } from "../math/replica.ts";
-import { asp, bsp } from "./parameter-server.ts";
+import { asp, bsp, ssp } from "./parameter-server.ts";
 import {
   type Effect,
   type NodeEvent,
@@ -19,7 +19,7 @@ interface Sent {
 
 /** Two workers and two servers, and standbys if asked for, stepped by hand; a message arrives where its link carries it. */
 function pairsByHand(strategy: typeof asp, { standby = false } = {}) {
-  const options = strategyOptions({ servers: 2, standby });
+  const options = strategyOptions({ servers: 2, standby, staleness: 0 });
   const sent: Sent[] = [];
   const reports: Report[] = [];
   const finished = new Set<number>();
@@ -57,8 +57,16 @@ function pairsByHand(strategy: typeof asp, { standby = false } = {}) {
     const view: View = { id, members: ranks.map(lifeOf), left: leavers.map(lifeOf) };
     for (const rank of ranks) give(rank, { kind: "view", now: id, view });
   };
+  /** Worker 0 comes back, in a view of the others: it was expelled after its first update. */
+  const returnOf = (view: View) => {
+    const seat = { ...nextLife, workers: 2, members: size, width: 2, range: { from: 0, to: 2 } };
+    const earlier = [{ incarnation: 1, clock: 1 }];
+    const state = strategy.init({ ...seat, seed: 1, view, earlier }, options);
+    members[0] = { state, replica: createReplica(2) };
+    give(0, { kind: "start", now: view.id });
+  };
   for (const rank of members.keys()) give(rank, { kind: "start", now: 0 });
-  return { members, sent, reports, finished, give, arrive, follow };
+  return { members, sent, reports, finished, give, arrive, follow, returnOf };
 }
 
 function lifeOf(rank: number) {
@@ -172,5 +180,33 @@ test.each([
     arrive((from, to) => from > 1 && to > 1);
     const answers = sent.filter(({ to, body }) => to === 0 && body.kind === "model");
     expect(answers.map(({ from }) => from)).toEqual([2]);
+  },
+);
+
+test.each([
+  ["bsp", "before it has asked", bsp],
+  ["bsp", "while its question waits", bsp],
+  ["ssp", "before it has asked", ssp],
+  ["ssp", "while its question waits", ssp],
+] as const)(
+  "%s: a newcomer that is let go %s hears what counts of its earlier life",
+  (...given) => {
+    const [, when, strategy] = given;
+    const { reports, sent, give, arrive, returnOf } = pairsByHand(strategy as typeof asp);
+    give(0, { kind: "learned", now: 0, update });
+    sent.length = 0;
+    // Worker 0 was cut off before that left. Of worker 1 server 3 has an update that server 2 waits for.
+    give(1, { kind: "learned", now: 0, update });
+    arrive((from, to) => from === 1 && to === 3);
+    const view: View = { id: 2, members: [nextLife, ...[1, 2, 3].map(lifeOf)], left: [] };
+    for (const rank of [1, 2, 3]) give(rank, { kind: "view", now: 2, view });
+    arrive((from, to) => from > 1 && to > 1);
+    if (when === "before it has asked") arrive((from) => from === 1);
+    returnOf(view);
+    arrive((from) => from === 0);
+    arrive(() => true);
+    expect(reports.filter(({ kind }) => kind === "lost")).toEqual([
+      { kind: "lost", from: 0, updates: 1 },
+    ]);
   },
 );

@@ -117,7 +117,7 @@ function absorbWorker(state: ServerState, replica: Replica, received: Received, 
     case "bye":
       return absorbBye(state, replica, { from, body, now }, out);
     default:
-      return answerAgain(state, replica, from, out, earlierOf(state, from));
+      return answerAgain(state, replica, from, out);
   }
 }
 
@@ -230,33 +230,28 @@ export function answer(
   }
 }
 
+/**
+ * Until a newcomer has pushed, every answer tells it of its earlier lives: what lets it go may come before its question,
+ * or while that waits, and it takes the first.
+ */
 function sendModel(
   state: ServerState,
-  {
-    to,
-    earlier = null,
-    ...model
-  }: { to: number; rows: number; values: Float32Array; earlier?: Int32Array | null },
+  { to, ...model }: { to: number; rows: number; values: Float32Array },
   out: ServerOut,
 ): void {
-  const { view, clocks } = state;
+  const { view, clocks, entered } = state;
   state.answeredAt[to] = state.version;
+  const earlier = clocks.counts[to] === entered[to] ? earlierOf(state, to) : null;
   const body: Answer = { kind: "model", view, clock: clocks.counts[to]!, ...model, earlier };
   sendWhenStored(state, to, body, out);
 }
 
-function answerAgain(
-  state: ServerState,
-  replica: Replica,
-  to: number,
-  out: ServerOut,
-  earlier: Int32Array | null = null,
-): void {
+function answerAgain(state: ServerState, replica: Replica, to: number, out: ServerOut): void {
   if (isWaiting(state.clocks, to)) {
     return out.push({ kind: "drop", from: to, reason: "waits already" });
   }
   // In rounds the open round's updates are in the inbox: the model is that of the round before.
-  sendModel(state, { to, ...replica.snapshot(), earlier }, out);
+  sendModel(state, { to, ...replica.snapshot() }, out);
 }
 
 /** Merges the updates of the round, in rank order whatever the order they came in. */

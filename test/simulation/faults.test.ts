@@ -6,9 +6,6 @@ import { messageStrategies } from "../../src/strategies/all.ts";
 const schedules = Number(process.env.SCHEDULES ?? 1000);
 const parallel = messageStrategies.filter(({ name }) => name !== "serial");
 
-/** Schedules with sparse beats under which a law is broken still (docs/reliability.md, "Open"): one update too few. */
-const open: Readonly<Record<string, readonly number[]>> = { ssp: [2] };
-
 describe.each(parallel.map((strategy) => ({ strategy, name: strategy.name })))(
   "$name",
   { timeout: 600_000 },
@@ -23,10 +20,6 @@ describe.each(parallel.map((strategy) => ({ strategy, name: strategy.name })))(
     test("keeps them where beats go along some pairs only, as among many members", () => {
       for (let seed = 1; seed <= schedules / 10; seed++) {
         const violation = checkFaults(strategy, seed, { membership: { allPairsMax: 0 } });
-        if (open[strategy.name]?.includes(seed)) {
-          expect(violation, "mended: take it off the list").not.toBeNull();
-          continue;
-        }
         expect(violation && violationLines(violation).join("\n  ")).toBeNull();
       }
     });
