@@ -7,24 +7,28 @@ import { glissade, lastObject, temporaryFolder } from "../e2e/support.ts";
 import {
   heard,
   isAlive,
+  noTokens,
   type Seen,
   startCoordinator,
   startWorker,
   statusAt,
   until,
+  withTokens,
 } from "./support-runs.ts";
 
 const data = "synthetic:news:rows=6000,columns=2000,seed=3";
 
-for (const strategy of ["peer-to-peer", "allreduce"]) {
-  test(`${strategy}: a coordinator that comes back adopts who got a dead member's seat and who got a spare one`, async () => {
+for (const [strategy, secrets] of [
+  ["peer-to-peer", noTokens],
+  ["allreduce", withTokens],
+] as const) {
+  test(`${strategy}, ${secrets.of}: a coordinator that comes back adopts who got a dead member's seat and who got a spare one`, async () => {
     const [cwd, place] = [temporaryFolder(), temporaryFolder()];
     const args = ["--strategy", strategy, "--workers", "3", "--epochs", "100000", "--l2", "1e-4"];
     const more = ["--listen", "127.0.0.1:0", "--evaluate-every", "100epochs"];
-    const first = await startCoordinator([data, ...args, ...more], cwd);
-    const workers = [0, 1, 2].map((rank) =>
-      startWorker(first.address, place, ["--rank", `${rank}`]),
-    );
+    const first = await startCoordinator([data, ...args, ...more], cwd, secrets.admin);
+    const joins = (rank: number) => ["--rank", `${rank}`];
+    const workers = [0, 1, 2].map((k) => startWorker(first.address, place, joins(k), secrets.work));
     await Promise.all(workers.map((worker) => heard(worker, /view 1: members 0, 1, 2/)));
     await heard(first, /epoch \d/);
     first.child.kill("SIGKILL");
@@ -33,20 +37,20 @@ for (const strategy of ["peer-to-peer", "allreduce"]) {
     workers[0]!.child.kill("SIGKILL");
     await heard(workers[1]!, /view \d+: members 1, 2$/m);
     const at = await heard(workers[2]!, /reached at (\S+)/);
-    const heir = startWorker(at, place);
+    const heir = startWorker(at, place, [], secrets.work);
     const life = nextProcess(1, 1);
     expect(await heard(heir, /worker 0, life (\d+)/)).toBe(String(life));
     await heard(heir, /view \d+: members 0, 1, 2$/m);
-    const fourth = startWorker(at, place);
+    const fourth = startWorker(at, place, [], secrets.work);
     const fourthLife = Number(await heard(fourth, /worker 3, life (\d+)/));
     await heard(fourth, /view \d+: members 0, 1, 2, 3$/m);
-    const again = await startCoordinator(["--resume", "latest", "--json"], cwd);
+    const again = await startCoordinator(["--resume", "latest", "--json"], cwd, secrets.admin);
     expect(again.said()).toContain("members of the run live and go on");
     let seen: Seen | null = null;
     const learns = (before: Seen | null) =>
       until(
         async () => {
-          const now = await statusAt(again.address);
+          const now = await statusAt(again.address, secrets.work);
           seen = now;
           if (again.child.exitCode !== null) throw new Error(again.said());
           const all = now?.members.filter(({ state }) => state === "running").length === 4;
@@ -71,12 +75,14 @@ for (const strategy of ["peer-to-peer", "allreduce"]) {
     // A seat that the coordinator gives now is another life again, after that of the members.
     fourth.child.kill("SIGTERM");
     expect((await fourth.ended).code).toBe(0);
-    const last = startWorker(again.address, place, ["--rank", "3"]);
+    const last = startWorker(again.address, place, joins(3), secrets.work);
     expect(Number(await heard(last, /worker 3, life (\d+)/))).toBeGreaterThan(fourthLife);
     await heard(last, /view \d+: members 0, 1, 2, 3$/m);
     for (const { child } of [heir, workers[1]!, workers[2]!])
       expect(isAlive(child.pid!)).toBe(true);
-    expect((await glissade(["stop", "--join", again.address])).code).toBe(0);
+    expect((await glissade(["stop", "--join", again.address], { env: secrets.admin })).code).toBe(
+      0,
+    );
     const { code, stdout, stderr } = await again.ended;
     expect(code, stderr).toBe(0);
     for (const { ended } of [heir, last, workers[1]!, workers[2]!]) {

@@ -68,7 +68,7 @@ async function status() {
 /** The honest members, and what they have learned. */
 async function honest() {
   const { members } = await status();
-  return members.filter(({ rank }) => rank !== 1);
+  return members.filter(({ rank }) => rank === 0 || rank === 2);
 }
 
 async function expectGoesOn(): Promise<void> {
@@ -131,6 +131,22 @@ test("a member that speaks in the name of others, or of the coordinator, is not 
     const taken = (await status()).members.find(({ rank }) => rank === 1);
     return taken?.state === "silent" || taken?.state === "dead" ? true : undefined;
   });
+});
+
+test("a member that signs passes while the coordinator is there is taken for nobody who has a seat, and by no member at all", async () => {
+  const minter = hostile("mint");
+  await until(() => (/has claimed/.test(said(minter)) ? true : undefined));
+  const answers = [...said(minter).matchAll(/as member (-?\d) to (-?\d): (\d+) (.*)/g)];
+  // In the place of the coordinator and of all seats, the free one too, to both others and to the coordinator.
+  expect(answers).toHaveLength(5 * 3);
+  for (const [, as, to, code, why] of answers) {
+    // A free seat the coordinator would give anybody who asks with that token; what it says then is rejected.
+    if (as === "3" && to === "-1") continue;
+    expect([as, to, code]).toEqual([as, to, as === "-1" ? "7" : "14"]);
+    expect(why).toMatch(/pass is not that of|not known to this process yet/);
+  }
+  await expectGoesOn();
+  minter.kill("SIGKILL");
 });
 
 test.each([

@@ -2,34 +2,40 @@
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { isByMember, nextProcess } from "../../src/engines/cluster/lives.ts";
+import { giverOf, nextProcess } from "../../src/engines/cluster/lives.ts";
 import { glissade, lastObject, temporaryFolder } from "../e2e/support.ts";
 import {
   heard,
   isAlive,
+  noTokens,
   type Started,
   startCoordinator,
   startWorker,
   statusAt,
   until,
+  withTokens,
 } from "./support-runs.ts";
 
 const data = "synthetic:news:rows=6000,columns=2000,seed=3";
 
-for (const strategy of ["peer-to-peer", "d-psgd", "ad-psgd"]) {
-  test(`${strategy}: without the coordinator a new process joins by asking any member, and the last one saves the model`, async () => {
+for (const [strategy, secrets] of [
+  ["peer-to-peer", withTokens],
+  ["d-psgd", noTokens],
+  ["ad-psgd", withTokens],
+] as const) {
+  test(`${strategy}, ${secrets.of}: without the coordinator a new process joins by asking any member, and the last one saves the model`, async () => {
     const cwd = temporaryFolder();
     const places = [0, 1, 2, 3].map(temporaryFolder);
     const args = [data, "--strategy", strategy, "--workers", "3", "--epochs", "100000"];
     const more = ["--l2", "1e-4", "--listen", "127.0.0.1:0", "--evaluate-every", "100epochs"];
-    const coordinator = await startCoordinator([...args, ...more], cwd);
+    const coordinator = await startCoordinator([...args, ...more], cwd, secrets.admin);
     const workers = [0, 1, 2].map((rank) =>
-      startWorker(coordinator.address, places[rank]!, ["--rank", `${rank}`]),
+      startWorker(coordinator.address, places[rank]!, ["--rank", `${rank}`], secrets.work),
     );
     await Promise.all(workers.map((worker) => heard(worker, /view 1: members 0, 1, 2/)));
     // While the coordinator lives a member passes the question on to it.
     const at = await heard(workers[2]!, /reached at (\S+)/);
-    const fourth = startWorker(at, places[3]!);
+    const fourth = startWorker(at, places[3]!, [], secrets.work);
     expect(await heard(fourth, /worker (\d+, life \d+)/)).toBe("3, life 1");
     await heard(fourth, /view \d+: members 0, 1, 2, 3/);
     fourth.child.kill("SIGTERM");
@@ -39,18 +45,24 @@ for (const strategy of ["peer-to-peer", "d-psgd", "ad-psgd"]) {
     await Promise.all(workers.slice(1).map((worker) => heard(worker, /took over \d+ segments/)));
     coordinator.child.kill("SIGKILL");
     // Member 2 is asked, member 1 has authority now; for 5 s both wait for the coordinator.
-    const newcomer = startWorker(at, places[3]!);
+    const stranger = startWorker(at, places[3]!, [], { GLISSADE_TOKEN: "work: another" });
+    const newcomer = startWorker(at, places[3]!, [], secrets.work);
     expect(await heard(newcomer, /worker 0, life (\d+)/)).toBe(String(nextProcess(1, 1)));
     await heard(newcomer, /view \d+: members 0, 1, 2$/m);
     const address = await heard(newcomer, /reached at (\S+)/);
     const rows = await until(
       async () => {
-        const seen = await statusAt(address);
+        const seen = await statusAt(address, secrets.work);
         return seen !== null && seen.members[0]!.rows > 500;
       },
-      () => newcomer.said(),
+      () => [newcomer, ...workers].map(({ said }) => said()).join("\n--\n"),
     );
     expect(rows).toBe(true);
+    const { code: refused, stderr: words } = await stranger.ended;
+    if (secrets === withTokens) {
+      expect(refused).toBe(1);
+      expect(words).toMatch(/the token is not that of this run: give the right one/);
+    }
     for (const { child } of workers.slice(1)) expect(isAlive(child.pid!)).toBe(true);
     // They leave one after the other; with the last one the run ends, and its model is with nobody else.
     for (const { child, ended } of [newcomer, workers[2]!]) {
@@ -130,7 +142,7 @@ describe("numbers of processes", () => {
     const given = [null, 0, 1, 2].map((giver) => nextProcess(8191, giver));
     expect(new Set(given).size).toBe(4);
     for (const one of given) expect(one).toBeGreaterThan(8191);
-    expect(given.map(isByMember)).toEqual([false, true, true, true]);
-    expect(isByMember(nextProcess(3, null))).toBe(false);
+    expect(given.map(giverOf)).toEqual([null, 0, 1, 2]);
+    expect(giverOf(nextProcess(3, null))).toBeNull();
   });
 });

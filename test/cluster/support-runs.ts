@@ -25,6 +25,23 @@ export function expectLedger(
   }
 }
 
+type Environment = Record<string, string>;
+
+/** What processes of a run have in their environments: those that rule it, and those that work for it. */
+export interface Secrets {
+  readonly of: string;
+  readonly admin: Environment;
+  readonly work: Environment;
+}
+
+/** A run without tokens, and one with a token for each role. */
+export const noTokens: Secrets = { of: "without tokens", admin: {}, work: {} };
+export const withTokens: Secrets = {
+  of: "with tokens",
+  admin: { GLISSADE_TOKEN: "observe: observe-0123456,work: work-0123456,admin: admin-0123456" },
+  work: { GLISSADE_TOKEN: "work: work-0123456" },
+};
+
 /** A process of glissade that was started and goes on. */
 export interface Started {
   readonly child: ChildProcess;
@@ -41,11 +58,7 @@ export interface Ended {
 }
 
 /** Starts glissade in that folder, with `more` in its environment; it is killed when the test is over. */
-export function start(
-  args: readonly string[],
-  cwd: string,
-  more: Readonly<Record<string, string>> = {},
-): Started {
+export function start(args: readonly string[], cwd: string, more: Environment = {}): Started {
   const { PATH = "", HOME = "" } = process.env;
   const child = spawn(process.execPath, [cli, ...args], { cwd, env: { PATH, HOME, ...more } });
   onTestFinished(() => void child.kill("SIGKILL"));
@@ -94,13 +107,19 @@ export function heard({ said, child }: Started, pattern: RegExp): Promise<string
 export async function startCoordinator(
   args: readonly string[],
   cwd: string,
+  more: Environment = {},
 ): Promise<Started & { readonly address: string }> {
-  const started = start(["coordinator", ...args], cwd);
+  const started = start(["coordinator", ...args], cwd, more);
   return { ...started, address: await heard(started, /worker --join (\S+:\d+)/) };
 }
 
-export function startWorker(address: string, cwd: string, more: readonly string[] = []): Started {
-  return start(["worker", "--join", address, ...more], cwd);
+export function startWorker(
+  address: string,
+  cwd: string,
+  args: readonly string[] = [],
+  more: Environment = {},
+): Started {
+  return start(["worker", "--join", address, ...args], cwd, more);
 }
 
 /** Processes that this one started. */
@@ -151,7 +170,7 @@ export interface Seen {
 }
 
 /** The status that `glissade status` gives of the run there; null when nobody answers. */
-export async function statusAt(address: string): Promise<Seen | null> {
-  const { code, stdout } = await glissade(["status", "--join", address, "--json"]);
+export async function statusAt(address: string, env: Environment = {}): Promise<Seen | null> {
+  const { code, stdout } = await glissade(["status", "--join", address, "--json"], { env });
   return code === 0 ? lastObject(stdout) : null;
 }

@@ -263,10 +263,6 @@ export class Coordinator {
     this.#options.onEvent(event);
   }
 
-  #sayJoined({ rank, address }: RosterEntry): void {
-    this.#say({ kind: "joined", rank, name: nameOf(rank, this.#roster.seats), address });
-  }
-
   #order(rank: number, ...orders: readonly Order[]): void {
     for (const order of orders) this.#links.send(rank, encodeNote(order));
   }
@@ -288,7 +284,6 @@ export class Coordinator {
     }
     this.#introduce(entry);
     this.#keep(true);
-    this.#sayJoined(entry);
     const begun = this.#phase === "running" ? this.#begun() : null;
     return joinReply(this.#options, entry, { begun, proof: this.#proof, seen: peer });
   }
@@ -297,9 +292,11 @@ export class Coordinator {
   #welcomes(peer: PeerAddress): boolean {
     const known = this.#roster.entries.get(peer.rank);
     if (known?.incarnation === peer.incarnation) return true;
-    if (this.#phase !== "running" || !isAdoptable(this.#roster, peer)) return false;
+    const isThere = (rank: number) => this.#links.isConnected(rank);
+    if (this.#phase !== "running" || !isAdoptable(this.#roster, peer, isThere)) return false;
+    countJoin(this.#guard, peer.address!);
     if (known) this.#becomeGone(known, "dead", "another process has its seat");
-    this.#sayJoined(adopt(this.#roster, peer, this.#now()));
+    this.#introduce(adopt(this.#roster, peer, this.#now()));
     return true;
   }
 
@@ -312,6 +309,7 @@ export class Coordinator {
 
   /** Those who are there hear where the newcomer is before it speaks to them. */
   #introduce({ rank, incarnation, address }: RosterEntry): void {
+    this.#say({ kind: "joined", rank, name: nameOf(rank, this.#roster.seats), address });
     this.#links.admit({ rank, incarnation, address: null });
     for (const { rank: to, state } of liveEntries(this.#roster)) {
       if (to === rank || state !== "running") continue;

@@ -24,7 +24,14 @@ import {
   uselessAttemptsMax,
 } from "./limits.ts";
 import { type FrameStream, hearingOf, Link, type LinkEvents } from "./link.ts";
-import { type Proof, proofFault, proofOf, type StreamFacts } from "./passes.ts";
+import {
+  giverIn,
+  type PassHolder,
+  type Proof,
+  proofFault,
+  proofOf,
+  type StreamFacts,
+} from "./passes.ts";
 import { Refusal } from "./refusal.ts";
 import { createClient, type MemberClient, methodOf } from "./rpc.ts";
 import { pause, waitFor } from "./wait.ts";
@@ -55,6 +62,9 @@ export interface PeerAddress {
   readonly address: string | null;
 }
 
+/** A member that gave another process its seat. */
+export type Giver = Pick<PassHolder, "rank" | "incarnation">;
+
 /** What links tell the process. */
 export interface LinksEvents {
   frame(rank: number, bytes: Uint8Array): void;
@@ -68,8 +78,8 @@ export interface LinksEvents {
   fenced(rank: number, reason: string): void;
   /** The peer began the link anew. */
   renewed(rank: number): void;
-  /** Whether a process that is not known here may have a link. */
-  welcomes(peer: PeerAddress): boolean;
+  /** Whether a process that is not known here may have a link; by whom its pass is, null for the coordinator or none. */
+  welcomes(peer: PeerAddress, giver: Giver | null): boolean;
   /** Whether this process has to do with that rank still: another is not dialled for ever. */
   needs(rank: number): boolean;
 }
@@ -304,7 +314,7 @@ export class Links {
   }
 
   /** The peer that calls, made known here if it may be. */
-  #peerOf({ rank, incarnation, address }: Caller): Peer {
+  #peerOf({ rank, incarnation, address, proof }: Caller): Peer {
     if (incarnation <= (this.#over.get(rank) ?? 0)) {
       throw new Refusal(
         `life ${incarnation} of member ${rank} is over: another took its seat`,
@@ -317,7 +327,10 @@ export class Links {
     }
     if (known?.incarnation !== incarnation) {
       const caller = { rank, incarnation, address: address === "" ? null : address };
-      if (!this.#events.welcomes(caller)) {
+      const giver = this.#identity.proof && giverIn(proof);
+      // Who was let in once is no stranger when it comes back.
+      const wasHere = this.#places.get(rank)?.incarnation === incarnation;
+      if (!wasHere && !this.#events.welcomes(caller, giver)) {
         throw new Refusal(`member ${rank} is not known to this process yet`, "unavailable");
       }
       this.admit(caller);

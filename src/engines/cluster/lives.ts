@@ -16,7 +16,16 @@ export function nextProcess(highest: number, giver: number | null): number {
   return (Math.floor(highest / block) + 1) * block + (giver ?? coordinatorPlace);
 }
 
-/** Whether a member gave that number. */
-export function isByMember(process: number): boolean {
-  return process >= block && process % block !== coordinatorPlace;
+/** Numbers of processes that may have come to nothing between one that is known and the next. */
+const unknownMax = 32 * block;
+
+/** Whether a seat may have a process of that number now, whose processes had numbers up to `highest` as far as is known. */
+export function mayFollow(process: number, highest: number): boolean {
+  return process >= highest && process - highest <= unknownMax;
+}
+
+/** The rank of the member that gave that number; null for the coordinator. */
+export function giverOf(process: number): number | null {
+  const place = process % block;
+  return process >= block && place !== coordinatorPlace ? place : null;
 }

@@ -22,7 +22,7 @@ import { becomeBereaved, isApart, membered, processOf, standingOf } from "../mem
 import { loadStrategy } from "../strategy-source.ts";
 import { countDrop } from "../telemetry.ts";
 import type { SnapshotRequest } from "./generated/glissade/cluster/v1/cluster_pb.ts";
-import { createMemberGuard, type Guard } from "./guard.ts";
+import { countJoin, createMemberGuard, type Guard } from "./guard.ts";
 import { type EarlyFrame, hear, keepEarly } from "./hearing.ts";
 import {
   type Begun,
@@ -208,6 +208,7 @@ export class ClusterMember {
     this.#regent = new Regent(seated, {
       ...{ credentials, absence: this.#orphanhood.absence, host: () => this.#host! },
       addresses: () => [...others(), seated],
+      count: (peer) => countJoin(this.#protection, peer),
       progress: () => this.#run,
     });
   }
@@ -218,7 +219,7 @@ export class ClusterMember {
     throw new Refusal("this process takes no part in the run yet", "unavailable");
   }
 
-  #connect({ rank, incarnation, identity: { run }, address, job, coordinator, proof }: Seated) {
+  #connect({ rank, incarnation, identity: { run }, address, coordinator, proof }: Seated) {
     const bufferedMax = this.#protection.watch.limits.buffered;
     const { credentials } = this.#options;
     const links = new Links(
@@ -234,7 +235,7 @@ export class ClusterMember {
         // Another process has the seat: this one is over, and would only be told so again by everybody.
         fenced: (_from, message) => this.#end({ kind: "failed", message }),
         renewed: (from) => from === coordinatorRank && this.#tellAll(),
-        welcomes: (peer) => job.seats[peer.rank] !== undefined,
+        welcomes: (peer, giver) => this.#regent!.welcomes(peer, giver),
         needs: (peer) => peer === coordinatorRank || isMemberOf(this.#view, peer),
       },
     );

@@ -6,7 +6,7 @@ import { firstLifeOf, processOf } from "../membered.ts";
 import type { Begun, MemberWait, Order, Tale } from "./job.ts";
 import { acquaintedMax, joinSecondsMax, silencePerUpdate, silenceSecondsMin } from "./limits.ts";
 import { coordinatorRank, type PeerAddress } from "./links.ts";
-import { isByMember, nextProcess } from "./lives.ts";
+import { giverOf, nextProcess } from "./lives.ts";
 import { Refusal } from "./refusal.ts";
 
 /**
@@ -187,13 +187,19 @@ export function rowsTaken({ past, entries }: Roster): number {
   return all.reduce((sum, { rows, leased }) => sum + Math.max(rows, leased), 0);
 }
 
-/** Whether a process may have its seat from members, that gave it while no coordinator was there. */
+/**
+ * Whether a process may have its seat from members, that gave it while no coordinator was there. Whose seat it was is
+ * not there any more: who is connected is not displaced by the word of another member.
+ */
 export function isAdoptable(
-  { incarnations }: Roster,
+  { incarnations, entries }: Roster,
   { rank, incarnation, address }: PeerAddress,
+  isConnected: (rank: number) => boolean,
 ): boolean {
+  const before = entries.get(rank);
+  if (before && isLive(before) && isConnected(rank)) return false;
   const isNew = incarnation > (incarnations[rank] ?? Number.POSITIVE_INFINITY);
-  return isNew && address !== null && isByMember(incarnation);
+  return isNew && address !== null && giverOf(incarnation) !== null;
 }
 
 /** Writes such a process into the book. */
@@ -208,9 +214,11 @@ export function adopt(
 
 /** Members that are there and whose part is not over, or only just. */
 export function liveEntries({ entries }: Roster): RosterEntry[] {
-  return [...entries.values()]
-    .filter(({ state }) => state !== "dead" && state !== "left" && state !== "silent")
-    .toSorted((a, b) => a.rank - b.rank);
+  return [...entries.values()].filter(isLive).toSorted((a, b) => a.rank - b.rank);
+}
+
+function isLive({ state }: RosterEntry): boolean {
+  return state !== "dead" && state !== "left" && state !== "silent";
 }
 
 /** Whether the member is in the latest view, by a life of this process. */
