@@ -5,9 +5,7 @@ import { loadDataset } from "../src/run/load.ts";
 import type { TrainOptions } from "../src/run/settings.ts";
 import { sharedData } from "./support-data.ts";
 
-test("peer-to-peer with 16 workers keeps serial accuracy, within 0.3 points, at a tenth of the bytes with tolerance and f16", {
-  timeout: 300_000,
-}, async () => {
+test("peer-to-peer with 16 workers keeps serial accuracy, within 0.3 points, at a tenth of the bytes with tolerance and f16", {}, async () => {
   const dataset = await loadDataset(sharedData("rcv1v2-subset/rcv1v2_ccat_train.svm.gz"));
   const row = async (strategy: string, settings: TrainOptions): Promise<ComparisonRow> => {
     const question = {

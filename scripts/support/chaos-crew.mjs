@@ -6,19 +6,16 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, mkdirSync, openSync, readdirSync, readFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { noCredentials } from "../../dist/engines/cluster/credentials.js";
 import { askStatus } from "../../dist/engines/cluster/public.js";
+import { freePort, isOpen } from "./free-port.mjs";
 import { coordinatorRank, dialsFrom, Network } from "./network.mjs";
 
 const program = new URL("../../dist/cli/main.js", import.meta.url).pathname;
 const counting = new URL("./chaos-count.mjs", import.meta.url).pathname;
 const mark = "GLISSADE_CHAOS";
-/** Two sessions of chaos at a time begin apart. */
-const [portsFrom, portsMax] = [10_000, 20_000];
-let nextPort = process.pid;
 /** A member whose run is over looks for its coordinator for a minute, on a busy machine longer. */
 const endSecondsMax = 90;
 
@@ -193,30 +190,5 @@ function environmentOf(pid) {
     return readFileSync(`/proc/${pid}/environ`, "utf8").split("\0");
   } catch {
     return [];
-  }
-}
-
-/**
- * A port at which one can listen, and that nobody else takes before that: below those that the system gives away by
- * itself, also to outgoing connections, and each once.
- */
-async function freePort() {
-  for (;;) {
-    const port = portsFrom + (nextPort++ % portsMax);
-    if (!(await isOpen(port))) return port;
-  }
-}
-
-/** Whether something listens there. */
-async function isOpen(port) {
-  const server = createServer();
-  try {
-    server.listen(port, "127.0.0.1");
-    await once(server, "listening");
-    return false;
-  } catch {
-    return true;
-  } finally {
-    server.close();
   }
 }

@@ -7,6 +7,7 @@ import { glissade, lastObject, temporaryFolder } from "../e2e/support.ts";
 import {
   heard,
   isAlive,
+  learning,
   noTokens,
   type Seen,
   startCoordinator,
@@ -30,7 +31,7 @@ for (const [strategy, secrets] of [
     const joins = (rank: number) => ["--rank", `${rank}`];
     const workers = [0, 1, 2].map((k) => startWorker(first.address, place, joins(k), secrets.work));
     await Promise.all(workers.map((worker) => heard(worker, /view 1: members 0, 1, 2/)));
-    await heard(first, /epoch \d/);
+    await learning(first.address, 3, secrets.work);
     first.child.kill("SIGKILL");
     await first.ended;
     // The coordinator's book still has it: nobody was there to see its end.

@@ -1,23 +1,13 @@
 /** The commands around a run of a cluster, as a stranger types them. */
 import { createServer } from "node:net";
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { startTcpProxy } from "../../scripts/support/tcp-proxy.mjs";
 import { glissade, lastObject, smallNews, temporaryFolder } from "../e2e/support.ts";
 import { env, startCoordinator } from "./support-commands.ts";
+import { until } from "./support-runs.ts";
 
-/** The address of a port that takes no connections. */
-let dead: string;
-let holder: ReturnType<typeof createServer>;
-
-beforeAll(async () => {
-  holder = createServer((socket) => socket.destroy());
-  await new Promise<void>((resolve) => holder.listen(0, "127.0.0.1", resolve));
-  const { port } = holder.address() as { port: number };
-  await new Promise<void>((resolve) => holder.close(() => resolve()));
-  dead = `127.0.0.1:${port}`;
-});
-
-afterAll(() => void holder.close());
+/** An address that takes no connections, of a port that the system gives to nobody. */
+const dead = "127.0.0.1:1";
 
 describe("doctor", () => {
   test("goes through every step a worker goes through, in text and as one object", async () => {
@@ -90,7 +80,7 @@ test("status tells members and waits while a run waits and while it goes; stop e
     "--workers",
     "1",
     "--epochs",
-    "100000",
+    "1000000",
     "--strategy",
     "asp",
   ]);
@@ -100,9 +90,13 @@ test("status tells members and waits while a run waits and while it goes; stop e
   );
   const members = [1, 2].map(() => glissade(["worker", "--join", address], { env }));
   let running = "";
-  for (const end = Date.now() + 30_000; Date.now() < end && !/worker 0 +running/.test(running); ) {
-    running = (await glissade(["status", "--join", address], { env })).stdout;
-  }
+  await until(
+    async () => {
+      running = (await glissade(["status", "--join", address], { env })).stdout;
+      return /worker 0 +running/.test(running);
+    },
+    () => running,
+  );
   expect(running).toMatch(/^coordinator: running, view \d+, 2 members, \d+ rows\/s/);
   const narrow = await glissade(["status", "--join", address], { env: { ...env, COLUMNS: "36" } });
   for (const line of narrow.stdout.trimEnd().split("\n"))
@@ -124,11 +118,14 @@ test("scale has workers leave and starts others for free seats, and says why the
   const members = [1, 2].map(() => glissade(["worker", "--join", address], { env }));
   const ask = (...args: string[]) =>
     glissade([...args, "--join", address, "--json"], { env, cwd: temporaryFolder() });
-  let running = 0;
-  for (const end = Date.now() + 60_000; Date.now() < end && running < 2; ) {
-    const { members: seen } = lastObject((await ask("status")).stdout);
-    running = seen.filter(({ state }: { state: string }) => state === "running").length;
-  }
+  let seen: { state: string }[] = [];
+  await until(
+    async () => {
+      seen = lastObject((await ask("status")).stdout).members;
+      return seen.filter(({ state }) => state === "running").length === 2;
+    },
+    () => JSON.stringify(seen),
+  );
   const fewer = await ask("scale", "1");
   expect(fewer.code, fewer.stderr).toBe(0);
   expect(lastObject(fewer.stdout)).toMatchObject({ before: 2, workers: 1, left: [1] });

@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { freePort } from "../../scripts/support/free-port.mjs";
 import { glissade, temporaryFolder } from "../e2e/support.ts";
 import { readSources, root } from "../tidy/sources.ts";
 
@@ -14,7 +15,7 @@ test("the commands of docs/cluster.md run, the worker beside its coordinator", a
   const cwd = temporaryFolder();
   const env = { GLISSADE_TOKEN: "of-the-page" };
   // Another port, as the page's own may be taken on this machine.
-  const port = `${20_000 + (process.pid % 20_000)}`;
+  const port = `${await freePort()}`;
   const run = (args: readonly string[]) =>
     glissade(
       args.map((word) => word.replace("7650", port)),

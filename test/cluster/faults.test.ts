@@ -1,48 +1,54 @@
+/** Members that die, leave, come and sleep in the middle of a run: each story is told before the run is ended. */
 import { join } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { launchLocal } from "../../src/deploy/local.ts";
-import { runCluster } from "../../src/engines/cluster/cluster.ts";
 import type { CoordinatorOptions } from "../../src/engines/cluster/coordinator-options.ts";
 import { noCredentials } from "../../src/engines/cluster/credentials.ts";
 import type { ClusterEvent } from "../../src/engines/cluster/events.ts";
 import type { Launch } from "../../src/engines/cluster/launcher.ts";
-import type { EngineResult } from "../../src/engines/engine.ts";
-import { strategyOptions } from "../../src/strategies/strategy.ts";
+import { askStatus } from "../../src/engines/cluster/public.ts";
 import { root } from "../tidy/sources.ts";
+import { runTold, type ToldRun } from "./support-network.ts";
+import { expectLedger, isAlive, until } from "./support-runs.ts";
 
 const local = launchLocal({ program: join(root, "dist/cli/main.js"), logs: null });
 
-interface Outcome {
-  readonly result: EngineResult;
-  readonly events: readonly ClusterEvent[];
-  readonly processes: readonly number[];
-}
+type Outcome = ToldRun<void> & { readonly processes: readonly number[] };
 
-/** What is done to a run: it has the processes by rank, and can start another for a seat. */
-type Harm = (crew: {
+/** What a story can do: signals to processes by rank, another one for a seat, and waiting for what comes of it. */
+interface Crew {
   signal(rank: number, name: NodeJS.Signals): void;
   start(rank: number): Promise<void>;
-}) => Promise<void> | void;
+  /** Waits for a view whose members hold that, then until all its workers have learned further. */
+  goesOn(holds: (lives: Lives) => boolean): Promise<void>;
+  /** Waits for that event. */
+  sees(kind: ClusterEvent["kind"], rank: number): Promise<void>;
+}
 
-/** Runs three workers on the ledger task and does something to them once all have begun. */
+type Lives = readonly { readonly rank: number; readonly incarnation: number }[];
+
+const without = (rank: number) => (lives: Lives) => !lives.some((life) => life.rank === rank);
+const again = (rank: number) => (lives: Lives) =>
+  lives.some((life) => life.rank === rank && life.incarnation > 1);
+
+function viewsIn(events: readonly ClusterEvent[]): Lives[] {
+  return events.flatMap((event) => (event.kind === "view" ? [event.members] : []));
+}
+
+/** Updates of the members by rank, as the coordinator knows them. */
+async function updatesAt(address: string): Promise<Map<number, bigint>> {
+  const { members } = await askStatus({ address, credentials: noCredentials });
+  return new Map(members.map(({ rank, updates }) => [rank, updates]));
+}
+
+/** Plays a story of three workers on the ledger, which begins once all of them have learned something. */
 async function disturb(
-  name: string,
-  harm: Harm,
-  {
-    observe,
-    rowsPerWorker = 6000,
-    ...given
-  }: {
-    standby?: boolean;
-    observe?: CoordinatorOptions["observe"];
-    rowsPerWorker?: number;
-  } = {},
-) {
-  const events: ClusterEvent[] = [];
+  strategy: string,
+  story: (crew: Crew) => Promise<void>,
+  { observe, standby }: { standby?: boolean; observe?: CoordinatorOptions["observe"] } = {},
+): Promise<Outcome> {
   const processes: number[] = [];
   const later: AsyncDisposable[] = [];
-  let harmed: Promise<void> = Promise.resolve();
   let orders: Parameters<Launch>[0] = [];
   const launch: Launch = async (all, onEnd) => {
     orders = all;
@@ -50,114 +56,129 @@ async function disturb(
     for (const pid of launched.processes) processes.push(pid!);
     return launched;
   };
-  const crew = {
-    signal: (rank: number, signal: NodeJS.Signals) => void process.kill(processes[rank]!, signal),
-    async start(rank: number) {
+  const crewAt = (address: string, events: readonly ClusterEvent[]): Crew => ({
+    signal: (rank, signal) => void process.kill(processes[rank]!, signal),
+    async start(rank) {
       const launched = await local([orders[rank]!], () => {});
       later.push(launched);
       processes.push(launched.processes[0]!);
     },
-  };
-  const onEvent = (event: ClusterEvent) => {
-    events.push(event);
-    if (event.kind === "view" && event.id === 1) {
-      harmed = delay(200).then(() => harm(crew));
-    }
-  };
-  const result = await runCluster({
-    ...{ strategy: { name }, workers: 3, seed: 5, epochs: 1 },
-    options: strategyOptions({ rowsPerUpdate: 1, staleness: 50, ...given }),
-    task: { kind: "ledger", spec: { workers: 3, rowsPerWorker } },
-    ...(observe ? { observe } : {}),
-    cluster: { listen: "127.0.0.1:0", credentials: noCredentials, launch, onEvent },
+    async goesOn(holds) {
+      const words = () => `no such view: ${JSON.stringify(viewsIn(events))}`;
+      const lives = await until(() => viewsIn(events).find(holds), words);
+      const before = await updatesAt(address);
+      const learners = lives.filter(({ rank }) => rank < 3).map(({ rank }) => rank);
+      const isFurther = async () => {
+        const now = await updatesAt(address);
+        return learners.every((rank) => (now.get(rank) ?? 0n) > (before.get(rank) ?? 0n));
+      };
+      await until(isFurther, () => `workers ${learners} go on`);
+    },
+    sees: async (kind, rank) => {
+      const isIt = (event: ClusterEvent) =>
+        event.kind === kind && "rank" in event && event.rank === rank;
+      await until(
+        () => events.some(isIt),
+        () => `${kind} of ${rank}: ${JSON.stringify(events)}`,
+      );
+    },
   });
-  await harmed;
+  const options = { staleness: 50, ...(standby ? { standby } : {}) };
+  const told = await runTold(
+    { strategy, workers: 3, options, launch, ...(observe ? { observe } : {}) },
+    async (events, address) => {
+      const crew = crewAt(address, events);
+      await crew.goesOn((lives) => lives.length >= 3);
+      await story(crew);
+    },
+  );
   for (const launched of later) await launched[Symbol.asyncDispose]();
-  return { result, events, processes } satisfies Outcome;
+  return { ...told, processes };
 }
 
-function isAlive(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch {
-    return false;
-  }
+function expectClosedLedger(outcome: Outcome, gone: number): void {
+  const there = [0, 1, 2].filter((one) => one !== gone);
+  expectLedger(outcome, there, true);
+  expect(outcome.processes.filter(isAlive)).toEqual([]);
 }
 
-function expectClosedLedger({ result, processes }: Outcome, gone: number): void {
-  const { model, telemetry } = result;
-  for (const rank of [0, 1, 2].filter((one) => one !== gone)) {
-    const { updates, lost } = telemetry.members[rank]!;
-    expect(model.values[rank]).toBe(updates - lost);
-  }
-  expect(processes.filter(isAlive)).toEqual([]);
-}
-
-function viewsOf({ events }: Outcome) {
-  return events.flatMap((event) => (event.kind === "view" ? [event.members] : []));
+function lastView({ events }: Outcome): number[] {
+  return viewsIn(events)
+    .at(-1)!
+    .map(({ rank }) => rank);
 }
 
 for (const name of ["asp", "ssp", "dssp", "bsp", "allreduce", "peer-to-peer"]) {
   test(`${name} goes on without a worker that is killed, and no process is left`, async () => {
-    const outcome = await disturb(name, ({ signal }) => signal(1, "SIGKILL"));
-    expect(outcome.events.find(({ kind }) => kind === "lost")).toMatchObject({
-      rank: 1,
-      reason: expect.stringMatching(/killed by SIGKILL|connection/),
+    const outcome = await disturb(name, async ({ signal, goesOn }) => {
+      signal(1, "SIGKILL");
+      await goesOn(without(1));
     });
-    expect(
-      viewsOf(outcome)
-        .at(-1)
-        ?.map(({ rank }) => rank),
-    ).not.toContain(1);
+    expect(outcome.events.find((event) => event.kind === "lost" && event.rank === 1)).toMatchObject(
+      {
+        reason: expect.stringMatching(/killed by SIGKILL|connection/),
+      },
+    );
+    expect(lastView(outcome)).not.toContain(1);
     expectClosedLedger(outcome, 1);
   });
 }
 
 for (const name of ["asp", "peer-to-peer", "allreduce"]) {
   test(`${name}: a worker that is asked to leave hands out what it has, and the others go on`, async () => {
-    const outcome = await disturb(name, ({ signal }) => signal(1, "SIGTERM"));
-    expect(outcome.events.find(({ kind }) => kind === "left")).toMatchObject({ rank: 1 });
+    const outcome = await disturb(name, async ({ signal, sees, goesOn }) => {
+      signal(1, "SIGTERM");
+      await sees("left", 1);
+      await goesOn(without(1));
+    });
     expectClosedLedger(outcome, 1);
   });
 }
 
 for (const name of ["ssp", "peer-to-peer"]) {
   test(`${name}: a new process for the seat of a killed one joins the others while they run`, async () => {
-    const harm: Harm = async ({ signal, start }) => {
+    const outcome = await disturb(name, async ({ signal, start, goesOn }) => {
       signal(1, "SIGKILL");
       await start(1);
-    };
-    // Long enough for a process to start, wherever this runs.
-    const outcome = await disturb(name, harm, { rowsPerWorker: 40_000 });
-    const lives = viewsOf(outcome).map((members) => members.find(({ rank }) => rank === 1));
-    expect(lives.some((life) => (life?.incarnation ?? 0) > 1)).toBe(true);
+      await goesOn(again(1));
+    });
     expectClosedLedger(outcome, 1);
   });
 }
 
 test("a worker that slept for long is fenced when it wakes, and joins as a new life", async () => {
-  const outcome = await disturb("peer-to-peer", async ({ signal }) => {
+  const outcome = await disturb("peer-to-peer", async ({ signal, goesOn }) => {
     signal(1, "SIGSTOP");
-    await delay(3500);
+    await goesOn(without(1));
     signal(1, "SIGCONT");
+    await goesOn(again(1));
   });
-  expect(viewsOf(outcome).some((members) => !members.some(({ rank }) => rank === 1))).toBe(true);
   expectClosedLedger(outcome, 1);
 });
 
 test("a standby takes over from a server that is killed", async () => {
-  const outcome = await disturb("asp", ({ signal }) => signal(3, "SIGKILL"), { standby: true });
+  const outcome = await disturb(
+    "asp",
+    async ({ signal, goesOn }) => {
+      signal(3, "SIGKILL");
+      await goesOn(without(3));
+    },
+    { standby: true },
+  );
   expectClosedLedger(outcome, 3);
 });
 
 test("a standby takes the duplicate that a change of view brings, where seats may be more than workers", async () => {
-  const outcome = await disturb("asp", ({ signal }) => signal(1, "SIGKILL"), { standby: true });
+  const outcome = await disturb(
+    "asp",
+    async ({ signal, goesOn }) => {
+      signal(1, "SIGKILL");
+      await goesOn(without(1));
+    },
+    { standby: true },
+  );
   expect(outcome.events.filter(({ kind }) => kind === "rejected")).toEqual([]);
-  expect(
-    viewsOf(outcome)
-      .at(-1)
-      ?.map(({ rank }) => rank),
-  ).toEqual([0, 2, 3, 4]);
+  expect(lastView(outcome)).toEqual([0, 2, 3, 4]);
   expectClosedLedger(outcome, 1);
 });
 
@@ -167,13 +188,18 @@ test("a worker that is stopped for ever holds up no verdict on a round", async (
     judged++;
     return false;
   };
-  const outcome = await disturb("d-psgd", ({ signal }) => signal(1, "SIGSTOP"), {
-    observe: { everyEpochs: 0.25, at },
-  });
-  expect(judged).toBeGreaterThanOrEqual(4);
-  expect(
-    viewsOf(outcome)
-      .at(-1)
-      ?.map(({ rank }) => rank),
-  ).not.toContain(1);
+  const outcome = await disturb(
+    "d-psgd",
+    async ({ signal, goesOn }) => {
+      signal(1, "SIGSTOP");
+      await goesOn(without(1));
+      const before = judged;
+      await until(
+        () => judged > before + 3,
+        () => `${judged} verdicts, ${before} before`,
+      );
+    },
+    { observe: { everyEpochs: 0.25, at } },
+  );
+  expect(lastView(outcome)).not.toContain(1);
 });

@@ -132,7 +132,7 @@ test.each(Object.entries(reached))("%s: reaching it is an event", async (name, [
   await reach(place);
   const most = limits[name as LimitName];
   await expect
-    .poll(() => events)
+    .poll(() => events, { timeout: 60_000 })
     .toContainEqual(expect.objectContaining({ kind: "limit", limit: name, most, count: 1 }));
 });
 

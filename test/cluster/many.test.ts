@@ -27,7 +27,6 @@ function peakMegabytes(pid: number): number | null {
 
 test.each(["asp", "allreduce"])(
   `${workers} workers of %s start, learn all their rows and leave, each under ${megabytesMax} MB`,
-  { timeout: 240_000 },
   async (name) => {
     const events: ClusterEvent[] = [];
     let processes: number[] = [];

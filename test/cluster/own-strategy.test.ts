@@ -4,9 +4,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { glissade, temporaryFolder } from "../e2e/support.ts";
 
-test("a strategy runs with shapes and without, to the same bits; wrong ones are found by check", {
-  timeout: 240_000,
-}, async () => {
+test("a strategy runs with shapes and without, to the same bits; wrong ones are found by check", async () => {
   const cwd = temporaryFolder();
   expect((await glissade(["new", "strategy", "./mine.ts"], { cwd })).code).toBe(0);
   const text = readFileSync(join(cwd, "mine.ts"), "utf8");

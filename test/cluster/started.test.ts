@@ -2,14 +2,17 @@
 import { chmodSync, existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { freePort } from "../../scripts/support/free-port.mjs";
 import {
   cli,
   glissade,
   lastObject,
   type Outcome,
+  signalAfter,
   smallNews,
   temporaryFolder,
 } from "../e2e/support.ts";
+import { processesIn } from "./support-runs.ts";
 
 const train = ["train", smallNews, "--engine", "cluster", "--epochs", "2", "--json"];
 
@@ -80,36 +83,13 @@ test("ctrl-C ends a run on hosts in good order, and no member is left", async ()
   const remote = `${process.execPath} ${cli}`;
   const ssh = ["--ssh", standInForSsh(folder), "--remote-command", remote];
   const flags = ["--hosts", "here:2", "--insecure", ...ssh];
-  let asked = false;
-  const args = ["train", "synthetic:news:rows=20000,columns=2000,seed=3", "--epochs", "5000"];
-  const { code, stderr } = await glissade([...args, ...flags], {
-    cwd: folder,
-    watch: (child, said) => {
-      if (asked || !/epoch|running/.test(said)) return;
-      asked = true;
-      child.kill("SIGINT");
-    },
-  });
+  const args = ["train", "synthetic:news:rows=20000,columns=2000,seed=3", "--epochs", "100000"];
+  const env = signalAfter("SIGINT", "epoch ");
+  const { code, stderr } = await glissade([...args, ...flags], { cwd: folder, env });
   expect(code, stderr).toBe(130);
   expect(existsSync(join(folder, "model.safetensors"))).toBe(true);
-  expect(membersOf(folder)).toEqual([]);
+  expect(processesIn(folder)).toEqual([]);
 });
-
-/** Processes of members that run in this folder. */
-function membersOf(folder: string): string[] {
-  return readdirSync("/proc")
-    .filter((name) => /^\d+$/.test(name))
-    .filter((name) => {
-      try {
-        const line = readFileSync(`/proc/${name}/cmdline`, "utf8");
-        return (
-          line.includes("worker") && readFileSync(`/proc/${name}/environ`, "utf8").includes(folder)
-        );
-      } catch {
-        return false;
-      }
-    });
-}
 
 type Variables = (rank: number, size: number) => Record<string, string>;
 
@@ -121,6 +101,7 @@ function asTasks(variables: Variables, size: number, env: Record<string, string>
   );
 }
 
+const masterPort = await freePort();
 const schedulers: Record<string, Variables> = {
   "srun's variables": (rank, size) => ({
     ...{ SLURM_PROCID: `${rank}`, SLURM_NTASKS: `${size}`, SLURM_STEP_ID: "0" },
@@ -133,7 +114,7 @@ const schedulers: Record<string, Variables> = {
   }),
   "torchrun's variables": (rank, size) => ({
     ...{ RANK: `${rank}`, WORLD_SIZE: `${size}`, MASTER_ADDR: "localhost" },
-    MASTER_PORT: `${40_000 + (process.pid % 9000)}`,
+    MASTER_PORT: `${masterPort}`,
   }),
 };
 

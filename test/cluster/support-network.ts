@@ -1,5 +1,5 @@
 /** Members of a cluster whose connections to each other can be cut, some or all. */
-import { createServer } from "node:net";
+import { freePort } from "../../scripts/support/free-port.mjs";
 import {
   type Between,
   coordinatorRank,
@@ -8,6 +8,7 @@ import {
 } from "../../scripts/support/network.mjs";
 import type { Fate } from "../../scripts/support/tcp-proxy.mjs";
 import { runCluster } from "../../src/engines/cluster/cluster.ts";
+import type { CoordinatorOptions } from "../../src/engines/cluster/coordinator-options.ts";
 import { noCredentials } from "../../src/engines/cluster/credentials.ts";
 import type { ClusterEvent } from "../../src/engines/cluster/events.ts";
 import type { Launch, MemberOrder } from "../../src/engines/cluster/launcher.ts";
@@ -51,35 +52,44 @@ export class TornMembers {
 }
 
 /** A run on the ledger, whose updates each add 1. */
-interface TornRun {
+interface LedgerRun {
   readonly strategy: string;
   readonly workers: number;
   readonly options?: Partial<StrategyOptions>;
+  readonly observe?: CoordinatorOptions["observe"];
 }
 
-/** What happens to the members once they learn; the run ends with it. */
-type Story<T> = (members: TornMembers, events: readonly ClusterEvent[]) => Promise<T>;
+/** What a run came to, and what happened meanwhile. */
+export type ToldRun<T> = EngineResult & {
+  readonly events: readonly ClusterEvent[];
+  readonly outcome: T;
+};
 
-/** Plays a story of members that are torn from each other. @throws what the story throws */
-export async function runTorn<T>(
-  { strategy: name, workers, options }: TornRun,
-  story: Story<T>,
-): Promise<EngineResult & { readonly events: readonly ClusterEvent[]; readonly outcome: T }> {
-  const members = new TornMembers();
+/**
+ * Runs as long as a story takes that begins once all members have, and not longer: however quick the machine, what
+ * happens to members happens in the middle. @throws what the story throws
+ */
+export async function runTold<T>(
+  { strategy: name, workers, options, ...run }: LedgerRun & { readonly launch: Launch },
+  story: (events: readonly ClusterEvent[], address: string) => Promise<T>,
+): Promise<ToldRun<T>> {
+  const { launch, observe } = run;
   const events: ClusterEvent[] = [];
   const end = new AbortController();
   let told: Promise<T> | undefined;
   const onEvent = (event: ClusterEvent) => {
     events.push(event);
     if (event.kind !== "view" || event.id !== 1) return;
-    told = story(members, events).finally(() => end.abort());
+    const place = events.find(({ kind }) => kind === "listening");
+    const { address } = place as ClusterEvent & { readonly kind: "listening" };
+    told = story(events, address).finally(() => end.abort());
     told.catch(() => {});
   };
-  const { launch } = members;
   const result = await runCluster({
     ...{ strategy: { name }, workers, seed: 5, epochs: 1000 },
     options: strategyOptions({ rowsPerUpdate: 1, ...options }),
     task: { kind: "ledger", spec: { workers, rowsPerWorker: 6000 } },
+    ...(observe ? { observe } : {}),
     signal: end.signal,
     cluster: { listen: "127.0.0.1:0", credentials: noCredentials, launch, onEvent },
   });
@@ -87,10 +97,11 @@ export async function runTorn<T>(
   return { ...result, events, outcome: await told };
 }
 
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise<void>((resolve) => server.close(() => resolve()));
-  return port;
+/** Plays a story of members that are torn from each other. @throws what the story throws */
+export function runTorn<T>(
+  run: LedgerRun,
+  story: (members: TornMembers, events: readonly ClusterEvent[]) => Promise<T>,
+): Promise<ToldRun<T>> {
+  const members = new TornMembers();
+  return runTold({ ...run, launch: members.launch }, (events) => story(members, events));
 }

@@ -1,6 +1,6 @@
 /** Runs of a cluster as their user starts them, and ways to hurt their processes. */
 import { type ChildProcess, spawn } from "node:child_process";
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { expect, onTestFinished } from "vitest";
@@ -75,11 +75,14 @@ export function start(args: readonly string[], cwd: string, more: Environment = 
   return { child, ended, said: () => stderr };
 }
 
-/** Waits until that is so; fails with these words when it is not within the time. */
+/**
+ * Waits until that is so; fails with these words when it is not within the time. Whoever waits for what must come
+ * claims nothing of its time: the bound is there so that words are left, before the test's own time is over.
+ */
 export async function until<T>(
   what: () => Promise<T | false | null | undefined> | T | false | null | undefined,
   words: () => string,
-  secondsMax = 60,
+  secondsMax = 180,
 ): Promise<T> {
   const end = Date.now() + 1000 * secondsMax;
   for (;;) {
@@ -152,9 +155,16 @@ export function checkpointsOf(cwd: string): string[] {
     .map((name) => join(folder, name));
 }
 
-/** The command line of a process. */
-export function commandOf(pid: number): string {
-  return readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ");
+/** Processes that work in this folder: a run that was started there, and what it started. */
+export function processesIn(folder: string): string[] {
+  return readdirSync("/proc").filter((name) => {
+    try {
+      return /^\d+$/.test(name) && readlinkSync(`/proc/${name}/cwd`) === folder;
+    } catch {
+      // It is somebody else's, or has just ended.
+      return false;
+    }
+  });
 }
 
 /** What the coordinator says of its members. */
@@ -167,6 +177,23 @@ export interface Seen {
     updates: number;
     rows: number;
   }[];
+}
+
+/** Waits until so many members of the run there learn, and all have made updates. */
+export async function learning(
+  address: string,
+  count: number,
+  env: Environment = {},
+): Promise<Seen> {
+  let seen: Seen | null = null;
+  return until(
+    async () => {
+      seen = await statusAt(address, env);
+      const running = seen?.members.filter(({ state }) => state === "running") ?? [];
+      return running.length === count && running.every(({ updates }) => updates > 0) && seen;
+    },
+    () => `${count} members learn at ${address}: ${JSON.stringify(seen)}`,
+  );
 }
 
 /** The status that `glissade status` gives of the run there; null when nobody answers. */

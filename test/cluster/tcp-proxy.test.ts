@@ -56,11 +56,7 @@ function closed(socket: Socket): Promise<void> {
 }
 
 async function until(holds: () => boolean): Promise<void> {
-  const end = Date.now() + 10_000;
-  while (!holds()) {
-    if (Date.now() > end) throw new Error("not so within 10 s");
-    await delay(5);
-  }
+  while (!holds()) await delay(5);
 }
 
 test("bytes and the end of a side pass unchanged, in both directions", async () => {
@@ -77,7 +73,9 @@ test("bytes and the end of a side pass unchanged, in both directions", async () 
 });
 
 test("a delay holds one direction up, not the other", async () => {
-  proxy.shape({ toTarget: { delayMs: 150 } });
+  // Longer than a busy machine needs for the other direction.
+  const delayMs = 3000;
+  proxy.shape({ toTarget: { delayMs } });
   const socket = await dial();
   const began = performance.now();
   socket.write("late");
@@ -86,7 +84,7 @@ test("a delay holds one direction up, not the other", async () => {
   expect((await answer)[0]).toBe("soon");
   expect(received).toBe("");
   await until(() => received === "late");
-  expect(performance.now() - began).toBeGreaterThan(145);
+  expect(performance.now() - began).toBeGreaterThan(delayMs - 5);
 });
 
 test("a rate limit spreads bytes over time", async () => {

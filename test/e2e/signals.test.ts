@@ -66,11 +66,13 @@ test("a second signal leaves at once, and no half-written file stays", async () 
   expect(readdirSync(cwd).filter((name) => name.endsWith(".tmp"))).toEqual([]);
 });
 
+/** Beyond the time of a test: what ends within it ended by itself. */
+const patient = ["--grace", "1h"];
+
 test("a signal while reading ends the run as interrupted, without a model", async () => {
   const cwd = temporaryFolder();
-  const started = performance.now();
   // Standard input that never ends: only the signal can.
-  const child = spawn(process.execPath, [cli, "train", "-", "--json"], { cwd });
+  const child = spawn(process.execPath, [cli, "train", "-", "--json", ...patient], { cwd });
   let stdout = "";
   child.stdout.on("data", (text) => {
     stdout += text;
@@ -84,7 +86,6 @@ test("a signal while reading ends the run as interrupted, without a model", asyn
   child.kill("SIGTERM");
   const code = await new Promise((resume) => child.on("close", resume));
   expect(code).toBe(143);
-  expect(performance.now() - started).toBeLessThan(10_000);
   expect(lastObject(stdout)).toMatchObject({ status: "interrupted", model: null, error: null });
   expect(existsSync(join(cwd, "model.safetensors"))).toBe(false);
 });
@@ -92,7 +93,7 @@ test("a signal while reading ends the run as interrupted, without a model", asyn
 test("a signal while a pipe has no writer yet ends the run at once", async () => {
   const cwd = temporaryFolder();
   execFileSync("mkfifo", [join(cwd, "pipe")]);
-  const child = spawn(process.execPath, [cli, "train", "pipe"], { cwd });
+  const child = spawn(process.execPath, [cli, "train", "pipe", ...patient], { cwd });
   const ended = new Promise((resume) => child.on("close", resume));
   const folder = join(cwd, "runs");
   while (!existsSync(folder) || readdirSync(folder).length === 0) {

@@ -1,6 +1,6 @@
 /** Runs the built command line the way a user does. */
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
@@ -41,13 +41,21 @@ export function temporaryFolder(): string {
   return folder;
 }
 
-/** The environment under which glissade sends itself a signal when it has said this word so often. */
-export function signalAfter(name: NodeJS.Signals, word: string, times = 1): Record<string, string> {
+/**
+ * The environment under which glissade sends a signal when it has said this word so often: to itself, to all, which
+ * are the processes that it started and itself, or to those of them whose command line has these words.
+ */
+export function signalAfter(
+  name: NodeJS.Signals,
+  word: string,
+  { times = 1, whom = "self" }: { readonly times?: number; readonly whom?: string } = {},
+): Record<string, string> {
   return {
     NODE_OPTIONS: `--import=${new URL("signal-after.mjs", import.meta.url)}`,
     SIGNAL_NAME: name,
     SIGNAL_WORD: word,
     SIGNAL_TIMES: String(times),
+    SIGNAL_WHOM: whom,
   };
 }
 
@@ -78,6 +86,20 @@ export function runProcess(
     child.on("error", reject);
     child.on("close", (code, signal) => resolve({ code, signal, stdout, stderr }));
   });
+}
+
+/**
+ * Adds a checkpoint that is newer than those of these paths, the newest first, and damaged. Returns the one before it.
+ * A run need not live until it has written two.
+ */
+export function damageNewest([newest]: readonly string[]): string {
+  const bytes = readFileSync(newest!);
+  bytes[bytes.length - 5]! ^= 1;
+  const later = newest!.replace(/\d{12}(?=\.safetensors$)/, (rows) =>
+    String(Number(rows) + 1).padStart(12, "0"),
+  );
+  writeFileSync(later, bytes);
+  return newest!;
 }
 
 /** The object of `--json`: the last line of standard output. */

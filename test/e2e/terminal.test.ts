@@ -1,6 +1,13 @@
 import { spawnSync } from "node:child_process";
 import { describe, expect, test } from "vitest";
-import { cli, type RunOptions, runProcess, smallNews, temporaryFolder } from "./support.ts";
+import {
+  cli,
+  type RunOptions,
+  runProcess,
+  signalAfter,
+  smallNews,
+  temporaryFolder,
+} from "./support.ts";
 
 /** Python's pty module gives a process a real terminal of a known size. */
 const onTerminal = `
@@ -74,9 +81,12 @@ describe.skipIf(!hasPython)("on a terminal (skipped without Python, which makes 
   );
 
   test("ctrl-C on the terminal: the cursor is shown again", async () => {
-    const { stdout } = await train(100, []);
+    const env = signalAfter("SIGINT", "epoch");
+    const { stdout, code } = await train(100, ["--epochs", "1000000", "--l2", "1e-4"], { env });
+    expect(code, stdout).toBe(130);
     const hidden = stdout.lastIndexOf(`${sequence}?25l`);
-    expect(stdout.lastIndexOf(`${sequence}?25h`)).toBeGreaterThanOrEqual(hidden);
+    expect(hidden).toBeGreaterThanOrEqual(0);
+    expect(stdout.lastIndexOf(`${sequence}?25h`)).toBeGreaterThan(hidden);
   });
 });
 

@@ -1,20 +1,28 @@
 import { once } from "node:events";
 import { createServer } from "node:net";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { afterEach, expect, test, vi } from "vitest";
 import { Awakening } from "./awakening.ts";
 import { noCredentials } from "./credentials.ts";
+import type * as TakeUp from "./take-up.ts";
+
+/** Questions under way. */
+const asked = vi.hoisted(() => new Set<Promise<unknown>>());
+
+vi.mock("./take-up.ts", async (original) => {
+  const { lifeAt, ...others } = await original<typeof TakeUp>();
+  const noted: typeof lifeAt = (...given) => {
+    const answer = lifeAt(...given);
+    asked.add(answer);
+    return answer.finally(() => asked.delete(answer));
+  };
+  return { ...others, lifeAt: noted };
+});
 
 afterEach(() => void vi.restoreAllMocks());
 
-/** HOST:PORT where nobody listens. */
-async function closedPlace(): Promise<string> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, "close");
-  return `127.0.0.1:${port}`;
-}
+/** HOST:PORT where nobody listens: the system gives that port to nobody. */
+const closedPlace = "127.0.0.1:1";
 
 interface Case {
   readonly isApart: boolean;
@@ -35,7 +43,7 @@ interface Found {
 /** Looks each second of a clock of its own, for so many after the first look. */
 async function lookFor(seconds: number, of: Case): Promise<Found> {
   const { isApart, hasFinished = false, firstSeconds = 1, longestUpdate = 0 } = of;
-  const place = of.place ?? (await closedPlace());
+  const place = of.place ?? closedPlace;
   const said: string[] = [];
   const logged: string[] = [];
   let knownAfter = 0;
@@ -57,8 +65,9 @@ async function lookFor(seconds: number, of: Case): Promise<Found> {
   for (let k = 0; k <= seconds; k++) {
     clock.mockReturnValue(start + 1000 * (firstSeconds + k));
     if (awakening.look()) knownAfter = k + 1;
-    // An answer takes its time, of the real clock.
-    await new Promise((resolve) => setTimeout(resolve, 60));
+    // Answers take their time, of the real clock, and come before the next look.
+    await Promise.all(asked);
+    await nextTurn();
   }
   return { said: said[0] ?? null, knownAfter, logged };
 }
@@ -97,7 +106,7 @@ test("where the others only do not answer, who slept goes on by the rules of one
   await once(server, "listening");
   const { port } = server.address() as { port: number };
   const place = `127.0.0.1:${port}`;
-  const { said, knownAfter } = await lookFor(30, { isApart: true, firstSeconds: 40, place });
+  const { said, knownAfter } = await lookFor(16, { isApart: true, firstSeconds: 40, place });
   server.close();
   expect(said).toBeNull();
   expect(knownAfter).toBeGreaterThan(8);
