@@ -94,12 +94,12 @@ async function aRun({ outSeconds = 0, like = null }) {
   if (outSeconds > 0) pull(workers);
   const isForGood = outSeconds === Number.POSITIVE_INFINITY;
   const back = isForGood ? null : delay(1000 * outSeconds).then(() => putBack(workers));
-  const { code } = await within(coordinator.ended, 120, "the coordinator to end");
+  const { code } = await within(coordinator.ended, 400, "the coordinator to end");
   await back;
   // One that never hears of the others again waits minutes for a quorum before it gives up.
   const cut = members[workers - 1];
   const reached = isForGood ? members.filter((one) => one !== cut) : members;
-  await within(Promise.all(reached.map(({ ended }) => ended)), 40, "the members to end").catch(
+  await within(Promise.all(reached.map(({ ended }) => ended)), 120, "the members to end").catch(
     ({ message }) => {
       const left = reached.filter(({ child }) => child.exitCode === null);
       throw new Error([message, ...left.map(({ said }) => lastLines(said))].join(":\n"));
@@ -141,7 +141,7 @@ function start(k, args) {
 }
 
 async function until(holds, what, { said, child }) {
-  for (const end = Date.now() + 60_000; !holds(); await delay(20)) {
+  for (const end = Date.now() + 180_000; !holds(); await delay(20)) {
     if (child.exitCode !== null || Date.now() > end) {
       throw new Error(`waited for ${what}:\n${lastLines(said)}`);
     }

@@ -3,10 +3,11 @@
  * hands over, off the members' path, keeps the best, and says when to stop.
  */
 import { resolve } from "node:path";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { SharedRows } from "../engines/cluster/shared-rows.ts";
 import type { EngineResult, Resumption } from "../engines/engine.ts";
 import { loadStrategy, strategySource } from "../engines/strategy-source.ts";
-import type { Telemetry } from "../engines/telemetry.ts";
+import { createTelemetry, type Telemetry } from "../engines/telemetry.ts";
 import type { Snapshot } from "../engines/threads/threads.ts";
 import type { LearnContext } from "../learner/context.ts";
 import { describeKernelTask } from "../learner/kernel-task.ts";
@@ -93,9 +94,9 @@ export async function learnByStrategy(
     signal: abort.signal,
   };
   const { engine } = settings;
-  const result = await runOnEngine(plan, { engine, place }, port.emit).finally(() =>
-    clearInterval(asked),
-  );
+  const result = await runOnEngine(plan, { engine, place }, port.emit)
+    .catch((error) => withoutMembers(error, watcher.lastJudged(), port))
+    .finally(() => clearInterval(asked));
   await keeper.settled();
   const ending = watcher.end(result);
   timing.train += result.seconds;
@@ -107,6 +108,24 @@ export async function learnByStrategy(
   };
   const parts = { task, context, solver, best: watcher.best, timing, port };
   return outcomeOf(parts, ending, { workers, collisions: null, ...totalsOf(result) });
+}
+
+/**
+ * What a run came to whose members were told to go with it, as when a whole group of processes is terminated: nobody
+ * has the model of its end, the one that was judged last is there. @throws the error of any other run
+ */
+async function withoutMembers(
+  error: unknown,
+  judged: EngineResult | null,
+  port: RunPort,
+): Promise<EngineResult> {
+  // The signal came to all of them, and their going may be heard of before it.
+  await nextTurn();
+  if (judged === null || !port.stopping.requested) throw error;
+  const message = "the members went before they had sent the model of the end";
+  const action = "the best of those that were judged is kept";
+  port.emit({ kind: "fault", fault: "member-lost", rank: null, message, action });
+  return judged;
 }
 
 /** Where members that run elsewhere may find the rows by themselves. */
@@ -161,6 +180,7 @@ function createWatcher(watched: Watched, state: RunState | null) {
   const history = state ? structuredClone(state.course.history) : createHistory();
   let verdict = state?.verdict ?? null;
   let lastRows = state?.solver.numbers.rows ?? 0;
+  let last: Snapshot | null = null;
   if (state) best.resume(state.best);
   timing.train += state?.seconds.train ?? 0;
   timing.evaluate += state?.seconds.evaluate ?? 0;
@@ -186,12 +206,8 @@ function createWatcher(watched: Watched, state: RunState | null) {
       bytes,
       best: best.keep(weights(), judged),
     });
-    const { stop } = task.settings;
-    const rules =
-      stop === "auto"
-        ? autoStopOfSteps({ fewPasses: fewPassesDo(task, context.l2) })
-        : { rules: stop, gain: null };
-    return judgeStop(rules, history, { ...judged, epoch, seconds: port.seconds(), gap: null });
+    const moment = { epoch, seconds: port.seconds(), gap: null };
+    return judgeStop(rulesOf(task, context), history, { ...judged, ...moment });
   };
   const stateAt = (snapshot: Snapshot): RunState =>
     stateOf(watched, snapshot, { best, history, firstLoss, verdict });
@@ -204,9 +220,11 @@ function createWatcher(watched: Watched, state: RunState | null) {
       const begin = performance.now();
       verdict ??= take(snapshot);
       timing.evaluate += (performance.now() - begin) / 1000;
+      last = snapshot;
       keeper.keep(() => stateAt(snapshot), { evaluated: true });
       return verdict !== null;
     },
+    lastJudged: () => (task.settings.engine === "cluster" && last ? resultAt(last) : null),
     end(result: EngineResult): Ending {
       const { model, seconds } = result;
       const rows = rowsIn(result);
@@ -218,6 +236,20 @@ function createWatcher(watched: Watched, state: RunState | null) {
         : { ...done, dual: null };
     },
   };
+}
+
+function rulesOf(task: Task, { l2 }: LearnContext) {
+  const { stop } = task.settings;
+  const isAuto = stop === "auto";
+  return isAuto
+    ? autoStopOfSteps({ fewPasses: fewPassesDo(task, l2) })
+    : { rules: stop, gain: null };
+}
+
+/** As if a run on a cluster had ended with that snapshot. */
+function resultAt({ model, models = [model], seconds, rows }: Snapshot): EngineResult {
+  const none = { seats: [], apart: 0, telemetry: createTelemetry([]) };
+  return { model, replicas: models, ...none, seconds, rowsBefore: rows, isStopped: true };
 }
 
 interface Course {

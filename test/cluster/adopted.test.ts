@@ -25,7 +25,7 @@ for (const [strategy, secrets] of [
 ] as const) {
   test(`${strategy}, ${secrets.of}: a coordinator that comes back adopts who got a dead member's seat and who got a spare one`, async () => {
     const [cwd, place] = [temporaryFolder(), temporaryFolder()];
-    const args = ["--strategy", strategy, "--workers", "3", "--epochs", "100000", "--l2", "1e-4"];
+    const args = ["--strategy", strategy, "--workers", "3", "--epochs", "1000000", "--l2", "1e-4"];
     const more = ["--listen", "127.0.0.1:0", "--evaluate-every", "100epochs"];
     const first = await startCoordinator([data, ...args, ...more], cwd, secrets.admin);
     const joins = (rank: number) => ["--rank", `${rank}`];

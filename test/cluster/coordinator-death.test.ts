@@ -14,7 +14,7 @@ import {
 } from "./support-runs.ts";
 
 const data = "synthetic:news:rows=6000,columns=2000,seed=3";
-const common = ["--workers", "2", "--epochs", "100000", "--l2", "1e-4", "--listen", "127.0.0.1:0"];
+const common = ["--workers", "2", "--epochs", "1000000", "--l2", "1e-4", "--listen", "127.0.0.1:0"];
 
 type Coordinator = Awaited<ReturnType<typeof startCoordinator>>;
 
@@ -35,6 +35,19 @@ function running(coordinator: Coordinator, members: number, more = 0): Promise<S
     },
     () => `${members} members run at ${address}: ${JSON.stringify(last)}`,
   );
+}
+
+/** When a file was written; 0 where it is not: the state is moved away for a moment, when the next one comes. */
+function writtenAt(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+}
+
+function textOf(path: string): string | null {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return null;
+  }
 }
 
 for (const [strategy, seats] of [
@@ -92,13 +105,9 @@ test("asp: what was left of the plan to members that learned alone is not taken 
   const after = await running(again, 3);
   await running(again, 3, updatesOf(after));
   const state = join(cwd, "runs", readdirSync(join(cwd, "runs")).sort().at(-1)!, "cluster.json");
-  const { mtimeMs: before } = statSync(state, { throwIfNoEntry: false }) ?? { mtimeMs: 0 };
-  // It is moved away for a moment, where the next one comes.
+  const before = writtenAt(state);
   const kept = await until(
-    () => {
-      const { mtimeMs } = statSync(state, { throwIfNoEntry: false }) ?? { mtimeMs: 0 };
-      return mtimeMs > before && existsSync(state) && readFileSync(state, "utf8");
-    },
+    () => writtenAt(state) > before && textOf(state),
     () => `${state} is not written anew`,
   );
   const { entries } = JSON.parse(JSON.parse(kept).run).roster;

@@ -18,7 +18,7 @@ const data = "synthetic:news:rows=6000,columns=2000,seed=3";
 
 test("a coordinator that slept for 4 s counts nobody out when it wakes, and the run goes on", async () => {
   const cwd = temporaryFolder();
-  const args = ["--strategy", "peer-to-peer", "--workers", "2", "--epochs", "100000"];
+  const args = ["--strategy", "peer-to-peer", "--workers", "2", "--epochs", "1000000"];
   const coordinator = await startCoordinator(
     [data, ...args, "--l2", "1e-4", "--listen", "127.0.0.1:0", "--json"],
     cwd,

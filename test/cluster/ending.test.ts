@@ -8,7 +8,7 @@ import { heard, processesIn, type Started, startCoordinator, startWorker } from 
 
 const data = "synthetic:news:rows=6000,columns=2000,seed=3";
 const common = ["--workers", "2", "--l2", "1e-4"];
-const endless = [...common, "--epochs", "100000", "--listen", "127.0.0.1:0", "--json"];
+const endless = [...common, "--epochs", "1000000", "--listen", "127.0.0.1:0", "--json"];
 
 /** Whether anybody takes connections there. */
 function takesConnections(address: string): Promise<boolean> {
@@ -63,6 +63,24 @@ for (const strategy of ["asp", "allreduce"]) {
     expect(lastObject(stdout)).toMatchObject({ status: "interrupted" });
     expect(existsSync(join(cwd, "model.safetensors"))).toBe(true);
     await expectAllOver(coordinator.address, workers);
+  });
+}
+
+for (const strategy of ["ssp", "allreduce"]) {
+  test(`${strategy}: SIGTERM to all processes of a run at once, as of a whole group, saves the best model that was judged`, async () => {
+    const cwd = temporaryFolder();
+    const env = { times: 3, whom: "all" };
+    const args = ["train", data, "--strategy", strategy, "--engine", "cluster"];
+    const { code, stdout, stderr } = await glissade(
+      [...args, ...common, "--epochs", "1000000", "--json"],
+      { cwd, env: signalAfter("SIGTERM", "epoch ", env) },
+    );
+    expect(code, stderr).toBe(143);
+    expect(lastObject(stdout)).toMatchObject({ status: "interrupted", model: "model.safetensors" });
+    expect(lastObject(stdout).epochs).toBeGreaterThanOrEqual(3);
+    expect(lastObject(stdout).validation.accuracy).toBeGreaterThan(0.8);
+    expect(existsSync(join(cwd, "model.safetensors"))).toBe(true);
+    expect(processesIn(cwd)).toEqual([]);
   });
 }
 

@@ -34,7 +34,7 @@ async function startTeam(strategy: string, more: readonly string[], env = {}) {
 
 for (const strategy of ["peer-to-peer", "ssp", "bsp", "d-psgd"]) {
   test(`${strategy}: after --orphan-limit without a coordinator one member saves the model, and all end with code 4`, async () => {
-    const limits = ["--epochs", "100000", "--orphan-limit", "20s"];
+    const limits = ["--epochs", "1000000", "--orphan-limit", "20s"];
     const { coordinator, workers } = await startTeam(strategy, limits);
     coordinator.child.kill("SIGKILL");
     const at = await heard(workers[0]!, /reached at (\S+)/);
@@ -62,7 +62,7 @@ for (const strategy of ["peer-to-peer", "ssp", "bsp", "d-psgd"]) {
 test("allreduce: a rule of time ends a run whose coordinator is gone, and its model is saved", async () => {
   // The time of a run counts from its start; the coordinator is dead before it is up, and a good while.
   const seconds = Math.ceil(20 + 4 * beginSecondsMax);
-  const rules = ["--stop", `epochs:100000,time:${seconds}s`, "--orphan-limit", "1h"];
+  const rules = ["--stop", `epochs:1000000,time:${seconds}s`, "--orphan-limit", "1h"];
   const { coordinator, workers } = await startTeam(
     "allreduce",
     rules,
@@ -81,7 +81,7 @@ test("allreduce: a rule of time ends a run whose coordinator is gone, and its mo
 });
 
 test("members that glissade train started end at once when it is killed with -9", async () => {
-  const args = ["train", data, "--engine", "cluster", "--workers", "2", "--epochs", "100000"];
+  const args = ["train", data, "--engine", "cluster", "--workers", "2", "--epochs", "1000000"];
   const parent = start([...args, "--strategy", "allreduce", "--l2", "1e-4"], temporaryFolder());
   await heard(parent, /epoch \d/);
   const children = childrenOf(parent.child);

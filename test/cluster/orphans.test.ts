@@ -26,7 +26,7 @@ for (const [strategy, secrets] of [
   test(`${strategy}, ${secrets.of}: without the coordinator a new process joins by asking any member, and the last one saves the model`, async () => {
     const cwd = temporaryFolder();
     const places = [0, 1, 2, 3].map(temporaryFolder);
-    const args = [data, "--strategy", strategy, "--workers", "3", "--epochs", "100000"];
+    const args = [data, "--strategy", strategy, "--workers", "3", "--epochs", "1000000"];
     const more = ["--l2", "1e-4", "--listen", "127.0.0.1:0", "--evaluate-every", "100epochs"];
     const coordinator = await startCoordinator([...args, ...more], cwd, secrets.admin);
     const workers = [0, 1, 2].map((rank) =>
@@ -84,7 +84,7 @@ for (const [strategy, secrets] of [
 
 /** The coordinator of three workers dies, then worker 0; the two others. */
 async function bereaved(source: string, cwd: string): Promise<[Started, Started]> {
-  const args = ["--strategy", "peer-to-peer", "--workers", "3", "--epochs", "100000"];
+  const args = ["--strategy", "peer-to-peer", "--workers", "3", "--epochs", "1000000"];
   const more = ["--validation", "0", "--l2", "1e-4", "--listen", "127.0.0.1:0"];
   const coordinator = await startCoordinator([source, ...args, ...more], cwd);
   const [dead, ...others] = [0, 1, 2].map((rank) =>

@@ -11,7 +11,7 @@ test.each(["peer-to-peer", "allreduce"])(
   "%s: who slept while a member was replaced joins again, and hears where the new one is",
   async (strategy) => {
     const cwd = temporaryFolder();
-    const args = ["--strategy", strategy, "--workers", "3", "--epochs", "100000", "--l2", "1e-4"];
+    const args = ["--strategy", strategy, "--workers", "3", "--epochs", "1000000", "--l2", "1e-4"];
     const coordinator = await startCoordinator(
       [data, ...args, "--listen", "127.0.0.1:0", "--json"],
       cwd,
@@ -38,7 +38,16 @@ test.each(["peer-to-peer", "allreduce"])(
 
 test("allreduce: who slept while the coordinator allowed the others more learns on with them", async () => {
   const cwd = temporaryFolder();
-  const about = ["--strategy", "allreduce", "--workers", "3", "--epochs", "100000", "--l2", "1e-4"];
+  const about = [
+    "--strategy",
+    "allreduce",
+    "--workers",
+    "3",
+    "--epochs",
+    "1000000",
+    "--l2",
+    "1e-4",
+  ];
   const rare = ["--evaluate-every", `${everyEpochs}epochs`];
   const coordinator = await startCoordinator(
     [data, ...about, ...rare, "--listen", "127.0.0.1:0", "--json"],

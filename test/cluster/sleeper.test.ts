@@ -18,7 +18,7 @@ for (const [strategy, seconds] of [
     const cwd = temporaryFolder();
     const seats = strategy === "asp" ? 4 : 3;
     const places = Array.from({ length: seats }, temporaryFolder);
-    const args = ["--strategy", strategy, "--workers", "3", "--epochs", "100000", "--l2", "1e-4"];
+    const args = ["--strategy", strategy, "--workers", "3", "--epochs", "1000000", "--l2", "1e-4"];
     const coordinator = await startCoordinator(
       [data, ...args, "--listen", "127.0.0.1:0", "--json"],
       cwd,

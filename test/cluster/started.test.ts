@@ -83,7 +83,7 @@ test("ctrl-C ends a run on hosts in good order, and no member is left", async ()
   const remote = `${process.execPath} ${cli}`;
   const ssh = ["--ssh", standInForSsh(folder), "--remote-command", remote];
   const flags = ["--hosts", "here:2", "--insecure", ...ssh];
-  const args = ["train", "synthetic:news:rows=20000,columns=2000,seed=3", "--epochs", "100000"];
+  const args = ["train", "synthetic:news:rows=20000,columns=2000,seed=3", "--epochs", "1000000"];
   const env = signalAfter("SIGINT", "epoch ");
   const { code, stderr } = await glissade([...args, ...flags], { cwd: folder, env });
   expect(code, stderr).toBe(130);

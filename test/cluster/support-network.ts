@@ -30,7 +30,8 @@ export class TornMembers {
       const port = await freePort();
       const address = await this.#network.place(rank, `127.0.0.1:${port}`);
       const place = ["--listen", `127.0.0.1:${port}`, "--advertise", address];
-      const args = ["worker", "--join", entrance, "--rank", `${rank}`, ...place];
+      // Who is asked to leave has as long as a story takes, on a busy machine too.
+      const args = ["worker", "--join", entrance, "--rank", `${rank}`, ...place, "--grace", "1h"];
       this.ports.push(port);
       this.workers.push(start(args, temporaryFolder(), dialsFrom(rank)));
     }

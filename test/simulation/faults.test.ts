@@ -8,7 +8,6 @@ const parallel = messageStrategies.filter(({ name }) => name !== "serial");
 
 describe.each(parallel.map((strategy) => ({ strategy, name: strategy.name })))(
   "$name",
-  { timeout: 600_000 },
   ({ strategy }) => {
     test("keeps every law of members that come and go, under random faults", () => {
       for (let seed = 1; seed <= schedules; seed++) {

@@ -59,9 +59,7 @@ function firstViolation(strategy: AnyStrategy, given: FaultGiven = {}): FaultVio
   return null;
 }
 
-const timeout = 300_000;
-
-test("a flush that is skipped", { timeout }, () => {
+test("a flush that is skipped", () => {
   const skipping = tampered(peerToPeer, {
     sent: (body) => {
       if (body.kind === "passed-on") return null;
@@ -73,7 +71,7 @@ test("a flush that is skipped", { timeout }, () => {
   expect(found!.faults.length).toBeLessThanOrEqual(4);
 });
 
-test("messages of a life that was expelled are accepted", { timeout }, () => {
+test("messages of a life that was expelled are accepted", () => {
   // As if the receiver did not look which life it was: the sender's present one is written over it.
   const plant = (beneath: AnyStrategy) =>
     tampered(beneath, {
@@ -90,7 +88,7 @@ test("messages of a life that was expelled are accepted", { timeout }, () => {
   expect(found).not.toBeNull();
 });
 
-test("a standby that applies what it is told twice", { timeout }, () => {
+test("a standby that applies what it is told twice", () => {
   const doubling = tampered(asp, {
     taken(body, { state, replica }) {
       const isNext = state.standing === "standby" && body.number === state.stored + 1;
@@ -103,7 +101,7 @@ test("a standby that applies what it is told twice", { timeout }, () => {
   expect(found!.faults.length).toBeLessThanOrEqual(2);
 });
 
-test("a server that answers before its standby has what it tells of", { timeout }, () => {
+test("a server that answers before its standby has what it tells of", () => {
   const hasty = tampered(asp, {
     before({ state }) {
       if (state.standing === "holder" && state.partner) state.stored = state.forwarded + 1;
@@ -116,7 +114,7 @@ test("a server that answers before its standby has what it tells of", { timeout 
   );
 });
 
-test("a member that keeps its own count of rounds at a change of view", { timeout }, () => {
+test("a member that keeps its own count of rounds at a change of view", () => {
   const lying = tampered(allreduce, {
     sent: (body) =>
       body.kind === "status" && (body.completed as number) > 0
@@ -126,7 +124,7 @@ test("a member that keeps its own count of rounds at a change of view", { timeou
   expect(firstViolation(lying)).not.toBeNull();
 });
 
-test("a member whose rows stay as they are when the view changes", { timeout }, () => {
+test("a member whose rows stay as they are when the view changes", () => {
   const plant = (beneath: AnyStrategy): AnyStrategy => ({
     ...beneath,
     standing: (state) =>
@@ -139,7 +137,7 @@ test("a member whose rows stay as they are when the view changes", { timeout }, 
   expect(found!.faults.length).toBe(1);
 });
 
-test("weights of d-psgd that sum to less than one once members have gone", { timeout }, () => {
+test("weights of d-psgd that sum to less than one once members have gone", () => {
   const leaking = tampered(dPsgd, {
     before({ state }) {
       const { ranks, weights } = state.row;
@@ -152,7 +150,7 @@ test("weights of d-psgd that sum to less than one once members have gone", { tim
   expect(found?.law).toMatch(/^averaging leaves the mean of the replicas unchanged/);
 });
 
-test("an offer that comes again is answered anew", { timeout }, () => {
+test("an offer that comes again is answered anew", () => {
   const forgetful = tampered(adPsgd, {
     taken(body, { state, from }) {
       if (body.kind === "offer") state.exchanges.answered.delete(from);
@@ -163,7 +161,7 @@ test("an offer that comes again is answered anew", { timeout }, () => {
   expect(found?.law).toMatch(/^an exchange happens exactly once on both/);
 });
 
-test("the part of a column owner is lost when its round is begun again", { timeout }, () => {
+test("the part of a column owner is lost when its round is begun again", () => {
   const losing = tampered(featureParallel, {
     sent: (body) =>
       body.kind === "reduce" && body.step === 0 && (body.view as number) > 1
@@ -174,15 +172,13 @@ test("the part of a column owner is lost when its round is begun again", { timeo
   expect(found?.law).toMatch(/^every survivor's contribution is in each round exactly once/);
 });
 
-test("a worker that was expelled and comes back tells nothing of what its earlier life lost", {
-  timeout,
-}, () => {
+test("a worker that was expelled and comes back tells nothing of what its earlier life lost", () => {
   const silent: AnyStrategy = { ...peerToPeer, clockOf: () => 0 };
   const found = firstViolation(silent);
   expect(found?.law).toMatch(/every update counts exactly once, or is told as lost/);
 });
 
-test("an authority that does not listen to who hears whom", { timeout }, () => {
+test("an authority that does not listen to who hears whom", () => {
   const plant = (beneath: AnyStrategy) =>
     tampered(beneath, {
       taken: (body) => (body.kind === "m/beat" ? { ...body, unheard: new Uint32Array() } : body),
@@ -193,7 +189,7 @@ test("an authority that does not listen to who hears whom", { timeout }, () => {
   expect(found!.faults.length).toBeLessThanOrEqual(3);
 });
 
-test("the only server of a range is given up after a short silence", { timeout }, () => {
+test("the only server of a range is given up after a short silence", () => {
   const hasty: AnyStrategy = { ...asp, vital: () => [] };
   const found = firstViolation(hasty);
   expect(found?.law).toMatch(/is waited for while it lives/);
