@@ -16,7 +16,7 @@ import {
 } from "../wire/shape.ts";
 import { type ClockArrays, type ClockPolicy, type Clocks, createClocks } from "./clocks.ts";
 import { createHolders, type Holders, partOf, type ServerRanks } from "./holders.ts";
-import { type Outbox, type Seat, viewOf } from "./strategy.ts";
+import { type Outbox, type Seat, type ViewMember, viewOf } from "./strategy.ts";
 
 /** A worker's slice of update `clock`. */
 export interface Push {
@@ -54,12 +54,16 @@ export interface Gone {
   readonly kind: "gone";
 }
 
-/** What a server has of workers that are gone, as (rank, incarnation, count) in a row; and its slowest count. */
+/**
+ * What a server has of workers that are gone, as (rank, incarnation, count, told) in a row; and of the others its slowest
+ * count, and which lives it counts, as (rank, incarnation).
+ */
 export interface Flush {
   readonly kind: "flush";
   readonly view: number;
   readonly slowest: number;
   readonly lives: Int32Array;
+  readonly departed: Int32Array;
 }
 
 /** In this view the sender, and its standby, have settled the workers that are gone. */
@@ -152,7 +156,8 @@ export const serverShapes: MessageShapes = {
     ...{ from: "server", to: "server" },
     fields: {
       ...{ view: count, slowest: count },
-      lives: { type: "records", each: 3, ranks: "members" },
+      lives: { type: "records", each: 2, ranks: "members" },
+      departed: { type: "records", each: 4, ranks: "members" },
     },
   },
   flushed: { from: "server", to: "server", fields: { view: count } },
@@ -200,6 +205,8 @@ export interface OpenFlush {
   /** By life the smallest and largest count that any other holder has. */
   readonly least: Map<string, number>;
   readonly most: Map<string, number>;
+  /** Lives that every server heard so far counts, we too. */
+  everywhere: ReadonlySet<string>;
   slowest: number;
 }
 
@@ -210,10 +217,15 @@ interface MergedRound {
 }
 
 /**
- * What is known of a worker's life that is over: how many of its updates are here, and of how many all servers
- * together have said what became of them.
+ * What is known of a worker's life that is over: how many of its updates are here, once it is settled without those that
+ * were taken back, and of how many all servers together have said what became of them.
  */
 export type Departed = readonly [rank: number, incarnation: number, count: number, told: number];
+
+/** The life that stands by, and what had been forwarded when it came: until more is stored it has no model. */
+export interface Partner extends ViewMember {
+  readonly since: number;
+}
 
 /** A server's state. */
 export interface ServerState {
@@ -250,8 +262,8 @@ export interface ServerState {
   held: Held[];
   /** Counts of workers that are gone, by life, whoever asks for them later. */
   readonly departed: Map<string, Departed>;
-  /** The life that stands by, by its rank and incarnation; null without one. */
-  partner: { readonly rank: number; readonly incarnation: number } | null;
+  /** The life that stands by; null without one. */
+  partner: Partner | null;
   /** What was forwarded, what of it is stored; a standby: what was taken, and what came before its turn. */
   forwarded: number;
   stored: number;
@@ -309,7 +321,7 @@ export function createServer(seat: Seat, setting: ServerSetting): ServerState {
     flushed: new Map(),
     held: [],
     departed: new Map(),
-    partner: holds && other ? { rank: other.rank, incarnation: other.incarnation } : null,
+    partner: holds && other ? { ...other, since: -1 } : null,
     forwarded: 0,
     stored: 0,
     early: new Map(),
@@ -318,13 +330,20 @@ export function createServer(seat: Seat, setting: ServerSetting): ServerState {
   };
 }
 
-function isServerOf(ranks: ServerRanks, life: { rank: number; role: string }, part: number) {
+function isServerOf(ranks: ServerRanks, life: ViewMember, part: number) {
   return life.role === "server" && partOf(ranks, life.rank) === part;
 }
 
-/** The pairs of `earlier`. */
+/** The pairs of `earlier` and of `lives`. */
 export function* pairsOf(words: Int32Array): Generator<[number, number]> {
   for (let k = 0; k + 2 <= words.length; k += 2) yield [words[k]!, words[k + 1]!];
+}
+
+/** The records of departed lives. */
+export function* departedOf(words: Int32Array): Generator<Departed> {
+  for (let k = 0; k + 4 <= words.length; k += 4) {
+    yield [words[k]!, words[k + 1]!, words[k + 2]!, words[k + 3]!];
+  }
 }
 
 /** Sends once the standby has what was forwarded so far; at once where there is none. */

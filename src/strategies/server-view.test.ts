@@ -210,3 +210,90 @@ test.each([
     ]);
   },
 );
+
+test.each([
+  ["asp", 2, asp],
+  ["asp", 3, asp],
+  ["bsp", 2, bsp],
+  ["bsp", 3, bsp],
+] as const)("%s: what server %i tells of the departed outlives it", (...given) => {
+  const [, dies, strategy] = given;
+  const stays = 5 - dies;
+  const { members, reports, give, arrive, follow } = pairsByHand(strategy as typeof asp, {
+    standby: true,
+  });
+  give(0, { kind: "learned", now: 0, update });
+  give(1, { kind: "learned", now: 0, update });
+  // Both servers have both updates, one of the standbys has none.
+  const isForward = (from: number, to: number) => from === dies && to === dies + 2;
+  arrive((from, to) => !isForward(from, to));
+  // Worker 0 dies, then that server: of what it sent only what went to the other arrives.
+  follow(2, [1, 2, 3, 4, 5]);
+  arrive((from, to) => from === dies && to === stays);
+  follow(3, [1, stays, 4, 5]);
+  arrive((from, to) => ![0, dies].includes(from) && ![0, dies].includes(to));
+  const values = [stays, 4, 5].map((rank) => members[rank]!.replica.values[0]);
+  expect(values).toEqual([1, 1, 1]);
+  expect(reports.filter(({ kind }) => kind === "lost")).toEqual([
+    { kind: "lost", from: 0, updates: 1 },
+  ]);
+});
+
+test("bsp: what one server took back of an open round is taken back by one that settles it later", () => {
+  const { members, give, arrive } = pairsByHand(bsp as typeof asp);
+  give(0, { kind: "learned", now: 0, update });
+  arrive((from) => from === 0);
+  const come = (id: number, life: typeof nextLife) => {
+    const view: View = { id, members: [life, ...[1, 2, 3].map(lifeOf)], left: [] };
+    for (const rank of [1, 2, 3]) give(rank, { kind: "view", now: id, view });
+  };
+  // Worker 0 is gone. Server 3 hears server 2, settles that, and merges the round without it.
+  come(2, nextLife);
+  arrive((from, to) => from === 2 && to === 3);
+  give(1, { kind: "learned", now: 2, update });
+  arrive((from, to) => from === 1 && to === 3);
+  // Its newcomer is gone, too, before server 2 has heard server 3.
+  come(3, lastLife);
+  arrive(() => true);
+  expect(members.slice(2).map(({ replica }) => replica.values[0])).toEqual([1, 1]);
+});
+
+test.each([
+  ["asp", asp],
+  ["bsp", bsp],
+])(
+  "%s: a newcomer that one server has counted in counts from the same update at all",
+  (_, strategy) => {
+    const { members, sent, give, arrive, returnOf } = pairsByHand(strategy as typeof asp);
+    for (let clock = 1; clock <= 2; clock++) {
+      for (const rank of [0, 1]) give(rank, { kind: "learned", now: 0, update });
+      arrive(() => true);
+    }
+    // Worker 0 makes another; of worker 1 that is on its way when worker 0 is gone and comes back.
+    give(0, { kind: "learned", now: 0, update });
+    arrive((from) => from === 0);
+    const come = (id: number, lives: readonly (typeof nextLife)[]) => {
+      const view: View = { id, members: [...lives, ...[2, 3].map(lifeOf)], left: [] };
+      for (const rank of [2, 3]) give(rank, { kind: "view", now: id, view });
+      return view;
+    };
+    come(2, [nextLife, lifeOf(1)]);
+    arrive((from, to) => from === 2 && to === 3);
+    // Worker 1 is gone, too, before server 2 has heard server 3.
+    const view = come(3, [nextLife]);
+    arrive((from, to) => from > 1 && to > 1);
+    const before = members.slice(2).map(({ replica }) => replica.values[0]);
+    sent.length = 0;
+    returnOf(view);
+    arrive(() => true);
+    give(0, { kind: "learned", now: 3, update });
+    arrive(() => true);
+    const after = members.slice(2).map(({ replica }) => replica.values[0]);
+    expect(after).toEqual(before.map((value) => value! + 1));
+    // It is gone as well: both have its update.
+    come(4, []);
+    arrive((from, to) => from > 1 && to > 1);
+    expect(members.slice(2).map(({ replica }) => replica.values[0])).toEqual(after);
+    expect(after[0]).toBe(after[1]);
+  },
+);

@@ -8,7 +8,7 @@
  *
  * Source: algorithms.md, sections 3 and 10.
  * Invariant: no update of a departed worker is applied by some servers and dropped by others.
- * Invariant: a newcomer's count starts at the slowest's.
+ * Invariant: a newcomer's count starts at the slowest's, and at all servers alike.
  */
 
 import type { Replica } from "../math/replica.ts";
@@ -17,7 +17,9 @@ import { countIn, countOut } from "./clocks.ts";
 import { followHolders, holderRanks, partOf, seatsOf } from "./holders.ts";
 import { answer, applyRound, mergeRound } from "./server.ts";
 import {
+  departedOf,
   type Flush,
+  pairsOf,
   releaseDeferred,
   type ServerOut,
   type ServerState,
@@ -41,7 +43,7 @@ export function becomeServerView(
   // Of a rank that comes back while it is not settled that it went, what is held is of whichever life sent it.
   state.held = state.held.filter(({ life }) => stays.has(life));
   const gone = goneRanks(state, stays);
-  state.deferred = state.deferred.filter(({ to }) => !gone.has(to));
+  state.deferred = state.deferred.filter(({ to, body }) => !gone.has(to) && body.kind !== "flush");
   if (holders.lives.includes("nobody")) return out.push({ kind: "finish" });
   const holder = holders.lives[part]!;
   if (typeof holder === "object" && holder.rank === state.rank && state.standing === "standby") {
@@ -73,9 +75,13 @@ function goneRanks({ lives }: ServerState, stays: ReadonlySet<string>): Set<numb
 function followPartner(state: ServerState, view: View, out: ServerOut): void {
   const seats = seatsOf(state.ranks, view.members, state.part);
   const other = seats.find(({ rank }) => rank !== state.rank);
-  state.partner = other ? { rank: other.rank, incarnation: other.incarnation } : null;
-  if (!other) releaseDeferred(state, Number.POSITIVE_INFINITY, out);
-  if (!other) state.stored = state.forwarded;
+  if (!other) {
+    state.partner = null;
+    releaseDeferred(state, Number.POSITIVE_INFINITY, out);
+    state.stored = state.forwarded;
+  } else if (state.partner === null || nameOf(state.partner) !== nameOf(other)) {
+    state.partner = { ...other, since: state.forwarded };
+  }
 }
 
 /** Notes what is here of a worker that is gone; it is counted out when the flush is over. */
@@ -90,15 +96,26 @@ function beginFlush(state: ServerState, view: View, out: ServerOut): void {
   const waiting = new Set(Array(ranks.servers).keys());
   waiting.delete(part);
   const slowest = slowestThatStays(state);
-  state.flush = { waiting, least: new Map(), most: new Map(), slowest };
-  const known = [...state.departed.values()];
-  const lives = Int32Array.from(known.flatMap((life) => life.slice(0, 3)));
-  const body: Flush = { kind: "flush", view: view.id, slowest, lives };
+  const counted = [...state.lives];
+  const everywhere = new Set(counted.map((life) => lifeName(...life)));
+  state.flush = { waiting, least: new Map(), most: new Map(), everywhere, slowest };
+  const lives = Int32Array.from(counted.flat());
+  const departed = Int32Array.from([...state.departed.values()].flat());
+  const body: Flush = { kind: "flush", view: view.id, slowest, lives, departed };
   for (const other of waiting) {
-    for (const { rank: to } of seatsOf(ranks, view.members, other)) {
-      out.push({ kind: "send", to, body });
-    }
+    for (const { rank: to } of seatsOf(ranks, view.members, other))
+      tellCounts(state, to, body, out);
   }
+}
+
+/**
+ * Others settle by what we tell, so who takes over from us must have it. A standby that has no model yet can't take
+ * over, and says nothing before it has one, which may come after the flush only.
+ */
+function tellCounts(state: ServerState, to: number, body: Flush, out: ServerOut): void {
+  const { partner, stored } = state;
+  if (partner && stored <= partner.since) out.push({ kind: "send", to, body });
+  else sendWhenStored(state, to, body, out);
 }
 
 /** The smallest count of a worker that is not gone; of none the largest there was. */
@@ -122,36 +139,52 @@ export function absorbFlush(
   const part = partOf(ranks, from);
   if (flush === null || body.view !== state.view || !flush.waiting.delete(part)) return;
   flush.slowest = Math.max(flush.slowest, body.slowest);
-  for (let k = 0; k < body.lives.length; k += 3) {
-    const life = lifeName(body.lives[k]!, body.lives[k + 1]!);
-    const count = body.lives[k + 2]!;
+  for (const [rank, incarnation, count, told] of departedOf(body.departed)) {
+    const life = lifeName(rank, incarnation);
     flush.least.set(life, Math.min(count, flush.least.get(life) ?? count));
-    flush.most.set(life, Math.max(count, flush.most.get(life) ?? count));
+    flush.most.set(life, Math.max(told, flush.most.get(life) ?? told));
   }
+  const counted = [...pairsOf(body.lives)].map((life) => lifeName(...life));
+  flush.everywhere = new Set(counted.filter((life) => flush.everywhere.has(life)));
   if (flush.waiting.size === 0) concludeFlush(state, replica, now, out);
 }
 
 /** All servers are heard: settles the departed, counts newcomers in, tells the standby, goes on. */
 function concludeFlush(state: ServerState, replica: Replica, now: number, out: ServerOut): void {
   const released = new Set<number>();
-  for (const [rank, incarnation] of [...state.lives]) {
-    const life = lifeName(rank, incarnation);
-    if (!state.departed.has(life)) continue;
-    if (state.clocks.present[rank] === 1) settle(state, replica, { rank, life }, out);
+  const strikeOut = (rank: number) => {
     state.lives.delete(rank);
     released.delete(rank);
     for (const other of countOut(state.clocks, rank)) released.add(other);
     state.latest[rank] = null;
+  };
+  for (const [rank, incarnation] of [...state.lives]) {
+    const life = lifeName(rank, incarnation);
+    if (!state.departed.has(life)) continue;
+    if (state.clocks.present[rank] === 1) settle(state, replica, { rank, life }, out);
+    strikeOut(rank);
   }
-  for (const worker of state.holders.before) {
-    if (worker.role === "worker" && !state.lives.has(worker.rank)) enter(state, worker);
-  }
+  const workers = state.holders.before.filter(({ role }) => role === "worker");
+  for (const worker of workers) if (isCountedAnew(state, worker)) strikeOut(worker.rank);
+  for (const worker of workers) if (!state.lives.has(worker.rank)) enter(state, worker);
   state.flush = null;
   duplicate(state, replica, out);
   answer(state, replica, { released: [...released], by: -1, now }, out);
   tellFlushed(state, out);
   // With nobody left the round ends with what is here.
   if (state.clocks.members === 0 && state.rounds) mergeRound(state, replica, out);
+}
+
+/**
+ * A newcomer of an earlier view, which some servers did not settle before this one came: all count it in now, as what
+ * it makes is compared by count. It has pushed nothing yet, since not all have answered it, and asks again: if it is
+ * to be counted in elsewhere, somebody is gone in between.
+ */
+function isCountedAnew({ flush, lives, clocks }: ServerState, worker: ViewMember): boolean {
+  const { rank, incarnation } = worker;
+  if (lives.get(rank) !== incarnation || clocks.present[rank] !== 1) return false;
+  const { everywhere, slowest } = flush!;
+  return clocks.counts[rank] !== slowest && !everywhere.has(lifeName(rank, incarnation));
 }
 
 /** Tells the other holders, once the standby has settled the departed too. */
@@ -194,10 +227,12 @@ function settle(
   const least = others === 0 ? count : (flush!.least.get(life) ?? entered[rank]!);
   const most = Math.max(count, flush!.most.get(life) ?? count);
   const isOpen = state.rounds && flush!.slowest < most;
-  if (count > least || (isOpen && count === most)) takeBack(state, replica, rank, out);
+  const isTaken = count > least || (isOpen && count === most);
+  if (isTaken) takeBack(state, replica, rank, out);
+  // Who has yet to settle it, in a later view, goes by what is left here.
+  state.departed.set(life, [rank, state.lives.get(rank)!, isTaken ? count - 1 : count, most]);
   // One server tells it for all, whoever lacks the update; the worker, should it come back, need not tell it again.
   if (state.part !== 0 || (most <= Math.min(count, least) && !isOpen)) return;
-  state.departed.set(life, [rank, state.lives.get(rank)!, count, most]);
   out.push({ kind: "report", report: { kind: "lost", from: rank, updates: 1 } });
 }
 

@@ -18,15 +18,16 @@ import { emptyUpdate, type Update } from "../math/update.ts";
 import { lifeName } from "../topology/view.ts";
 import { clockArrays, readClocks } from "./clocks.ts";
 import { absorbPush, countOutWorker } from "./server.ts";
-import type {
-  Bye,
-  Departed,
-  Duplicate,
-  Forward,
-  Push,
-  ServerMessage,
-  ServerOut,
-  ServerState,
+import {
+  type Bye,
+  type Duplicate,
+  departedOf,
+  type Forward,
+  type Push,
+  pairsOf,
+  type ServerMessage,
+  type ServerOut,
+  type ServerState,
 } from "./server-state.ts";
 
 /** Tells the standby what is about to be done. */
@@ -145,15 +146,11 @@ export function absorbDuplicate(
   replica.load({ rows: body.rows, values: body.values });
   state.clocks = readClocks(state.clocks.policy, body);
   state.lives.clear();
-  for (let k = 0; k < body.lives.length; k += 2) {
-    state.lives.set(body.lives[k]!, body.lives[k + 1]!);
-  }
+  for (const [rank, incarnation] of pairsOf(body.lives)) state.lives.set(rank, incarnation);
   state.entered.set(body.entered);
-  const { departed } = body;
-  for (let k = 0; k + 4 <= departed.length; k += 4) {
-    const [rank, incarnation] = [departed[k]!, departed[k + 1]!];
-    const known: Departed = [rank, incarnation, departed[k + 2]!, departed[k + 3]!];
-    state.departed.set(lifeName(rank, incarnation), known);
+  for (const departed of departedOf(body.departed)) {
+    const [rank, incarnation] = departed;
+    state.departed.set(lifeName(rank, incarnation), departed);
   }
   state.inbox.fill(null);
   state.latest.fill(null);
