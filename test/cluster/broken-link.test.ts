@@ -29,7 +29,9 @@ async function play(members: TornMembers, events: readonly ClusterEvent[]): Prom
   const heal = members.tear(between(one, other), { hold: true });
   const views = () => events.flatMap((event) => (event.kind === "view" ? [event.members] : []));
   const isOut = () => views().some((lives) => lives.map(({ rank }) => rank).join() === "0,1,3");
-  await until(isOut, () => "one of them is out", noticedSecondsMax);
+  const told = () => views().map((lives) => lives.map(({ rank }) => rank).join());
+  const words = () => `one of them is out: ${told().join(" ")}`;
+  await until(isOut, words, noticedSecondsMax);
   const seconds = (performance.now() - cutAt) / 1000;
   const before = await Promise.all([0, one, 3].map((rank) => updatesOf(members, rank)));
   for (const [k, rank] of [0, one, 3].entries()) {

@@ -98,11 +98,18 @@ export async function runTold<T>(
   return { ...result, events, outcome: await told };
 }
 
-/** Plays a story of members that are torn from each other. @throws what the story throws */
+/** Plays a story of members that are torn from each other. @throws what the story throws, with what members said */
 export function runTorn<T>(
   run: LedgerRun,
   story: (members: TornMembers, events: readonly ClusterEvent[]) => Promise<T>,
 ): Promise<ToldRun<T>> {
   const members = new TornMembers();
-  return runTold({ ...run, launch: members.launch }, (events) => story(members, events));
+  return runTold({ ...run, launch: members.launch }, async (events) => {
+    try {
+      return await story(members, events);
+    } catch (error) {
+      const said = members.workers.map((worker, rank) => `member ${rank}: ${worker.said()}`);
+      throw new Error([String(error), ...said].join("\n"), { cause: error });
+    }
+  });
 }
