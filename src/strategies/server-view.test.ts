@@ -30,7 +30,7 @@ function pairsByHand(strategy: typeof asp, { standby = false } = {}) {
     const { role } = lifeOf(rank);
     const seat = { rank, incarnation: 1, role, workers: 2, members: size };
     const replica = createReplica(range.to - range.from);
-    return { state: strategy.init({ ...seat, width: 2, range, seed: 1 }, options), replica };
+    return { state: strategy.init({ ...seat, width: 2, range, seed: 1 }, options), replica, range };
   });
   const give = (rank: number, event: NodeEvent<Body>) => {
     const { state, replica } = members[rank]!;
@@ -57,13 +57,15 @@ function pairsByHand(strategy: typeof asp, { standby = false } = {}) {
     const view: View = { id, members: ranks.map(lifeOf), left: leavers.map(lifeOf) };
     for (const rank of ranks) give(rank, { kind: "view", now: id, view });
   };
-  /** Worker 0 comes back, in a view of the others: it was expelled after its first update. */
-  const returnOf = (view: View) => {
-    const seat = { ...nextLife, workers: 2, members: size, width: 2, range: { from: 0, to: 2 } };
-    const earlier = [{ incarnation: 1, clock: 1 }];
-    const state = strategy.init({ ...seat, seed: 1, view, earlier }, options);
-    members[0] = { state, replica: createReplica(2) };
-    give(0, { kind: "start", now: view.id });
+  /** A member comes back, in a view of the others: it was expelled, a worker after its first update. */
+  const returnOf = (view: View, rank = 0) => {
+    const life = { ...lifeOf(rank), incarnation: 2 };
+    const { range } = members[rank]!;
+    const earlier = rank >= 2 ? [] : [{ incarnation: 1, clock: 1 }];
+    const seat = { ...life, workers: 2, members: size, width: 2, range, seed: 1, view, earlier };
+    const state = strategy.init(seat, options);
+    members[rank] = { state, replica: createReplica(range.to - range.from), range };
+    give(rank, { kind: "start", now: view.id });
   };
   for (const rank of members.keys()) give(rank, { kind: "start", now: 0 });
   return { members, sent, reports, finished, give, arrive, follow, returnOf };
@@ -297,3 +299,17 @@ test.each([
     expect(after[0]).toBe(after[1]);
   },
 );
+
+test.each([
+  ["ends when who held its range is gone, though another newcomer has come", 2, true],
+  ["waits for the model of who holds its range, who stays", 1, false],
+] as const)("a server that comes back %s", (_, incarnation, ends) => {
+  const { finished, give, returnOf } = pairsByHand(asp, { standby: true });
+  // Server 5 took over from server 3, which comes back to stand by.
+  const others = [0, 1, 2, 4].map(lifeOf);
+  const back = { ...lifeOf(3), incarnation: 2 };
+  returnOf({ id: 3, members: [...others, back, lifeOf(5)], left: [] }, 3);
+  const holder = { ...lifeOf(5), incarnation };
+  give(3, { kind: "view", now: 4, view: { id: 4, members: [...others, back, holder], left: [] } });
+  expect(finished.has(3)).toBe(ends);
+});

@@ -36,6 +36,7 @@ export function becomeServerView(
   out: ServerOut,
 ): void {
   const { holders, ranks, part } = state;
+  const { before } = holders;
   state.view = view.id;
   followHolders(holders, view);
   state.flush = null;
@@ -52,9 +53,10 @@ export function becomeServerView(
     state.forwarded = state.stored;
   }
   if (state.standing !== "holder") {
-    // Nobody is left that could hand us the model.
-    const alone = seatsOf(ranks, view.members, part).length === 1;
-    return alone ? out.push({ kind: "finish" }) : undefined;
+    // Who only just came has no model, either, that it could hand us.
+    const others = seatsOf(ranks, view.members, part).filter(({ rank }) => rank !== state.rank);
+    const isLost = others.every((life) => !before.some((known) => nameOf(known) === nameOf(life)));
+    return isLost ? out.push({ kind: "finish" }) : undefined;
   }
   followPartner(state, view, out);
   for (const rank of gone) depart(state, rank);
