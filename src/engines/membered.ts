@@ -399,6 +399,7 @@ function becomeConcluded(context: Context, verdict: Verdict | null): void {
   const { state, strategy, now } = context;
   const { view } = verdict;
   state.membership.vital = strategy.vital?.(view, state.seat, state.options) ?? [];
+  leaveWill(context, view);
   // Counted out because our part was over: what we sent still arrives, and nothing more is asked of us.
   if (!includesLife(view.members, { ...state.seat, incarnation: state.membership.incarnation })) {
     return becomeFinished(state, context.out);
@@ -412,6 +413,19 @@ function becomeConcluded(context: Context, verdict: Verdict | null): void {
     if (state.seat.role === "server") leaveIfOwed(context);
   }
   for (const message of state.held.splice(0)) deliver(context, message);
+}
+
+/** A strategy that has left may have what a newcomer needs, who came before it was counted out. */
+function leaveWill({ strategy, state, replica, out }: Context, view: View): void {
+  const { inner, innerFinished, leaving, membership } = state;
+  if (!inner || !innerFinished || !leaving) return;
+  const effects: Effect<MessageBody>[] = [];
+  strategy.parted?.(inner.state, { replica, view }, effects);
+  for (const effect of effects) {
+    if (effect.kind !== "send") continue;
+    const body = { ...effect.body, by: membership.incarnation, in: view.id };
+    out.push({ ...effect, body });
+  }
 }
 
 /** Cut off for too long: the next life begins with nothing but the rows. */

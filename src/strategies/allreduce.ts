@@ -22,19 +22,20 @@ import {
   followMembers,
 } from "./ending.ts";
 import { refusesReduction, usualReductionTopology } from "./reduction.ts";
+import { type RoundMessage, roundShapes } from "./round-messages.ts";
 import {
   absorbTogether,
+  becomeAwake,
   contribute,
   copyToNewcomers,
   createRounds,
   enterRounds,
   followView,
   isSettled,
-  type RoundMessage,
+  leaveWill,
   type RoundRule,
   type Rounds,
   roundOf,
-  roundShapes,
 } from "./rounds.ts";
 import {
   learnEffect,
@@ -82,6 +83,9 @@ export const allreduce: Strategy<ReduceState, ReduceMessage> = {
   clockOf: ({ rounds }) => roundOf(rounds),
   init,
   step,
+  parted({ rounds }, { replica, view }, out) {
+    leaveWill(rounds, view, () => replica.snapshot(), out);
+  },
 };
 
 function init(seat: Seat, options: StrategyOptions): ReduceState {
@@ -132,6 +136,8 @@ function step(state: ReduceState, replica: Replica, event: NodeEvent<ReduceMessa
       state.leaving = true;
       break;
     case "wake":
+      becomeAwake(rounds, { rule: ruleOf(state), replica }, out);
+      break;
     case "predicted":
       return;
     default:

@@ -9,7 +9,9 @@
  * At a change of view those that are behind finish their rounds as before, up to the last that anybody had begun;
  * from then on the members of the view mix with weights of their own (formations.ts). Of a departed member the
  * share that did not come is replaced by one's own: its weight falls to oneself, so weights stay symmetric and
- * doubly stochastic. A newcomer copies the model of the lowest member. Where the topology can't be had with that
+ * doubly stochastic. A newcomer copies the model of the lowest member; who leaves before that gives its own to newcomers it
+ * knows of. Where nobody of a view has a model the lowest waits a while for such a copy, then begins with that or its
+ * own, and gives it to the others. Where the topology can't be had with that
  * many members, they form a ring.
  *
  * Source: Lian et al. 2017, arXiv 1705.09056, algorithm 1; algorithms.md, sections 6 and 12.
@@ -21,15 +23,13 @@ import type { Update } from "../math/update.ts";
 import { type MixingRow, mix, mixingRow } from "../topology/mixing.ts";
 import { topologyOf } from "../topology/topology.ts";
 import { memberOf } from "../topology/view.ts";
-import { count, type FieldShape, modelRows } from "../wire/shape.ts";
 import {
   absorbEnding,
   becomeDone,
   createEnding,
   type Ending,
-  type EndingMessage,
-  endingShapes,
   followMembers,
+  willSeconds,
 } from "./ending.ts";
 import {
   absorbStanding,
@@ -38,10 +38,9 @@ import {
   type Formation,
   type Formations,
   formationOf,
-  type Standing,
   settle,
-  standingShape,
 } from "./formations.ts";
+import { type MixMessage, type ModelCopy, mixShapes, type Share } from "./mix-messages.ts";
 import {
   learnEffect,
   type NodeEvent,
@@ -54,25 +53,6 @@ import {
   viewOf,
 } from "./strategy.ts";
 import { refusesThinning } from "./thinning.ts";
-
-/** A member's weights, for its neighbours' round. */
-export interface Share {
-  readonly kind: "share";
-  readonly round: number;
-  readonly rows: number;
-  readonly weights: Float32Array;
-}
-
-/** A newcomer's model, with which it begins round `round`. */
-interface ModelCopy {
-  readonly kind: "model-copy";
-  readonly view: number;
-  readonly round: number;
-  readonly rows: number;
-  readonly values: Float32Array;
-}
-
-type MixMessage = Share | ModelCopy | Standing | EndingMessage;
 
 interface GossipState {
   readonly options: StrategyOptions;
@@ -97,13 +77,19 @@ interface GossipState {
   readonly ending: Ending;
   /** A model that came before the view was settled here. */
   gift: ModelCopy | null;
+  /** A newcomer's, of an earlier view: a copy by a member that may be gone. */
+  will: ModelCopy | null;
+  /** Nobody of the view has a model: who begins anew, once a will is here or its time is up, and with which round. */
+  orphaned: { readonly from: number; readonly donor: number } | null;
+  /** How many wakes are due that were asked for to wait for a will. */
+  wakes: number;
+  /** Members whose part was over before the view. */
+  left: View["left"];
   /** Newcomers to whom we owe the model when we begin that round. */
   owed: { readonly from: number; readonly ranks: readonly number[] } | null;
 }
 
 type Out = Outbox<MixMessage>;
-
-const model: FieldShape = { type: "values", length: "whole" };
 
 /** Decentralised SGD by synchronous averaging with neighbours. */
 export const dPsgd: Strategy<GossipState, MixMessage> = {
@@ -114,14 +100,13 @@ export const dPsgd: Strategy<GossipState, MixMessage> = {
   refuses: ({ workers }, options) =>
     topologyOf(options.topology).refuses(workers) ??
     refusesThinning("d-psgd", "rounded models would move the mean of the replicas", options),
-  shapes: {
-    ...endingShapes,
-    share: { fields: { round: count, rows: modelRows, weights: model } },
-    "model-copy": { fields: { view: count, round: count, rows: modelRows, values: model } },
-    standing: standingShape,
-  },
+  shapes: mixShapes,
   init,
   step,
+  parted(state, { replica, view: { members } }, out) {
+    leaveWill(state, { replica, members, known: state.formations.members }, out);
+    state.formations.members = members;
+  },
 };
 
 function init(seat: Seat, options: StrategyOptions): GossipState {
@@ -143,6 +128,10 @@ function init(seat: Seat, options: StrategyOptions): GossipState {
     leaving: false,
     ending: createEnding(rank, view.members),
     gift: null,
+    will: null,
+    orphaned: null,
+    wakes: 0,
+    left: view.left,
     owed: null,
   };
 }
@@ -159,7 +148,7 @@ function step(state: GossipState, replica: Replica, event: NodeEvent<MixMessage>
       return absorb(state, replica, event, out);
     case "exhausted":
       state.exhausted = true;
-      if (state.leaving) return out.push({ kind: "finish" });
+      if (state.leaving) return part(state, replica, out);
       giveModels(state, replica, out);
       return becomeDone(state.ending, out);
     case "view":
@@ -169,6 +158,9 @@ function step(state: GossipState, replica: Replica, event: NodeEvent<MixMessage>
       if (state.round < 0 || state.exhausted) out.push({ kind: "finish" });
       return;
     case "wake":
+      state.wakes--;
+      if (state.orphaned?.donor === state.rank && state.wakes === 0) begin(state, replica, out);
+      return;
     case "predicted":
       return;
     default:
@@ -202,7 +194,10 @@ function absorb(
 /** Takes over a view. Until it is settled no round is begun. */
 function becomeView(state: GossipState, replica: Replica, view: View, out: Out): void {
   state.owed = null;
+  if (state.gift) keepWill(state, state.gift);
   state.gift = null;
+  state.orphaned = null;
+  state.left = view.left;
   becomeSettling(state.formations, view, state.round, out);
   becomeSettled(state, replica, out);
   followMembers(state.ending, view.members, out);
@@ -211,13 +206,12 @@ function becomeView(state: GossipState, replica: Replica, view: View, out: Out):
 function becomeSettled(state: GossipState, replica: Replica, out: Out): void {
   const settled = settle(state.formations);
   if (settled === null) return;
-  const { from, donor, newcomers } = settled;
+  const { from, donor, orphaned, newcomers } = settled;
   for (const newcomer of newcomers) state.firstRounds.set(lifeOf(newcomer), from);
   if (donor === state.rank) {
     state.owed = { from, ranks: newcomers.map(({ rank }) => rank) };
-    // All that had a model are gone: the lowest newcomer begins with its own.
-    if (state.round < 0) return enterRound(state, replica, from, out);
   }
+  if (orphaned) return becomeOrphaned(state, replica, { from, donor }, out);
   if (state.exhausted) giveModels(state, replica, out);
   if (state.round < 0) return takeGift(state, replica, out);
   if (state.held) {
@@ -227,15 +221,85 @@ function becomeSettled(state: GossipState, replica: Replica, out: Out): void {
   if (state.update) becomeAveraged(state, replica, out);
 }
 
+/**
+ * All that had a model are gone, and a run that has not ended goes on: the lowest newcomer waits for a will where somebody
+ * may have left one, the others for what it begins with.
+ */
+function becomeOrphaned(
+  state: GossipState,
+  replica: Replica,
+  anew: { readonly from: number; readonly donor: number },
+  out: Out,
+): void {
+  const { left, rank, gift } = state;
+  if (left.some(({ ended }) => ended)) return out.push({ kind: "finish" });
+  state.orphaned = anew;
+  if (anew.donor !== rank) {
+    if (state.will) forwardWill(state, out);
+    return takeGift(state, replica, out);
+  }
+  if (gift) keepWill(state, gift);
+  state.gift = null;
+  if (state.will || left.length === 0) return begin(state, replica, out);
+  state.wakes++;
+  out.push({ kind: "wake", after: willSeconds });
+}
+
+/** The lowest newcomer begins with a will, or with its own model. */
+function begin(state: GossipState, replica: Replica, out: Out): void {
+  const { will, orphaned } = state;
+  if (will) replica.load({ rows: will.rows, values: will.values });
+  const round = Math.max(orphaned!.from, will?.round ?? 0);
+  enterRound(state, replica, round, out);
+}
+
+function keepWill(state: GossipState, body: ModelCopy): void {
+  if (state.will === null || state.will.round < body.round) state.will = body;
+}
+
+/** To who begins anew, and may have none. */
+function forwardWill({ will, formations: { view }, orphaned }: GossipState, out: Out): void {
+  out.push({ kind: "send", to: orphaned!.donor, body: { ...will!, view } });
+}
+
+/** Who leaves gives newcomers its model first: those it owes one, else a will to all that were in no round of its own yet. */
+function part(state: GossipState, replica: Replica, out: Out): void {
+  const { formations, formation, owed } = state;
+  const { members, settling, view } = formations;
+  if (owed && settling === null) copyTo(owed.ranks, { replica, view, round: owed.from }, out);
+  else leaveWill(state, { replica, members, known: formation?.members ?? [] }, out);
+  state.owed = null;
+  out.push({ kind: "finish" });
+}
+
+/** Of the view before: no newcomer takes it for what the donor of a view gives. */
+function leaveWill(
+  { rank, round, formations: { view } }: GossipState,
+  of: { replica: Replica; members: readonly ViewMember[]; known: readonly ViewMember[] },
+  out: Out,
+): void {
+  if (round < 0) return;
+  const lives = new Set(of.known.map(lifeOf));
+  const news = of.members.filter((life) => life.rank !== rank && !lives.has(lifeOf(life)));
+  const ranks = news.map((life) => life.rank);
+  copyTo(ranks, { replica: of.replica, view: view - 1, round: round + 1 }, out);
+}
+
 /** Gives newcomers the model as it is when their first round begins; or ours has ended. */
 function giveModels({ owed, formations, ...state }: GossipState, replica: Replica, out: Out): void {
   if (owed === null || (!state.exhausted && state.round < owed.from)) return;
   const round = Math.max(owed.from, state.round);
-  const body: ModelCopy = {
-    ...{ kind: "model-copy", view: formations.view, round },
-    ...replica.snapshot(),
-  };
-  for (const to of owed.ranks) out.push({ kind: "send", to, body });
+  copyTo(owed.ranks, { replica, view: formations.view, round }, out);
+}
+
+function copyTo(
+  ranks: readonly number[],
+  { replica, view, round }: { replica: Replica; view: number; round: number },
+  out: Out,
+): void {
+  if (ranks.length === 0) return;
+  const body: ModelCopy = { kind: "model-copy", view, round, ...replica.snapshot() };
+  for (const to of ranks) out.push({ kind: "send", to, body });
 }
 
 function absorbCopy(
@@ -244,8 +308,17 @@ function absorbCopy(
   { from, body }: { from: number; body: ModelCopy },
   out: Out,
 ): void {
-  if (state.round >= 0 || body.view !== state.formations.view) {
+  const { view } = state.formations;
+  if (state.round >= 0 || body.view > view) {
     return out.push({ kind: "drop", from, reason: "has a model" });
+  }
+  const { orphaned, rank } = state;
+  const begins = orphaned?.donor === rank;
+  if (begins || body.view < view) {
+    keepWill(state, body);
+    if (begins) begin(state, replica, out);
+    else if (orphaned) forwardWill(state, out);
+    return;
   }
   state.gift = body;
   takeGift(state, replica, out);
@@ -257,12 +330,16 @@ function takeGift(state: GossipState, replica: Replica, out: Out): void {
   if (gift === null || formations.settling !== null) return;
   state.gift = null;
   replica.load({ rows: gift.rows, values: gift.values });
-  enterRound(state, replica, gift.round, out);
+  // One that left before the view was settled did not know its first round.
+  const { from } = formations.list.at(-1)!;
+  enterRound(state, replica, Math.max(from, gift.round), out);
 }
 
 /** A newcomer's first round. */
 function enterRound(state: GossipState, replica: Replica, round: number, out: Out): void {
   state.round = round - 1;
+  state.orphaned = null;
+  state.will = null;
   if (state.leaving) return out.push({ kind: "finish" });
   becomeLearning(state, replica, out);
 }
@@ -368,7 +445,7 @@ function becomeAveraged(state: GossipState, replica: Replica, out: Out): void {
     kind: "report",
     report: { kind: "applied", from: state.rank, clock: round, staleness: 0 },
   });
-  if (state.leaving) return out.push({ kind: "finish" });
+  if (state.leaving) return part(state, replica, out);
   becomeLearning(state, replica, out);
 }
 

@@ -22,6 +22,9 @@ export type EndingMessage = Done | Over;
 
 export const endingShapes: MessageShapes = { done: { fields: {} }, over: { fields: {} } };
 
+/** A newcomer that finds nobody with a model waits so long for the copy of one that left. */
+export const willSeconds = 2;
+
 /** One member's view of the end. */
 export interface Ending {
   members: readonly ViewMember[];

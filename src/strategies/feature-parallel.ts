@@ -16,7 +16,7 @@
  * Source: algorithms.md, section 8.
  * Invariant: the iterates are those of serial mini-batch SGD, up to the order of summation.
  */
-import type { Replica } from "../math/replica.ts";
+import type { Model, Replica } from "../math/replica.ts";
 import { type KeyRange, keyRange, type Update } from "../math/update.ts";
 import {
   becomeDone,
@@ -27,18 +27,19 @@ import {
   followMembers,
 } from "./ending.ts";
 import { refusesReduction, usualReductionTopology } from "./reduction.ts";
+import { type RoundMessage, roundShapes } from "./round-messages.ts";
 import {
   absorbTogether,
+  becomeAwake,
   contribute,
   copyToNewcomers,
   createRounds,
   enterRounds,
   followView,
   isSettled,
-  type RoundMessage,
+  leaveWill,
   type RoundRule,
   type Rounds,
-  roundShapes,
 } from "./rounds.ts";
 import {
   type NodeEvent,
@@ -86,6 +87,9 @@ export const featureParallel: Strategy<ColumnState, ColumnMessage> = {
   },
   init,
   step,
+  parted({ rounds }, { replica, view }, out) {
+    leaveWill(rounds, view, () => ownModel(replica), out);
+  },
 };
 
 /** Ranges with as nearly equal loads as cuts between columns allow, a column each at least. */
@@ -173,14 +177,20 @@ function step(state: ColumnState, replica: Replica, event: NodeEvent<ColumnMessa
       state.leaving = true;
       break;
     case "wake":
-      return;
+      becomeAwake(rounds, { rule: marginRule, replica }, out);
+      break;
     default:
       event satisfies never;
   }
   if (state.phase === "joining" && isSettled(rounds)) askToPredict(state, out);
   if (isSettled(rounds) && state.phase !== "adjusting") {
-    copyToNewcomers(rounds, () => ({ rows: replica.rows, values: new Float32Array(0) }), out);
+    copyToNewcomers(rounds, () => ownModel(replica), out);
   }
+}
+
+/** What a newcomer copies: nobody else's columns are its own. */
+function ownModel({ rows }: Replica): Model {
+  return { rows, values: new Float32Array(0) };
 }
 
 function askToPredict(state: ColumnState, out: Out): void {

@@ -90,6 +90,8 @@ export function absorbStanding(
 export interface Settled {
   readonly from: number;
   readonly donor: number;
+  /** Nobody has a model: the donor is a newcomer, too. */
+  readonly orphaned: boolean;
   readonly newcomers: readonly ViewMember[];
 }
 
@@ -107,7 +109,7 @@ export function settle(formations: Formations): Settled | null {
   const withModel = members.filter(({ rank }) => rounds.get(rank)! >= 0);
   const donor = (withModel[0] ?? members[0]!).rank;
   const newcomers = members.filter(({ rank }) => rounds.get(rank)! < 0 && rank !== donor);
-  return { from, donor, newcomers };
+  return { from, donor, orphaned: withModel.length === 0, newcomers };
 }
 
 function planWords(list: readonly Formation[]): Uint32Array {

@@ -8,7 +8,8 @@
  * again, with the contributions of who is there. If the view changes again all this begins again.
  *
  * A newcomer may come when the others are about to end, or have: it finds nobody with a model, and ends too. Where they
- * died, or were asked to leave, the run has not ended: it begins with its own.
+ * died, or were asked to leave, the run has not ended: the lowest rank waits a while for the copy that one of those that
+ * left may have sent it, or another newcomer, in an earlier view; then it begins with that or its own, and gives it to the others.
  *
  * A leaver contributes an empty update to one more round; when that is complete all have what it owed.
  *
@@ -20,21 +21,19 @@
 import type { Model, Replica } from "../math/replica.ts";
 import { isDense, type Update } from "../math/update.ts";
 import { workerRanks } from "../topology/view.ts";
-import { count, type FieldShape, type MessageShapes, modelRows } from "../wire/shape.ts";
 import { tellLost } from "./earlier.ts";
-import { absorbEnding, type Ending, type EndingMessage } from "./ending.ts";
+import { absorbEnding, type Ending, type EndingMessage, willSeconds } from "./ending.ts";
 import {
   absorbPart,
   beginRound,
   createReduction,
-  type Part,
   type Reduction,
   type Round,
   reform,
 } from "./reduction.ts";
+import type { Merged, RoundCopy, RoundMessage, Status } from "./round-messages.ts";
 import {
   type EarlierLife,
-  type MessageBody,
   type Outbox,
   type Seat,
   type StrategyOptions,
@@ -42,57 +41,6 @@ import {
   type ViewMember,
   viewOf,
 } from "./strategy.ts";
-
-/** The sender completed round `completed`; -1: it has no model. */
-export interface Status extends MessageBody {
-  readonly kind: "status";
-  readonly view: number;
-  readonly completed: number;
-}
-
-/** The result of round `round`. */
-export interface Merged extends MessageBody {
-  readonly kind: "merged";
-  readonly view: number;
-  readonly round: number;
-  readonly rows: number;
-  readonly values: Float32Array;
-}
-
-/** The model after round `round`, for a newcomer; and that round's result, should others ask it. */
-export interface RoundCopy extends MessageBody {
-  readonly kind: "round-copy";
-  readonly view: number;
-  readonly round: number;
-  readonly rows: number;
-  readonly values: Float32Array;
-  readonly lastRows: number;
-  readonly last: Float32Array;
-  /** The last rounds that lives which are gone had a part in, as (rank, incarnation, round) in a row. */
-  readonly departed: Int32Array;
-}
-
-export type RoundMessage = Part | Status | Merged | RoundCopy;
-
-/** What messages of rounds look like whose results are such vectors, and whose newcomers get such a model. */
-export function roundShapes(result: FieldShape, model: FieldShape): MessageShapes {
-  const place = { view: count, round: count };
-  // Of a part the length follows from the ring or tree: reduction.ts looks at it when its turn comes.
-  const values = { type: "values", length: "any" } as const;
-  const squares = { type: "measure" } as const;
-  const part = { fields: { ...place, step: count, values, rows: modelRows, squares } };
-  return {
-    ...{ reduce: part, gather: part },
-    status: { fields: { view: count, completed: { type: "count", least: -1 } } },
-    merged: { fields: { ...place, rows: modelRows, values: result } },
-    "round-copy": {
-      fields: {
-        ...{ ...place, rows: modelRows, values: model, lastRows: modelRows, last: result },
-        departed: { type: "records", each: 3, ranks: "members" },
-      },
-    },
-  };
-}
 
 /** One worker's rounds. */
 export interface Rounds {
@@ -111,6 +59,12 @@ export interface Rounds {
   behind: boolean;
   /** It came before all others were heard. */
   gift: { readonly from: number; readonly body: Merged | RoundCopy } | null;
+  /** A newcomer's, of an earlier view: a copy of the model by one that may be gone. */
+  will: RoundCopy | null;
+  /** Nobody of the view has a model: the lowest rank begins the run anew, perhaps by a will. */
+  orphaned: boolean;
+  /** How many wakes are due that were asked for to wait for a will. */
+  wakes: number;
   /** Newcomers that are owed a copy of the model. */
   newcomers: readonly number[];
   /** Lives that are gone, and the last round each had a part in; Infinity until that is settled. */
@@ -120,6 +74,8 @@ export interface Rounds {
   readonly earlier: EarlierLife[];
   /** The run has come to its end for somebody, who has the model; who leaves says nothing of the sort. */
   haveOthersEnded: boolean;
+  /** Somebody left before this view who may have had a model. */
+  haveOthersLeft: boolean;
 }
 
 interface Departed {
@@ -151,11 +107,15 @@ export function createRounds(seat: Seat, topology: StrategyOptions["topology"]):
     settling: null,
     behind: false,
     gift: null,
+    will: null,
+    orphaned: false,
+    wakes: 0,
     newcomers: [],
     departed: [],
     members: view.members,
     earlier: seat.earlier ?? [],
     haveOthersEnded: hasEnded(view),
+    haveOthersLeft: view.left.length > 0,
   };
 }
 
@@ -172,8 +132,8 @@ export function enterRounds(rounds: Rounds, parts: RoundParts, out: Out): void {
 }
 
 /** Whether the next round may be learned for: there is a model, and everybody's is known to be the same. */
-export function isSettled({ settling, behind, completed }: Rounds): boolean {
-  return settling === null && !behind && completed >= 0;
+export function isSettled({ settling, behind, completed, orphaned }: Rounds): boolean {
+  return settling === null && !behind && !orphaned && completed >= 0;
 }
 
 /** Gives the own update of the next round; returns the merged update if the round ends at once. */
@@ -237,6 +197,8 @@ function absorbRound(
       return absorbStatus(rounds, parts, { from, body }, out);
     case "merged":
     case "round-copy":
+      if (body.kind === "round-copy" && isWill(rounds, body))
+        return takeWill(rounds, parts, body, out);
       if (body.view !== rounds.view || rounds.gift !== null) {
         out.push({ kind: "drop", from, reason: "stale round" });
         return null;
@@ -254,6 +216,7 @@ function absorbRound(
 export function followView(rounds: Rounds, parts: RoundParts, view: View, out: Out): Update | null {
   noteDeparted(rounds, view);
   rounds.haveOthersEnded = hasEnded(view);
+  rounds.haveOthersLeft = view.left.length > 0;
   rounds.members = view.members;
   rounds.view = view.id;
   rounds.ranks = workerRanks(view);
@@ -280,7 +243,8 @@ function becomeSettling(rounds: Rounds, out: Out): void {
   const others = ranks.filter((other) => other !== rank);
   rounds.settling = { waiting: new Set(others), completed: new Map() };
   rounds.behind = false;
-  rounds.gift = null;
+  rounds.orphaned = false;
+  keepGift(rounds);
   const body: Status = { kind: "status", view, completed };
   for (const to of others) out.push({ kind: "send", to, body });
 }
@@ -304,16 +268,8 @@ function settle(rounds: Rounds, parts: RoundParts, out: Out): Update | null {
   const { settling, rank, ranks, view } = rounds;
   if (settling === null || settling.waiting.size > 0) return null;
   const known = new Map(settling.completed).set(rank, rounds.completed);
-  let most = Math.max(...known.values());
-  if (most < 0) {
-    if (rounds.haveOthersEnded) {
-      out.push({ kind: "finish" });
-      return null;
-    }
-    // All that had a model are gone, dead or asked to leave: the newcomers begin with their own, which are alike.
-    most = 0;
-    for (const other of ranks) known.set(other, 0);
-  }
+  const most = Math.max(...known.values());
+  if (most < 0) return becomeOrphaned(rounds, parts, out);
   const donor = ranks.find((other) => known.get(other) === most)!;
   if (donor === rank) becomeDonor(rounds, known, most, out);
   rounds.settling = null;
@@ -322,6 +278,91 @@ function settle(rounds: Rounds, parts: RoundParts, out: Out): Update | null {
   rounds.behind = rounds.completed < most;
   reform(rounds.reduction, { view, ranks, own: rank }, most);
   return rounds.behind ? takeGift(rounds, parts, out) : beginOwn(rounds, parts.rule, out);
+}
+
+/**
+ * All that had a model are gone, and a run that has not ended goes on: the lowest rank waits for a will where somebody may
+ * have left one, the others for what it begins with.
+ */
+function becomeOrphaned(rounds: Rounds, parts: RoundParts, out: Out): null {
+  keepGift(rounds);
+  const { view, ranks, rank, will, haveOthersEnded, haveOthersLeft } = rounds;
+  rounds.settling = null;
+  if (haveOthersEnded) {
+    out.push({ kind: "finish" });
+    return null;
+  }
+  reform(rounds.reduction, { view, ranks, own: rank }, 0);
+  if (rank !== ranks[0]) {
+    rounds.behind = true;
+    if (will) return takeWill(rounds, parts, will, out);
+    return null;
+  }
+  rounds.orphaned = true;
+  if (will || !haveOthersLeft) return begin(rounds, parts, out);
+  rounds.wakes++;
+  out.push({ kind: "wake", after: willSeconds });
+  return null;
+}
+
+/** The time for a will is up. */
+export function becomeAwake(rounds: Rounds, parts: RoundParts, out: Out): void {
+  if (rounds.wakes > 0) rounds.wakes--;
+  if (rounds.orphaned && rounds.wakes === 0) begin(rounds, parts, out);
+}
+
+/** The lowest newcomer begins with a will, or with its own model; the others get a copy. */
+function begin(rounds: Rounds, { replica }: RoundParts, out: Out): null {
+  const { will, ranks, rank, departed } = rounds;
+  rounds.orphaned = false;
+  rounds.completed = 0;
+  if (will) takeModel(rounds, replica, will, out);
+  rounds.reduction.clock = rounds.completed;
+  for (const life of departed) life.round = Math.min(life.round, rounds.completed);
+  rounds.newcomers = ranks.filter((other) => other !== rank);
+  return null;
+}
+
+/** Who has left gives newcomers a copy still, of the view it left in: they may find nobody else who has one. */
+export function leaveWill(rounds: Rounds, view: View, model: () => Model, out: Out): void {
+  const { members, completed } = rounds;
+  if (completed < 0) return;
+  rounds.newcomers = view.members
+    .filter((life) => life.role === "worker" && !members.some((one) => isSame(one, life)))
+    .map(({ rank }) => rank);
+  rounds.members = view.members;
+  copyToNewcomers(rounds, model, out);
+}
+
+function isSame(one: ViewMember, other: ViewMember): boolean {
+  return one.rank === other.rank && one.incarnation === other.incarnation;
+}
+
+/** Whether a copy is none that the donor of this view gives: it was meant for an earlier one, or for who begins anew. */
+function isWill({ completed, view, orphaned }: Rounds, body: RoundCopy): boolean {
+  return completed < 0 && (body.view < view || orphaned);
+}
+
+/** What came of a donor that may be gone before it counted. */
+function keepGift(rounds: Rounds): void {
+  const { gift, completed } = rounds;
+  if (gift?.body.kind === "round-copy" && completed < 0) keepWill(rounds, gift.body);
+  rounds.gift = null;
+}
+
+function keepWill(rounds: Rounds, body: RoundCopy): void {
+  if (rounds.will === null || rounds.will.round < body.round) rounds.will = body;
+}
+
+/** Who does not begin anew itself tells the one that does, which may be who it needs. */
+function takeWill(rounds: Rounds, parts: RoundParts, body: RoundCopy, out: Out): null {
+  keepWill(rounds, body);
+  const { orphaned, behind, settling, view, ranks, rank, will } = rounds;
+  if (orphaned) return begin(rounds, parts, out);
+  if (settling === null && behind && ranks[0] !== rank) {
+    out.push({ kind: "send", to: ranks[0]!, body: { ...will!, view } });
+  }
+  return null;
 }
 
 /** Gives the result of the last round to those that lack it; newcomers are owed a copy. */
@@ -360,12 +401,19 @@ function takeGift(rounds: Rounds, { rule, replica }: RoundParts, out: Out): Upda
   }
   rounds.behind = false;
   if (body.kind === "merged") return complete(rounds, { rows: body.rows, delta: body.values });
+  takeModel(rounds, replica, body, out);
+  rounds.reduction.clock = rounds.completed;
+  return null;
+}
+
+/** A newcomer is as far as a copy. */
+function takeModel(rounds: Rounds, replica: Replica, body: RoundCopy, out: Out): void {
   takeCopy(replica, body);
   rounds.completed = body.round;
   rounds.last = { rows: body.lastRows, delta: body.last };
   rounds.own = null;
+  rounds.will = null;
   takeDeparted(rounds, body.departed, out);
-  return null;
 }
 
 /** Takes over who is gone, and tells what of its own earlier lives is lost. */

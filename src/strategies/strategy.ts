@@ -258,6 +258,12 @@ export interface Strategy<State = unknown, Message extends MessageBody = Message
   /** With membership beneath: how a member stands, which its engine goes by. */
   standing?(state: State): Standing;
   step(state: State, replica: Replica, event: NodeEvent<Message>, out: Outbox<Message>): void;
+  /** After it has left, until it is counted out, and then once more: a view with newcomers, to whom it may only send. */
+  parted?(
+    state: State,
+    given: { readonly replica: Replica; readonly view: View },
+    out: Outbox<Message>,
+  ): void;
 }
 
 /** A strategy whose types nobody needs to know: what tables and engines hold. */
