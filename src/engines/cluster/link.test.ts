@@ -34,13 +34,15 @@ afterEach(() => void vi.useRealTimers());
 describe("link", () => {
   test("every frame sent is received exactly once and in order, however often the stream breaks", async () => {
     vi.useFakeTimers();
-    const names = ["send", "pass", "back", "break", "step"] as const;
-    const actions = fc.array(fc.constantFrom(...names), { maxLength: 200 });
+    const names = ["send", "pass", "back", "break", "cross", "late", "step"] as const;
+    const actions = fc.array(fc.constantFrom(...names), { maxLength: 200, size: "max" });
     await fc.assert(
       fc.asyncProperty(actions, async (steps) => {
         const [a, b] = [recorder(), recorder()];
         let [left, right] = connect(a.link, b.link);
         let sent = 0;
+        // Both dialled, and what the second said on its own stream before it took the other's is still on its way.
+        let crossing: Pipe | null = null;
         for (const step of steps) {
           if (step === "send") {
             a.link.send(Uint8Array.of(sent % 256, sent >> 8));
@@ -49,7 +51,17 @@ describe("link", () => {
           else if (step === "back") passOne(right, left);
           // What is sent in one step of a program leaves after it.
           else if (step === "step") await null;
-          else [left, right] = connect(a.link, b.link);
+          else if (step === "cross") {
+            crossing = new Pipe();
+            b.link.attach(crossing as unknown as FrameStream);
+            [left, right] = connect(a.link, b.link);
+          } else if (step === "late" && crossing) {
+            const end = new Pipe();
+            a.link.attach(end as unknown as FrameStream);
+            while (crossing.sent.length > 0) passOne(crossing, end);
+            crossing = null;
+            [left, right] = connect(a.link, b.link);
+          } else [left, right] = connect(a.link, b.link);
         }
         [left, right] = connect(a.link, b.link);
         while (left.sent.length > 0 || right.sent.length > 0) {

@@ -59,6 +59,8 @@ export class Link {
   #received = 0;
   /** Number of the next frame on this stream; null before its first. */
   #expected: number | null = null;
+  /** The last acknowledgement on this stream. */
+  #heard = 0;
   #told = 0;
   #untoldBytes = 0;
   #stream: FrameStream | null = null;
@@ -137,6 +139,7 @@ export class Link {
     this.#blocked = false;
     this.#written = 0;
     this.#expected = null;
+    this.#heard = 0;
     const own = () => this.#stream === stream;
     stream.on("data", (message) => own() && this.#absorb(message));
     stream.on("drain", () => own() && this.#unblock());
@@ -224,6 +227,7 @@ export class Link {
     const violation = this.#violationIn(first, received, frame.length);
     if (violation !== null) return this.#events.violated(violation);
     if (frame.length > 0) this.#expected = first + frame.length;
+    this.#heard = received;
     this.#forget(received);
     const stream = this.#stream;
     for (let k = 0; k < frame.length; k++) {
@@ -240,13 +244,12 @@ export class Link {
 
   /**
    * Why a message does not keep to the rules; null when it does. After a new stream frames may come again, since
-   * their acknowledgement may be lost; within a stream each number comes once, and in order.
+   * their acknowledgement may be lost, and acknowledgements of fewer, which were on their way when both had dialled and
+   * went on over the other's stream meanwhile; within a stream each number comes once, and in order.
    */
   #violationIn(first: number, received: number, count: number): string | null {
     if (received > this.sent) return `acknowledges ${received} frames of ${this.sent} sent`;
-    if (received < this.#acknowledged) {
-      return `acknowledges ${received} frames after ${this.#acknowledged}`;
-    }
+    if (received < this.#heard) return `acknowledges ${received} frames after ${this.#heard}`;
     if (count === 0) return null;
     const expected = this.#expected ?? Math.min(first, this.#received + 1);
     if (first === expected && first >= 1) return null;
