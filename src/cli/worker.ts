@@ -67,7 +67,7 @@ export async function workFor(
     save: orphanSaver,
   };
   await using member = new ClusterMember(options);
-  using _ = new Ends(member, grace);
+  using _ = new Ends(member, grace, (line) => output.error(line));
   await member.start();
   return codeOf(await member.ended, (line) => output.error(line));
 }
@@ -116,10 +116,12 @@ interface Leaver {
 class Ends {
   readonly #member: Leaver;
   readonly #graceSeconds: number;
+  readonly #say: (line: string) => void;
   #asked = false;
 
-  constructor(member: Leaver, graceSeconds: number) {
+  constructor(member: Leaver, graceSeconds: number, say: (line: string) => void) {
     this.#member = member;
+    this.#say = say;
     this.#graceSeconds = graceSeconds;
     process.on("SIGTERM", this.#leave);
     process.on("SIGINT", process.connected ? ignore : this.#leave);
@@ -134,11 +136,17 @@ class Ends {
   }
 
   readonly #leave = (): void => {
-    if (this.#asked) process.exit(exitCode.terminated);
+    if (this.#asked) this.#endWith("was asked to leave once more: ends at once");
     this.#asked = true;
-    setTimeout(() => process.exit(exitCode.terminated), 1000 * this.#graceSeconds).unref();
+    const late = `did not get away in good order within --grace ${this.#graceSeconds} s: ends now`;
+    setTimeout(() => this.#endWith(late), 1000 * this.#graceSeconds).unref();
     this.#member.leave();
   };
+
+  #endWith(why: string): never {
+    this.#say(`${why}. What it learned last may be in no model`);
+    process.exit(exitCode.terminated);
+  }
 }
 
 function ignore(): void {}

@@ -119,6 +119,18 @@ export function hasEntered(state: unknown): boolean {
   return (state as MemberedState).entered;
 }
 
+/** Which process of that rank is in its view; null for none. */
+export function processIn(state: unknown, rank: number): number | null {
+  const life = standingOf(state).view?.members.find((one) => one.rank === rank);
+  return life ? processOf(life.incarnation) : null;
+}
+
+/** Whether it was asked to leave and went at once, as it was in no view and owed nothing. */
+export function leftWithoutPart(state: unknown): boolean {
+  const { finished, leaving, leaveOwed, inner } = state as MemberedState;
+  return finished && leaving && !leaveOwed && inner === null;
+}
+
 /** The rank that decides who takes part, as far as is known here. */
 export function authorityOf(state: unknown, now: number): number | null {
   const { membership } = state as MemberedState;
@@ -295,11 +307,15 @@ function stepInner(context: Context, event: NodeEvent<never>): void {
   }
 }
 
-/** The member leaves: what it owes is its strategy's affair; one that is in no view owes nothing. */
+/**
+ * The member leaves: what it owes is its strategy's affair. One that is in no view owes nothing, but a word on what its
+ * lives before made: it comes back for that.
+ */
 function absorbLeave(context: Context, event: NodeEvent<never> & { kind: "leave" }): void {
   const { state, out } = context;
   state.leaving = true;
   if (state.inner) stepInner(context, event);
+  else if (state.earlier.length > 0) state.leaveOwed = true;
   else becomeFinished(state, out);
 }
 

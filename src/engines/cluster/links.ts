@@ -9,6 +9,8 @@
  */
 import { randomUUID } from "node:crypto";
 import { Metadata, type ServerDuplexStream, status } from "@grpc/grpc-js";
+import type { View } from "../../strategies/strategy.ts";
+import { processOf } from "../membered.ts";
 import { type Caller, callerOf } from "./callers.ts";
 import type { Credentials } from "./credentials.ts";
 import { type FramesMessage, readFrames, writeFrames } from "./frames.ts";
@@ -234,6 +236,14 @@ export class Links {
     clearTimeout(peer.retry);
     peer.link.close();
     peer.client?.close();
+  }
+
+  /** What was under way to a life that is in no view any more would only hold us up. */
+  followView(before: View | null, view: View): void {
+    for (const { rank, incarnation } of before?.members ?? []) {
+      const stays = [...view.members, ...view.left].some((life) => life.rank === rank);
+      if (!stays && this.incarnationOf(rank) === processOf(incarnation)) this.drop(rank);
+    }
   }
 
   #createLink(rank: number): Link {

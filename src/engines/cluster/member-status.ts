@@ -2,7 +2,7 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { View } from "../../strategies/strategy.ts";
 import { type MemberHost, ownUpdates } from "../member-host.ts";
-import { missingOf, standingOf } from "../membered.ts";
+import { leftWithoutPart, missingOf, standingOf } from "../membered.ts";
 import type { MemberTelemetry } from "../telemetry.ts";
 import type { StatusReplySchema } from "./generated/glissade/cluster/v1/cluster_pb.ts";
 import { ownHandshake, unknownRun } from "./handshake.ts";
@@ -44,8 +44,24 @@ export function quorumMissed({ state }: MemberHost, now: number): MemberWait | n
 /** Why a member that has finished did so in no good order: it was in no view, or heard of no quorum; else null. */
 export function leaseLost({ state }: MemberHost, now: number): string | null {
   const { alone, view } = standingOf(state);
-  if (view !== null && !alone) return null;
+  if ((view !== null && !alone) || leftWithoutPart(state)) return null;
   return `heard of no quorum for ${leaseSeconds} s: nothing of ${missingOf(state, now)}`;
+}
+
+/** A member that was just asked to leave says so where it is apart from the others, and what comes of it. */
+export function sayLeaving({ state }: MemberHost, say: (line: string) => void): void {
+  const { alone, view } = standingOf(state);
+  if (leftWithoutPart(state)) {
+    say("asked to leave before it took part in the run: it has learned nothing, and goes at once");
+  } else if (view === null) {
+    say(
+      "asked to leave while it is in no view: it comes back first, for the others to tell what of its work counts, and goes then, or when --grace is over",
+    );
+  } else if (alone) {
+    say(
+      "asked to leave while it hears of no quorum: it goes once it does, or when --grace is over",
+    );
+  }
 }
 
 /** A member that is not busy waits for an answer of the others of its view. */

@@ -18,7 +18,14 @@ import {
   seatIn,
   snapshotUpdates,
 } from "../member-host.ts";
-import { becomeBereaved, isApart, membered, processOf, standingOf } from "../membered.ts";
+import {
+  becomeBereaved,
+  isApart,
+  leftWithoutPart,
+  membered,
+  processIn,
+  standingOf,
+} from "../membered.ts";
 import { loadStrategy } from "../strategy-source.ts";
 import { countDrop } from "../telemetry.ts";
 import type { SnapshotRequest } from "./generated/glissade/cluster/v1/cluster_pb.ts";
@@ -44,6 +51,7 @@ import {
   memberCounts,
   memberStatus,
   quorumMissed,
+  sayLeaving,
 } from "./member-status.ts";
 import { Orphanhood } from "./orphanhood.ts";
 import { partIfLeft } from "./parting.ts";
@@ -175,6 +183,7 @@ export class ClusterMember {
     this.#become("leaving");
     this.#tell({ kind: "leaving" });
     deliver(this.#host, { kind: "leave", now: this.#now() });
+    sayLeaving(this.#host, this.#options.log);
     this.#stepped();
   }
 
@@ -327,11 +336,8 @@ export class ClusterMember {
   /** To a member of the view that was not heard of yet a frame waits until that member calls. */
   #send(to: number, frame: Uint8Array): void {
     const links = this.#links!;
-    if (links.incarnationOf(to) === undefined) {
-      const life = standingOf(this.#host!.state).view?.members.find(({ rank }) => rank === to);
-      const address = null;
-      if (life) links.admit({ rank: to, incarnation: processOf(life.incarnation), address });
-    }
+    const incarnation = links.incarnationOf(to) ? null : processIn(this.#host!.state, to);
+    if (incarnation !== null) links.admit({ rank: to, incarnation, address: null });
     links.send(to, frame);
   }
 
@@ -340,28 +346,20 @@ export class ClusterMember {
     const host = this.#host!;
     const { view } = standingOf(host.state);
     if (view === null || view === this.#view) return;
-    const before = this.#view;
+    this.#links!.followView(this.#view, view);
     this.#view = view;
-    this.#options.log(
-      `view ${view.id}: members ${view.members.map(({ rank }) => rank).join(", ")}`,
-    );
+    const ranks = view.members.map(({ rank }) => rank);
+    this.#options.log(`view ${view.id}: members ${ranks.join(", ")}`);
     this.#tell({ kind: "view", view });
     this.#rows!.follow(view, host);
     this.#regent!.follow(view);
-    // What was under way to a life that is gone would only hold us up.
-    for (const { rank, incarnation } of before?.members ?? []) {
-      const stays = [...view.members, ...view.left].some((life) => life.rank === rank);
-      const process = processOf(incarnation);
-      if (!stays && this.#links!.incarnationOf(rank) === process) this.#links!.drop(rank);
-    }
   }
 
   #mourn({ rank, incarnation }: { rank: number; incarnation: number }): void {
-    const host = this.#host!;
-    const life = standingOf(host.state).view?.members.find((one) => one.rank === rank);
-    if (!life || processOf(life.incarnation) !== incarnation) return;
+    const { state } = this.#host!;
+    if (processIn(state, rank) !== incarnation) return;
     this.#links!.remove(rank);
-    becomeBereaved(host.state, rank);
+    becomeBereaved(state, rank);
     this.#wake();
   }
 
@@ -387,6 +385,8 @@ export class ClusterMember {
     partIfLeft({ state, links, view: () => this.#view, wake: () => this.#wake() });
     if (this.#host!.finished && !this.#toldFinished) {
       this.#toldFinished = true;
+      // A coordinator may tell it to go before that.
+      if (leftWithoutPart(state)) this.#timers.after(1, () => this.#end({ kind: "left" }));
       const message = leaseLost(this.#host!, this.#now());
       if (message !== null) return this.#end({ kind: "failed", message });
       this.#become("finished");
