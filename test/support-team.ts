@@ -7,6 +7,7 @@ import {
   createMembership,
 } from "../src/membership/membership.ts";
 import type { MembershipMessage } from "../src/membership/messages.ts";
+import { noteSign, noteUse } from "../src/membership/ways.ts";
 import { firstView } from "../src/topology/view.ts";
 
 const beatSeconds = 0.5;
@@ -48,6 +49,13 @@ export function createTeam(
       settle(to);
     }
   };
+  /** What the strategy of one says to that of another. */
+  const speak = (from: number, to: number, now: number) => {
+    noteUse(states[from]!, to, now);
+    if (states[from]!.view === null || states[to]!.view === null || drops(from, to)) return;
+    noteUse(states[to]!, from, now);
+    noteSign(states[to]!, { from, by: states[from]!.incarnation, now });
+  };
   /** Everybody beats, each a little after the one before. */
   const beatOnce = (number: number) => {
     counts.messages = 0;
@@ -60,5 +68,5 @@ export function createTeam(
     });
     return counts.messages;
   };
-  return { states, silent, counts, beatOnce };
+  return { states, silent, counts, beatOnce, speak };
 }

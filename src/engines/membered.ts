@@ -31,6 +31,7 @@ import type { MembershipMessage } from "../membership/messages.ts";
 import { listeners } from "../membership/news.ts";
 import { hasLostLease, isSparse, noteDeath, suspected } from "../membership/suspicion.ts";
 import { includesLife, livesMax } from "../membership/views.ts";
+import { noteSign, noteUse } from "../membership/ways.ts";
 import {
   type AnyStrategy,
   type EarlierLife,
@@ -281,6 +282,7 @@ function stepInner(context: Context, event: NodeEvent<never>): void {
   for (const effect of effects) {
     switch (effect.kind) {
       case "send": {
+        noteUse(membership, effect.to, now);
         const body = { ...effect.body, by: membership.incarnation, in: membership.view!.id };
         out.push({ ...effect, body });
         break;
@@ -390,7 +392,9 @@ function deliver(context: Context, { from, body }: Held): void {
   if (!view || !includesLife([...view.members, ...view.left], life)) {
     return out.push({ kind: "drop", from, reason: "fenced" });
   }
-  const { by: _by, in: _in, ...inner } = body;
+  const { by, in: _in, ...inner } = body;
+  noteUse(state.membership, from, now);
+  noteSign(state.membership, { from, by, now });
   stepInner(context, { kind: "message", now, from, body: inner as never });
 }
 

@@ -71,6 +71,18 @@ test("a link that is broken one way: who does not hear goes, after more beats", 
   expect(lives()).toEqual([1, 2, 1, 1]);
 });
 
+test("who does not hear another stays out until it does, however long, though the other hears it all the time", () => {
+  const { beats, ranks, setCut, states } = teamOf(4, ["2>1"]);
+  beats(200);
+  expect(states.map(({ incarnation }) => incarnation)).toEqual([1, 2, 1, 1]);
+  expect(ranks()).toEqual([0, 2, 3]);
+  setCut([]);
+  beats(3);
+  for (const rank of [0, 1, 2, 3]) expect(ranks(rank)).toEqual([0, 1, 2, 3]);
+  beats(50);
+  expect(states[1]!.incarnation).toBe(2);
+});
+
 test("a member that says it hears nobody expels nobody but itself", () => {
   const { beats, states } = teamOf(5, ["1>2", "3>2", "4>2"]);
   beats(14);

@@ -16,9 +16,11 @@
  * may have more members than the smallest.
  * Invariant: nobody vital is left out; the authority only where somebody vital hears all but it.
  */
+import { memberOf } from "../topology/view.ts";
 import type { Membership } from "./membership.ts";
-import { decides, suspected } from "./suspicion.ts";
+import { decides, isSparse, suspected } from "./suspicion.ts";
 import { haveDealings } from "./views.ts";
+import { silentWays } from "./ways.ts";
 
 /** In how many beats in a row both ends have said so, or one alone. */
 const [mutualBeats, loneBeats] = [2, 6] as const;
@@ -36,9 +38,23 @@ interface Broken {
   readonly mayGo: readonly number[];
 }
 
-/** Ranks of the view that this member does not hear, ascending. */
+/** Ranks of the view that this member does not hear, ascending; among many, of those that it should hear itself. */
 export function unheardBy(state: Membership, now: number): Uint32Array {
-  return Uint32Array.from(suspected(state, now)).sort();
+  const isMany = isSparse(state, state.view!.members.length);
+  return Uint32Array.from(isMany ? silentWays(state, now) : suspected(state, now)).sort();
+}
+
+/** All that was said of who does not hear whom, as pairs. */
+export function allUnheard({ complaints }: Membership): Uint32Array {
+  const pairs = [...complaints].flatMap(([by, about]) => [...about.keys()].map((of) => [by, of]));
+  return Uint32Array.from(pairs.flat());
+}
+
+/** Whom this member does not hear, and who does not hear it, by their last words; ascending. */
+export function lackedBy({ complaints, rank: own }: Membership): Uint32Array {
+  const deaf = [...complaints].filter(([, about]) => about.has(own)).map(([by]) => by);
+  const ranks = new Set([...deaf, ...(complaints.get(own)?.keys() ?? [])]);
+  return Uint32Array.from(ranks).sort();
 }
 
 /**
@@ -85,23 +101,35 @@ function complaintsOf({ complaints, heard, rank: own }: Membership, by: number, 
 }
 
 function brokenLinks(state: Membership, gone: ReadonlySet<number>): Broken[] {
-  const { view, rank: own, vital } = state;
-  const lives = view!.members.filter(({ rank }) => !gone.has(rank));
+  const { rank: own, vital } = state;
   const mayStayAway = (rank: number) => rank !== own && !vital.includes(rank);
   const found: Broken[] = [];
-  for (const [k, one] of lives.entries()) {
-    for (const other of lives.slice(k + 1)) {
-      if (!haveDealings(view!, one, other)) continue;
-      const [a, b] = [one.rank, other.rank];
-      const [byA, byB] = [complaintsOf(state, a, b), complaintsOf(state, b, a)];
-      const isMutual = Math.min(byA, byB) >= mutualBeats;
-      if (!isMutual && Math.max(byA, byB) < loneBeats) continue;
-      const blamed = isMutual ? [a, b] : [byA > byB ? a : b];
-      const mayGo = blamed.filter(mayStayAway);
-      found.push({ ends: [a, b], mayGo: mayGo.length > 0 ? mayGo : [a, b].filter(mayStayAway) });
-    }
+  for (const [a, b] of pairsInQuestion(state, gone)) {
+    const [byA, byB] = [complaintsOf(state, a, b), complaintsOf(state, b, a)];
+    const isMutual = Math.min(byA, byB) >= mutualBeats;
+    if (!isMutual && Math.max(byA, byB) < loneBeats) continue;
+    const blamed = isMutual ? [a, b] : [byA > byB ? a : b];
+    const mayGo = blamed.filter(mayStayAway);
+    found.push({ ends: [a, b], mayGo: mayGo.length > 0 ? mayGo : [a, b].filter(mayStayAway) });
   }
   return found;
+}
+
+/** Pairs of which at least one does not hear the other, each once. */
+function pairsInQuestion(
+  { complaints, view }: Membership,
+  gone: ReadonlySet<number>,
+): (readonly [number, number])[] {
+  const lifeOf = (rank: number) => (gone.has(rank) ? undefined : memberOf(view!.members, rank));
+  return [...complaints].flatMap(([by, about]) => {
+    const one = lifeOf(by);
+    const ends = [...about.keys()].filter((of) => {
+      const other = lifeOf(of);
+      const isFirst = by < of || !complaints.get(of)?.has(by);
+      return one && other && isFirst && haveDealings(view!, one, other);
+    });
+    return ends.map((of) => [Math.min(by, of), Math.max(by, of)] as const);
+  });
 }
 
 /** Whether the authority alone does not hear somebody who is vital, while all others do: then it is the authority that goes. */

@@ -21,20 +21,14 @@
  */
 import type { Durations } from "../math/deadline.ts";
 import type { Role, View, ViewMember } from "../topology/view.ts";
-import { hearNewcomer, isAdmissible, noteNewcomer, type Witnesses } from "./joining.ts";
-import { authorityOf, type Complaint, leftOut, noteComplaints, unheardBy } from "./links.ts";
+import { hearNewcomer, joinBody, noteAnswer, noteNewcomer, type Witnesses } from "./joining.ts";
+import { authorityOf, type Complaint, lackedBy, noteComplaints, unheardBy } from "./links.ts";
 import type { MembershipMessage, MembershipOut, News } from "./messages.ts";
 import { absorbNews, askedToJoin, tellNews } from "./news.ts";
-import {
-  decides,
-  forgiveOwnDelay,
-  givenUp,
-  heardOf,
-  isSparse,
-  noteBeat,
-  suspected,
-} from "./suspicion.ts";
-import { changesMembers, includesLife, readView, successorView, viewWords } from "./views.ts";
+import { wantedView } from "./succession.ts";
+import { decides, forgiveOwnDelay, heardOf, isSparse, noteBeat, suspected } from "./suspicion.ts";
+import { changesMembers, includesLife, readView, viewWords } from "./views.ts";
+import { forgetWays, noteSign, type Way } from "./ways.ts";
 
 /** How members watch each other. */
 export interface MembershipOptions {
@@ -92,6 +86,11 @@ export interface Membership {
   /** By rank: whom members say they do not hear (links.ts), and who hears a life that wants to join (joining.ts). */
   readonly complaints: Map<number, Map<number, Complaint>>;
   readonly witnesses: Map<number, Witnesses>;
+  /** By rank: the links to those that our strategy has to do with. */
+  readonly ways: Map<number, Way>;
+  /** As a newcomer: who has answered, and with whom our life before had a broken link. */
+  readonly answeredBy: Set<number>;
+  readonly lacks: Uint32Array;
   /** Ranks whose present life asks to be counted out, and those whose process is known to have ended. */
   readonly leaving: Set<number>;
   readonly dead: Set<number>;
@@ -128,24 +127,26 @@ type Out = MembershipOut;
 
 const ranksMax = 1 << 16;
 const proposalBeats = 6;
-/** So long the others may take to finish before those that have are counted out. */
-const overBeats = 8;
 
 /** A member that is in `view`, or with null one that wants to join. */
 export function createMembership(
   life: Pick<Membership, "rank" | "incarnation" | "role" | "ranks" | "view"> & {
     around?: View | null;
+    lacks?: Uint32Array;
   },
   options: MembershipOptions,
 ): Membership {
   return {
     options,
     around: null,
+    lacks: new Uint32Array(0),
     ...life,
     heard: new Map(),
     joining: new Map(),
     complaints: new Map(),
     witnesses: new Map(),
+    ways: new Map(),
+    answeredBy: new Set(),
     leaving: new Set(),
     dead: new Set(),
     vital: [],
@@ -170,8 +171,7 @@ export function beat(state: Membership, now: number, out: Out): void {
   forgiveOwnDelay(state, now);
   if (view === null) {
     state.waited++;
-    const body = { kind: "m/join", by, role: state.role } as const;
-    for (const to of askedToJoin(state)) out.push({ kind: "send", to, body });
+    for (const to of askedToJoin(state)) out.push({ kind: "send", to, body: joinBody(state) });
     return;
   }
   if (isSparse(state, view.members.length)) tellNews(state, now, out);
@@ -205,9 +205,7 @@ function lead(state: Membership, now: number, out: Out): void {
   if (authorityOf(state, now) !== state.rank) return;
   const { proposal, options } = state;
   if (proposal && now - proposal.since < proposalBeats * options.beatSeconds) return;
-  const gone = givenUp(state, now);
-  for (const rank of leftOut(state, gone)) gone.add(rank);
-  const wanted = wantedView(state, gone, now);
+  const wanted = wantedView(state, now);
   if (!changesMembers(view, wanted) && state.accepted === null) {
     state.proposal = null;
     return;
@@ -228,24 +226,6 @@ function lead(state: Membership, now: number, out: Out): void {
   tellMembers(state, now, { kind: "m/prepare", ...body }, out);
 }
 
-/** Nobody is admitted once somebody has finished: the model is being handed in. */
-function wantedView(state: Membership, gone: ReadonlySet<number>, now: number): View {
-  const view = state.view!;
-  const over = view.members
-    .filter(({ rank }) => (rank === state.rank ? state.over : state.heard.get(rank)?.over))
-    .map(({ rank }) => rank);
-  if (over.length > 0) state.overSince = Math.min(state.overSince, now);
-  const late = now - state.overSince > overBeats * state.options.beatSeconds;
-  const finished = new Set(late && over.length < view.members.length ? over : []);
-  const stays = view.members.some(({ rank }) => !gone.has(rank) && !state.leaving.has(rank));
-  if (stays) for (const rank of state.leaving) finished.add(rank);
-  const closed = state.overSince < Number.POSITIVE_INFINITY;
-  const joining = [...state.joining.values()].filter(
-    (life) => !closed && isAdmissible(state, life, gone),
-  );
-  return successorView(view, { gone, finished, ended: new Set(over), joining });
-}
-
 function tellOthers({ view, rank }: Membership, body: MembershipMessage, out: Out): void {
   for (const { rank: to } of view!.members) if (to !== rank) out.push({ kind: "send", to, body });
 }
@@ -262,13 +242,16 @@ export function absorbMembership(
   { from, body, now }: { from: number; body: MembershipMessage; now: number },
   out: Out,
 ): Verdict | null {
+  noteSign(state, { from, by: body.by, now });
   switch (body.kind) {
     case "m/beat":
       return absorbBeat(state, { from, body, now }, out);
     case "m/news":
       return absorbManyBeats(state, { from, body, now }, out);
     case "m/join":
-      return hearNewcomer(state, { rank: from, incarnation: body.by, role: body.role }, now, out);
+      return hearNewcomer(state, { ...body, rank: from, incarnation: body.by }, now, out);
+    case "m/heard":
+      return noteAnswer(state, from, out);
     case "m/wish":
       return noteNewcomer(state, body, from);
     case "m/leave":
@@ -452,6 +435,7 @@ function absorbInstall(state: Membership, view: View | null): Verdict | null {
   forgetSettled(state, view);
   state.complaints.clear();
   state.view = view;
+  forgetWays(state);
   state.promised = 0;
   state.acceptedBallot = 0;
   state.accepted = null;
@@ -479,5 +463,5 @@ function forgetSettled({ leaving, dead, view: before }: Membership, view: View):
 export function becomeNewLife(state: Membership): Membership {
   const { rank, role, ranks, incarnation, options, view: around } = state;
   const life = { rank, role, ranks, incarnation: incarnation + 1, view: null, around };
-  return createMembership(life, options);
+  return createMembership({ ...life, lacks: lackedBy(state) }, options);
 }

@@ -18,20 +18,27 @@ const viewOrNone = {
   fault: (words: Uint32Array, bounds: MessageBounds) =>
     words.length === 0 ? null : viewFault(words, bounds),
 } as const;
+const ranks = { type: "words", fault: ranksFault } as const;
 const bare: MessageShape = { fields: { by } };
 
 export const membershipShapes: MessageShapes = {
   "m/beat": {
-    fields: { by, view: count, over: flag, unheard: { type: "words", fault: ranksFault } },
+    fields: { by, view: count, over: flag, unheard: ranks },
   },
-  "m/join": { fields: { by, role: { type: "role" } } },
+  "m/join": { fields: { by, role: { type: "role" }, hears: ranks, lacks: ranks } },
+  "m/heard": bare,
   "m/news": {
-    fields: { by, view: count, ask: flag, own: count, known: { type: "records", each: 1 } },
+    fields: {
+      ...{ by, view: count, ask: flag, own: count, within: count },
+      known: { type: "records", each: 1 },
+      unheard: { type: "records", each: 2, ranks: "members" },
+    },
   },
   "m/wish": {
     fields: {
       ...{ by, rank: count, incarnation: ordinal },
       role: { type: "word", of: ["worker", "server"] },
+      lacks: ranks,
     },
     fault: (life, bounds) => lifeFault(life as unknown as ViewMember, bounds),
   },

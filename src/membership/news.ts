@@ -9,12 +9,15 @@
  *
  * Source: van Renesse, Minsky and Hayden 1998 (counts that are passed on); Das, Gupta and Motivala 2002 (asking
  * before suspecting); the places are those of a Chord ring, Stoica et al. 2001.
- * Invariant: a member sends at most 3 log2(n) + 1 messages of this kind a beat, and one for each question.
+ * Where strategies speak to each other their members exchange news directly, too (ways.ts).
+ *
+ * Invariant: a member sends at most 5 log2(n) + 4 messages of this kind a beat, and one for each question.
  */
-import { authorityOf } from "./links.ts";
+import { allUnheard, authorityOf, noteComplaints, unheardBy } from "./links.ts";
 import type { Membership } from "./membership.ts";
 import type { MembershipOut, News } from "./messages.ts";
 import { heardOf, isSparse, noteBeat } from "./suspicion.ts";
+import { noteUse, toldAlongWays } from "./ways.ts";
 
 /** A count with its flags is one word; 0 says that nothing is known in this view. */
 const flagCount = 4;
@@ -36,9 +39,12 @@ export function listeners(state: Membership): number[] {
 
 /** Tells the listeners; asks those of whom there is no news; who is over or leaves tells the authority too. */
 export function tellNews(state: Membership, now: number, out: MembershipOut): void {
-  const { rank, over, leaving } = state;
+  const { rank, over, leaving, view } = state;
+  noteComplaints(state, rank, { view: view!.id, unheard: unheardBy(state, now) });
+  state.beats++;
   const told = new Set(listeners(state));
   const news = newsOf(state);
+  for (const to of toldAlongWays(state, told).ranks) told.add(to);
   for (const to of told) out.push({ kind: "send", to, body: news });
   if (over || leaving.has(rank)) {
     const authority = authorityOf(state, now);
@@ -54,13 +60,15 @@ function newsOf(state: Membership): News {
   const { view, heard, rank: own, leaving, incarnation: by } = state;
   const word = (rank: number, beats: number, over: boolean) =>
     beats * flagCount + (over ? overFlag : 0) + (leaving.has(rank) ? leavingFlag : 0);
-  const ownWord = word(own, ++state.beats, state.over);
+  const ownWord = word(own, state.beats, state.over);
   const known = Uint32Array.from(view!.members, ({ rank }) => {
     const about = heard.get(rank);
     if (rank === own) return ownWord;
     return about?.view === view!.id ? word(rank, about.beats, about.over) : 0;
   });
-  return { kind: "m/news", by, view: view!.id, ask: false, own: ownWord, known };
+  const { within } = toldAlongWays(state, new Set(listeners(state)));
+  const unheard = allUnheard(state);
+  return { kind: "m/news", by, view: view!.id, ask: false, own: ownWord, known, unheard, within };
 }
 
 /** Some of those whose news are late, others at each beat. */
@@ -84,13 +92,14 @@ export function absorbNews(
   { from, body, now }: { from: number; body: News; now: number },
   out: MembershipOut,
 ): void {
-  const { view } = state;
-  hear(state, { rank: from, word: body.own, view: body.view }, now);
+  const { view, ways, rank: own } = state;
+  hear(state, { rank: from, word: body.own, body }, now);
+  const way = ways.get(from);
+  if (way) way.within = body.within;
   if (body.view === view!.id && body.known.length === view!.members.length) {
     view!.members.forEach(({ rank }, place) => {
       const word = body.known[place]!;
-      if (rank !== state.rank && rank !== from && word > 0)
-        hear(state, { rank, word, view: body.view }, now);
+      if (rank !== own && rank !== from && word > 0) hear(state, { rank, word, body }, now);
     });
   }
   if (body.ask) out.push({ kind: "send", to: from, body: newsOf(state) });
@@ -98,7 +107,7 @@ export function absorbNews(
 
 function hear(
   state: Membership,
-  { rank, word, view }: { rank: number; word: number; view: number },
+  { rank, word, body }: { rank: number; word: number; body: Pick<News, "view" | "unheard"> },
   now: number,
 ): void {
   const known = heardOf(state, rank, now);
@@ -106,7 +115,11 @@ function hear(
   if (beats <= known.beats) return;
   noteBeat(known, state.options, now);
   known.beats = beats;
-  known.view = view;
+  known.view = body.view;
+  const unheard = body.unheard.filter((_, k) => k % 2 === 1 && body.unheard[k - 1] === rank);
+  noteComplaints(state, rank, { view: body.view, unheard });
+  // Who does not hear us is to be heard ourselves, and to hear from us: perhaps it could not dial.
+  if (unheard.includes(state.rank)) noteUse(state, rank, now);
   if (word & overFlag) {
     known.over = true;
     state.overSince = Math.min(state.overSince, now);
@@ -114,13 +127,18 @@ function hear(
   if (word & leavingFlag) state.leaving.add(rank);
 }
 
-/** Whom a newcomer asks: everybody who may be there, or of many some, others at each beat; first those it knows of. */
-export function askedToJoin({ rank: own, ranks, around, waited, options }: Membership): number[] {
+/**
+ * Whom a newcomer asks: everybody who may be there, or of many some, others at each beat; first those it knows of. Without
+ * those whom its earlier life lacked it is not let in, so they are always asked.
+ */
+export function askedToJoin(state: Membership): number[] {
+  const { rank: own, ranks, around, waited, options, lacks } = state;
   const all = Array.from({ length: ranks }, (_, rank) => rank).filter((rank) => rank !== own);
   if (!isSparse({ options }, ranks)) return all;
   const known = around?.members.map(({ rank }) => rank).filter((rank) => rank !== own) ?? [];
   const asked = known.length > 0 && waited % 2 === 1 ? known : all;
   const most = Math.ceil(Math.log2(ranks));
   const start = own + Math.floor(waited / 2) * most;
-  return asked.slice(0, most).map((_, k) => asked[(start + k) % asked.length]!);
+  const some = asked.slice(0, most).map((_, k) => asked[(start + k) % asked.length]!);
+  return [...new Set([...lacks, ...some])];
 }

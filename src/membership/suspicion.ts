@@ -17,7 +17,9 @@ export function forgiveOwnDelay(state: Membership, now: number): void {
   const late = now - state.beatAt - state.options.beatSeconds;
   state.beatAt = now;
   if (!(late > state.options.beatSeconds)) return;
-  for (const known of state.heard.values()) known.at = Math.min(now, known.at + late);
+  for (const known of [...state.heard.values(), ...state.ways.values()]) {
+    known.at = Math.min(now, known.at + late);
+  }
 }
 
 /** Whether these may decide what follows the view: a quorum, or everybody whose end was not seen. */
@@ -44,7 +46,11 @@ export function isSparse({ options }: Pick<Membership, "options">, members: numb
 }
 
 /** A beat of that member has come. */
-export function noteBeat(known: Heard, { beatSeconds }: MembershipOptions, now: number): void {
+export function noteBeat(
+  known: Pick<Heard, "at" | "intervals" | "patienceSeconds">,
+  { beatSeconds }: MembershipOptions,
+  now: number,
+): void {
   const { intervals } = known;
   addDuration(intervals, now - known.at);
   known.at = now;
@@ -99,13 +105,18 @@ function isHeardWhereNeeded(
 export function heardOf(state: Membership, rank: number, now: number): Heard {
   const known = state.heard.get(rank);
   if (known) return known;
-  const { options, view } = state;
-  const members = view?.members.length ?? 0;
-  // The first one may come by way of many others.
-  const beats = firstBeats + (isSparse(state, members) ? Math.log2(members) : 0);
-  const patienceSeconds = beats * options.beatSeconds;
+  const patienceSeconds = firstPatience(state);
   const intervals = createDurations();
   const fresh = { at: now, intervals, patienceSeconds, beats: 0, view: 0, over: false };
   state.heard.set(rank, fresh);
   return fresh;
+}
+
+/** How long the first beat may take. */
+export function firstPatience(state: Membership): number {
+  const { options, view } = state;
+  const members = view?.members.length ?? 0;
+  // It may come by way of many others.
+  const beats = firstBeats + (isSparse(state, members) ? Math.log2(members) : 0);
+  return beats * options.beatSeconds;
 }

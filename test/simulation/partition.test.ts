@@ -21,19 +21,28 @@ interface Seen {
   readonly view: number;
 }
 
-/** A run of five workers with a cut of a second, and every step that was made. */
+const five = { workers: 5 };
+/** Beats go along some pairs only. */
+const many = { workers: 12, allPairsMax: 8 };
+
+/** A run of workers, five unless told, with a cut of a second, and every step that was made. */
 function runWithCut(
   strategy: AnyStrategy,
   cut: { readonly kind: "cut" | "cut-pair"; readonly ranks: readonly number[] },
   given: Partial<StrategyOptions> = {},
+  { workers, ...membership }: typeof five | typeof many = five,
 ): { run: FaultRun; steps: readonly Seen[] } {
   const steps: Seen[] = [];
   const faults = [{ at: cutAt, ...cut, seconds: healsAt - cutAt }];
   const run = runFaults(strategy, 11, {
-    workers: 5,
+    workers,
+    membership,
     faults,
     options: { topology: "ring", servers: 1, standby: false, staleness: 1, ...given },
-    plan: { epochs: strategy.owns === "columns" ? 40 : 30, duplicates: 0 },
+    plan: {
+      ...{ epochs: strategy.owns === "columns" ? 40 : 30, duplicates: 0 },
+      eventsMax: 50_000 * workers,
+    },
     plant: (beneath) => ({
       ...beneath,
       step(state: { seat: { rank: number }; membership: Membership }, replica, event, out) {
@@ -164,5 +173,26 @@ describe("a link that breaks between two members, while all others hear both", (
     for (const end of ends)
       expect(learned.filter(({ rank }) => rank === end).length).toBeGreaterThan(4);
     expectLaws(run);
+  });
+});
+
+describe("a link that breaks among twelve, where beats go along some pairs only", () => {
+  test.each(parallel.filter(({ name }) => !withServers.includes(name)))(
+    "$name goes on without one of the two",
+    (strategy) => {
+      const ends = [4, 5];
+      // Of more than eight workers' columns the ledger's digits do not fit into a sum (conservation.ts).
+      const team = strategy.owns === "columns" ? { workers: 8, allPairsMax: 7 } : many;
+      const { run, steps } = runWithCut(strategy, { kind: "cut-pair", ranks: ends }, {}, team);
+      const [goes] = ends.filter((rank) => run.lives[rank]!.size > 1);
+      expect(goes, "one has gone").toBeDefined();
+      expectLinkCut({ run, steps }, ends, goes!);
+    },
+  );
+
+  test.each(withServers)("%s goes on without the worker that does not reach the server", (name) => {
+    const strategy = parallel.find((one) => one.name === name)!;
+    const ends = [4, 12];
+    expectLinkCut(runWithCut(strategy, { kind: "cut-pair", ranks: ends }, {}, many), ends, 4);
   });
 });

@@ -207,3 +207,12 @@ test("the same where many links are slow: of the time that is allowed they lengt
   const { linksFault } = runFaults(allreduce, 11, { workers: 5, options, faults, plant });
   expect(linksFault).toMatch(/does not hear member/);
 });
+
+test("links that a strategy uses are not watched among many members", { timeout }, () => {
+  const plant = (beneath: AnyStrategy) =>
+    tampered(beneath, { before: ({ state }: Look) => state.membership.ways.clear() });
+  const found = firstViolation(allreduce, { membership: { allPairsMax: 0 }, plant });
+  expect(found?.law).toMatch(/members that do not hear each other/);
+  expect(found!.faults.map(({ kind }) => kind)).toContain("cut-pair");
+  expect(found!.faults.length).toBeLessThanOrEqual(2);
+});

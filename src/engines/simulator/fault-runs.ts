@@ -9,8 +9,7 @@ import { segmentsPerWorker } from "../../learner/segments.ts";
 import { nextBelow, randomStream } from "../../math/random.ts";
 import type { Membership, MembershipOptions } from "../../membership/membership.ts";
 import { ownersIn, segmentsOf } from "../../membership/segments.ts";
-import { isSparse, suspected } from "../../membership/suspicion.ts";
-import { haveDealings, isQuorum } from "../../membership/views.ts";
+import { isQuorum } from "../../membership/views.ts";
 import {
   type AnyStrategy,
   type StrategyOptions,
@@ -24,6 +23,7 @@ import { watchConservation } from "./conservation.ts";
 import { costs } from "./costs.ts";
 import { drawFaults, linksOf } from "./fault-schedules.ts";
 import type { Fault } from "./faults.ts";
+import { watchLinks } from "./link-watch.ts";
 import { runSimulation, type SimulationPlan, type SimulationResult } from "./simulator.ts";
 
 /** A member at the end of a run, its strategy's state included. */
@@ -165,11 +165,11 @@ export function runFaults(strategy: AnyStrategy, seed: number, given: FaultGiven
     duplicates: seed % 3 === 0 ? 0.1 : 0,
     faults,
     eventsMax: 50_000,
-    watch(now, rank) {
+    watch(now, rank, _event, effects) {
       views.look(rank);
       const { membership, inner } = states[rank]!;
       if (!columns) rows.look(rank, membership.view);
-      links.look(membership, now);
+      links.look(membership, { now, effects });
       lives[rank]!.add(membership.incarnation);
       const state = inner?.state;
       if (given.watch && state) watched ??= given.watch({ rank, state, now });
@@ -212,66 +212,6 @@ function watchViews(states: readonly LastState[]) {
       const known = byId.get(id) ?? words;
       if (known !== words) fault ??= `two views ${id}: ${known} and ${words}`;
       byId.set(id, known);
-    },
-  };
-}
-
-/** In so many beats a broken link is noticed and told, and a view agreed on; in more where links are slow. */
-const brokenBeatsMax = 50;
-
-/** By how much the slowest member's links are slowed: whoever it is, it may be the one that decides. */
-function slowestLink(faults: readonly Fault[]): number {
-  const factors = new Map<number, number>();
-  for (const fault of faults) {
-    if (fault.kind !== "slow-link") continue;
-    factors.set(fault.rank, fault.factor * (factors.get(fault.rank) ?? 1));
-  }
-  return Math.max(1, ...factors.values());
-}
-
-/** Notes how long a member that hears a quorum does not hear another of its view with which it has dealings. */
-function watchLinks(faults: readonly Fault[]) {
-  const since = new Map<string, number>();
-  const lateOf = new Map<number, ReadonlySet<number>>();
-  const beatsMax = brokenBeatsMax * slowestLink(faults);
-  let fault: string | null = null;
-  /** A crash that was not noticed yet, as beats came from it late, holds up everything. */
-  const isDead = (rank: number, now: number) =>
-    faults.findLast(
-      ({ at, kind, ...fault }) =>
-        ["crash", "restart"].includes(kind) && "rank" in fault && fault.rank === rank && at <= now,
-    )?.kind === "crash";
-  /** Whom nobody hears that is vital is waited for, and two that are vital never go for each other. */
-  const isWaitedFor = ({ view, vital, rank }: Membership, other: number) => {
-    const vitalEnds = [rank, other].filter((end) => vital.includes(end));
-    const others = view!.members.filter((life) => life.rank !== rank && life.rank !== other);
-    const isUnheard = (end: number) => others.every((life) => lateOf.get(life.rank)?.has(end));
-    return vitalEnds.length === 2 || vitalEnds.some(isUnheard);
-  };
-  return {
-    fault: () => fault,
-    look(membership: Membership, now: number) {
-      const { view, rank, incarnation, aloneSince, options } = membership;
-      if (view === null || isSparse(membership, view.members.length)) return;
-      const silent = suspected(membership, now);
-      lateOf.set(rank, silent);
-      const deceives = view.members.some(
-        (life) => !silent.has(life.rank) && isDead(life.rank, now),
-      );
-      const mayDecide = aloneSince === Number.POSITIVE_INFINITY && !deceives;
-      const late = mayDecide ? silent : new Set<number>();
-      for (const other of view.members) {
-        const key = `${view.id}: ${rank}.${incarnation} ${other.rank}.${other.incarnation}`;
-        const isBroken = late.has(other.rank) && haveDealings(view, membership, other);
-        if (!isBroken || isWaitedFor(membership, other.rank)) {
-          since.delete(key);
-          continue;
-        }
-        const begun = since.get(key) ?? now;
-        since.set(key, begun);
-        if (now - begun <= beatsMax * options.beatSeconds) continue;
-        fault ??= `member ${rank} does not hear member ${other.rank} of view ${view.id} from ${begun.toFixed(3)} s to ${now.toFixed(3)} s`;
-      }
     },
   };
 }
