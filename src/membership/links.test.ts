@@ -197,3 +197,23 @@ test("whatever links are cut, those that stay hear each other, and the authority
     { numRuns: 60 },
   );
 });
+
+test("whatever links are cut one way, nobody is expelled again and again, and all are back when they are mended", () => {
+  const end = fc.integer({ min: 0, max: 5 });
+  fc.assert(
+    fc.property(fc.array(fc.tuple(end, end), { minLength: 1, maxLength: 4 }), (pairs) => {
+      const { beats, ranks, setCut, states } = teamOf(
+        6,
+        pairs.filter(([a, b]) => a !== b).map(([a, b]) => `${a}>${b}`),
+      );
+      beats(60);
+      const lives = states.map(({ incarnation }) => incarnation);
+      beats(120);
+      expect(states.map(({ incarnation }) => incarnation)).toEqual(lives);
+      setCut([]);
+      beats(30);
+      for (const rank of states.keys()) expect(ranks(rank)).toEqual([0, 1, 2, 3, 4, 5]);
+    }),
+    { numRuns: 20 },
+  );
+});

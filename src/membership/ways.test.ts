@@ -132,3 +132,31 @@ test("33 members that all speak to each other send few more beats, complain of n
   beats(20);
   expect(lives()).toEqual(lives().map((_, rank) => (rank === 22 ? 2 : 1)));
 });
+
+test("whatever links are cut, one way or both, nobody is expelled again and again, and all are back when they are mended", () => {
+  const size = 12;
+  const ranks = Array.from({ length: size }, (_, rank) => rank);
+  const pairs = ranks.flatMap((from) => ranks.map((to): [number, number] => [from, to]));
+  const end = fc.nat(size - 1);
+  const link = fc.tuple(end, end, fc.constantFrom(">", "-")).filter(([a, b]) => a !== b);
+  fc.assert(
+    fc.property(fc.array(link, { minLength: 1, maxLength: 3 }), (links) => {
+      const team = teamOf(pairs, { size });
+      team.cut(
+        links.map(([a, b, way]) => {
+          return way === ">" ? `${a}>${b}` : `${Math.min(a, b)}-${Math.max(a, b)}`;
+        }),
+      );
+      team.beats(60);
+      const lives = team.lives();
+      team.beats(100);
+      expect(team.lives()).toEqual(lives);
+      const view = team.ranks(team.states.findIndex((state) => state.view !== null))!;
+      for (const [a, b] of links) expect(view.includes(a) && view.includes(b)).toBe(false);
+      team.cut([]);
+      team.beats(30);
+      for (const rank of ranks) expect(team.ranks(rank)).toEqual(ranks);
+    }),
+    { numRuns: 10 },
+  );
+});

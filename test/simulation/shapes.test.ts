@@ -111,7 +111,9 @@ test("among many members, who pass on what they hear, messages have their shapes
     };
     watchMessages(strategy, seed, look, { workers: 12 });
   }
-  expect([...kinds]).toEqual(expect.arrayContaining(["m/news", "m/wish", "m/closed", "m/install"]));
+  expect([...kinds]).toEqual(
+    expect.arrayContaining(["m/news", "m/wish", "m/heard", "m/closed", "m/install"]),
+  );
 });
 
 test.each(parallel)("$name: a changed message is refused or does no harm", (strategy) => {
