@@ -91,6 +91,15 @@ async function expectSound(): Promise<void> {
   }
 }
 
+/** Ends who has seat 1, and waits until the next to come gets it. */
+async function freeSeat(child: ChildProcess): Promise<void> {
+  child.kill("SIGKILL");
+  await until(async () => {
+    const taken = (await status()).members.find(({ rank }) => rank === 1);
+    return taken?.state === "silent" || taken?.state === "dead" ? true : undefined;
+  });
+}
+
 function hostile(evil: string): ChildProcess {
   return start([join(root, "test/cluster/hostile-member.mjs"), address, evil], work);
 }
@@ -126,11 +135,7 @@ test("a member that speaks in the name of others, or of the coordinator, is not 
     ]);
   }
   await expectGoesOn();
-  claimer.kill("SIGKILL");
-  await until(async () => {
-    const taken = (await status()).members.find(({ rank }) => rank === 1);
-    return taken?.state === "silent" || taken?.state === "dead" ? true : undefined;
-  });
+  await freeSeat(claimer);
 });
 
 test("a member that signs passes while the coordinator is there is taken for nobody who has a seat, and by no member at all", async () => {
@@ -146,7 +151,7 @@ test("a member that signs passes while the coordinator is there is taken for nob
     expect(why).toMatch(/pass is not that of|not known to this process yet/);
   }
   await expectGoesOn();
-  minter.kill("SIGKILL");
+  await freeSeat(minter);
 });
 
 test.each([
