@@ -6,6 +6,7 @@
 import { describe, expect, test } from "vitest";
 import { faultLaws } from "../../src/engines/simulator/fault-laws.ts";
 import { type FaultRun, runFaults } from "../../src/engines/simulator/fault-runs.ts";
+import type { Fault } from "../../src/engines/simulator/faults.ts";
 import type { Membership } from "../../src/membership/membership.ts";
 import { messageStrategies } from "../../src/strategies/all.ts";
 import type { AnyStrategy, StrategyOptions } from "../../src/strategies/strategy.ts";
@@ -25,15 +26,29 @@ const five = { workers: 5 };
 /** Beats go along some pairs only. */
 const many = { workers: 12, allPairsMax: 8 };
 
+/** Of more than eight workers' columns the ledger's digits do not fit into a sum (conservation.ts). */
+function manyOf({ owns }: AnyStrategy): typeof many {
+  return owns === "columns" ? { workers: 8, allPairsMax: 7 } : many;
+}
+
 /** A run of workers, five unless told, with a cut of a second, and every step that was made. */
 function runWithCut(
   strategy: AnyStrategy,
   cut: { readonly kind: "cut" | "cut-pair"; readonly ranks: readonly number[] },
   given: Partial<StrategyOptions> = {},
-  { workers, ...membership }: typeof five | typeof many = five,
+  team: typeof five | typeof many = five,
+) {
+  const faults = [{ at: cutAt, ...cut, seconds: healsAt - cutAt }];
+  return runWith(strategy, faults, given, team);
+}
+
+function runWith(
+  strategy: AnyStrategy,
+  faults: readonly Fault[],
+  given: Partial<StrategyOptions>,
+  { workers, ...membership }: typeof five | typeof many,
 ): { run: FaultRun; steps: readonly Seen[] } {
   const steps: Seen[] = [];
-  const faults = [{ at: cutAt, ...cut, seconds: healsAt - cutAt }];
   const run = runFaults(strategy, 11, {
     workers,
     membership,
@@ -181,9 +196,8 @@ describe("a link that breaks among twelve, where beats go along some pairs only"
     "$name goes on without one of the two",
     (strategy) => {
       const ends = [4, 5];
-      // Of more than eight workers' columns the ledger's digits do not fit into a sum (conservation.ts).
-      const team = strategy.owns === "columns" ? { workers: 8, allPairsMax: 7 } : many;
-      const { run, steps } = runWithCut(strategy, { kind: "cut-pair", ranks: ends }, {}, team);
+      const cut = { kind: "cut-pair", ranks: ends } as const;
+      const { run, steps } = runWithCut(strategy, cut, {}, manyOf(strategy));
       const [goes] = ends.filter((rank) => run.lives[rank]!.size > 1);
       expect(goes, "one has gone").toBeDefined();
       expectLinkCut({ run, steps }, ends, goes!);
@@ -196,3 +210,23 @@ describe("a link that breaks among twelve, where beats go along some pairs only"
     expectLinkCut(runWithCut(strategy, { kind: "cut-pair", ranks: ends }, {}, many), ends, 4);
   });
 });
+
+test.each(parallel)(
+  "$name: among many nobody goes who is only slow, stopped for a moment, or on slow links",
+  (strategy) => {
+    // Beats come every 20 ms, and four are waited for at least.
+    const stops = [0.2, 0.4, 0.6, 0.8].flatMap((at): Fault[] => [
+      { at, kind: "pause", rank: 3, seconds: 0.07 },
+      { at: at + 0.1, kind: "pause", rank: 4, seconds: 0.07 },
+      { at: at + 0.05, kind: "lose", rank: 6 },
+    ]);
+    const slow: Fault[] = [
+      { at: 0.1, kind: "slow", rank: 4, factor: 5 },
+      { at: 0.1, kind: "slow-link", rank: 5, factor: 8 },
+      { at: 0.1, kind: "slow-link", rank: 2, factor: 8 },
+    ];
+    const { run } = runWith(strategy, [...slow, ...stops], {}, manyOf(strategy));
+    for (const lives of run.lives) expect([...lives]).toEqual([1]);
+    expectLaws(run);
+  },
+);
