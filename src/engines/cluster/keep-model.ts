@@ -5,11 +5,13 @@
 import { type LinearModel, weightsFromVector } from "../../model/model.ts";
 import type { View } from "../../strategies/strategy.ts";
 import type { MemberHost } from "../member-host.ts";
+import { ClusterError } from "./cluster-error.ts";
 import { aloneAfterSeconds, callSecondsMax } from "./limits.ts";
 import type { PeerAddress } from "./links.ts";
 import { fetchModels } from "./member-calls.ts";
 import { joinModels } from "./results.ts";
 import type { MemberOptions, Seated } from "./seat.ts";
+import { holdsModel } from "./snapshot-shelf.ts";
 
 /** Everything of a model file but its weights. */
 export type ModelFacts = Omit<LinearModel, "weights">;
@@ -89,6 +91,9 @@ async function saveModel(
   host: MemberHost,
   { view, addresses, seated, options }: Estate,
 ): Promise<string> {
+  if (!holdsModel(host)) {
+    throw new ClusterError("this process had not got it yet when the others were gone");
+  }
   // Others whose models are taken count on this member: not where it can't save them.
   await options.save!.check(seated.identity.run);
   const { seat, replica, width } = host;

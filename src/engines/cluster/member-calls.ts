@@ -101,7 +101,11 @@ export async function fetchFinished(
   const answers = await Promise.allSettled(asked);
   const held = answers.flatMap((answer) => (answer.status === "fulfilled" ? answer.value : []));
   answers.forEach((answer, k) => {
-    if (answer.status === "fulfilled") return;
+    // A newcomer that ended before it got a model hands in nothing: what it told last is counted.
+    if (answer.status === "fulfilled") {
+      if (answer.value.length === 0) present[k]!.state = "left";
+      return;
+    }
     if (!isWhole(held, roster.seats)) throw answer.reason;
     const entry = present[k]!;
     entry.state = "silent";
@@ -110,6 +114,11 @@ export async function fetchFinished(
     const action = "the model is that of the others";
     tell({ kind: "lost", rank: entry.rank, name, reason, action });
   });
+  if (present.length > 0 && held.length === 0) {
+    throw new ClusterError(
+      "Nobody is left who has a model of the run, only newcomers: go on from a checkpoint with --resume",
+    );
+  }
   const hasServers = roster.seats.some(({ role }) => role === "server");
   if (hasServers && !isWhole(held, roster.seats)) {
     throw new ClusterError(

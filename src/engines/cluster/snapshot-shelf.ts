@@ -83,7 +83,12 @@ export class SnapshotShelf {
   }
 }
 
-/** The member's model after that many updates, or as it is now for 0; none while it takes no part. */
+/** Whether it has the model of the run, or its part: a newcomer may end before it got one, with zeros. */
+export function holdsModel({ seat, state }: Pick<MemberHost, "seat" | "state">): boolean {
+  return seat.seats[seat.rank]!.role === "server" || hasEntered(state);
+}
+
+/** The member's model after that many updates, or as it is now for 0; none while it takes no part, or never took any. */
 export async function answerSnapshot(
   host: MemberHost,
   shelf: SnapshotShelf,
@@ -92,6 +97,7 @@ export async function answerSnapshot(
   const at = Number(afterUpdates);
   const takesPart = () => host.finished || hasEntered(host.state);
   const laid = at === 0 || host.finished ? null : await shelf.await(at, takesPart);
-  const model = laid === "outside" ? null : (laid ?? host.replica.snapshot());
+  const isNone = laid === "outside" || (host.finished && !holdsModel(host));
+  const model = isNone ? null : (laid ?? host.replica.snapshot());
   return snapshotReply(host, model, withTelemetry);
 }
