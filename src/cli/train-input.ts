@@ -10,7 +10,7 @@ import { loadModel } from "../run/model-file.ts";
 import type { ManifestData } from "../run/record.ts";
 import type { Settings } from "../run/settings.ts";
 import { parseTrainSettings, type TrainSettings, trainSchema } from "../run/settings.ts";
-import { autoStrategy } from "../run/strategy-names.ts";
+import { autoStrategy, strategiesOfOneProcess } from "../run/strategy-names.ts";
 import { type Run, train } from "../run/train.ts";
 import { UsageError } from "./command.ts";
 import { loadOptions } from "./input.ts";
@@ -27,13 +27,7 @@ export interface TrainingData {
 }
 
 const loadingEventSeconds = 0.1;
-const streamable: readonly string[] = [
-  autoStrategy,
-  "serial",
-  "hogwild",
-  "round-robin",
-  "replicas",
-];
+const streamable: readonly string[] = [autoStrategy, ...strategiesOfOneProcess];
 
 /** Reads training, validation and test rows; the latter two with the width and index base of the first. */
 export async function loadTrainingData(job: Job, files: readonly string[]): Promise<TrainingData> {

@@ -7,7 +7,8 @@ import { RunRecord } from "../run/record.ts";
 import { goesOnExactly, type RunState } from "../run/run-state.ts";
 import { type SettingName, type Settings, settingsSchema } from "../run/settings.ts";
 import { refuseUnavailable, settingsWithoutEffect } from "../run/settings-effect.ts";
-import { kebabCase } from "../run/settings-origin.ts";
+import { askedFor, kebabCase } from "../run/settings-origin.ts";
+import { strategyOn } from "../run/strategy-names.ts";
 import type { Run } from "../run/train.ts";
 import { version } from "../version.ts";
 import { type CommandContext, type CommandDefinition, exitCode, UsageError } from "./command.ts";
@@ -80,7 +81,7 @@ export async function trainFromFiles(
   given: CommandContext,
   variant: TrainVariant = { waitsForMembers: false },
 ): Promise<number> {
-  const context = given.settings.resume === null ? withClusterStrategy(given) : given;
+  const context = given.settings.resume === null ? withStrategy(given) : given;
   try {
     const join = variant.waitsForMembers ? null : await joinAsTask(context);
     if (join !== null) return await (await import("./worker.ts")).workFor(join, context);
@@ -103,7 +104,7 @@ export async function trainFromFiles(
 /** The manifest has the settings as they were given; that members join is the command's own. */
 function withClusterEngine(context: CommandContext, { waitsForMembers }: TrainVariant) {
   const engine = waitsForMembers ? "cluster" : context.settings.engine;
-  return withClusterStrategy({ ...context, settings: { ...context.settings, engine } });
+  return withStrategy({ ...context, settings: { ...context.settings, engine } });
 }
 
 function commandOf({ waitsForMembers }: TrainVariant): "train" | "coordinator" {
@@ -116,16 +117,10 @@ async function joinAsTask(context: CommandContext): Promise<string | null> {
   return (await import("./cluster-place.ts")).joinAsTask(context);
 }
 
-/** Hosts mean a cluster; and where processes are asked for, the default strategy, which has one worker, is another. */
-function withClusterStrategy(context: CommandContext): CommandContext {
-  const { settings: given, resolved, output } = context;
-  const isMeant = given.hosts !== null && resolved.origins.engine.from === "default";
-  const settings: Settings = isMeant ? { ...given, engine: "cluster" } : given;
-  if (settings.engine !== "cluster" || resolved.origins.strategy.from !== "default") {
-    return { ...context, settings };
-  }
-  output.note("strategy bsp, as engine cluster needs one that exchanges messages");
-  return { ...context, settings: { ...settings, strategy: "bsp" } };
+/** Rows are read for the strategy that takes part, which the engine says where it is left open. */
+function withStrategy(context: CommandContext): CommandContext {
+  const { settings } = context;
+  return { ...context, settings: { ...settings, strategy: strategyOn(settings) } };
 }
 
 /** Finds out what cannot work before anything is read, and opens the record. */
@@ -263,12 +258,11 @@ async function follow(job: Job, run: Run): Promise<{ result: TrainResult; model:
 
 async function finishJob(job: Job, result: TrainResult): Promise<number> {
   const { context, record, signals } = job;
-  const { output, settings, resolved } = context;
+  const { output, settings } = context;
   job.emit({ kind: "run-finished", result });
   await record.update({ result });
   const place = settings.engine === "cluster" ? await import("./cluster-place.ts") : null;
-  const isOwnChoice =
-    resolved.origins.workers.from === "default" && !place?.workersOfPlace(settings);
+  const isOwnChoice = settings.workers === "auto" && !place?.workersOfPlace(settings);
   const collisions = collisionLine(result);
   if (collisions !== null) output.note(collisions);
   const summary = summaryLine(result, isOwnChoice);
@@ -330,12 +324,7 @@ function checkSettings(settings: Settings): void {
 }
 
 function warnAboutSettings({ settings, resolved, output }: CommandContext): void {
-  const given = new Set(
-    (Object.keys(resolved.origins) as SettingName[]).filter(
-      (name) => resolved.origins[name].from !== "default",
-    ),
-  );
-  for (const { setting, reason } of settingsWithoutEffect(settings, given)) {
+  for (const { setting, reason } of settingsWithoutEffect(settings, askedFor(resolved))) {
     const { from, where } = resolved.origins[setting];
     const place = from === "file" ? `${where}: ${kebabCase(setting)}` : where;
     output.warn(`${place} has no effect here: ${reason}`);

@@ -107,16 +107,17 @@ export function readNamed(text: string): { name: string; parameters: Map<string,
   return { name, parameters };
 }
 
-/** Reads one of several words; another is answered with the nearest of them. */
+/** Reads one of several words; another is answered with the nearest of them, and `also` says what else there is. */
 export function readChoice<Word extends string>(
   text: string,
   words: readonly Word[],
   aliases: Readonly<Record<string, Word>> = {},
+  also = "",
 ): Word {
   const found = words.find((word) => word === text) ?? ownValue(aliases, text);
   if (found !== undefined) return found;
   throw new RangeError(
-    `expected one of ${words.join(", ")}, found ${quote(text)}${didYouMean(text, [...words, ...Object.keys(aliases)])}`,
+    `expected one of ${words.join(", ")}${also}, found ${quote(text)}${didYouMean(text, [...words, ...Object.keys(aliases)])}`,
   );
 }
 

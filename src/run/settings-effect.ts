@@ -3,27 +3,25 @@
  * not so, and is told.
  */
 import type { SettingName, Settings, TrainSettings } from "./settings.ts";
-import { autoStrategy } from "./strategy-names.ts";
+import { autoStrategy, strategiesOfOneProcess } from "./strategy-names.ts";
 
 /** Settings of a run, or of a command that takes several numbers of workers. */
 type AnySettings = Omit<TrainSettings, "workers"> & Pick<Settings, "workers">;
 
-/** Strategies whose workers share one memory, or that have one worker only. */
-const ofOneProcess: readonly string[] = [
-  autoStrategy,
-  "serial",
-  "hogwild",
-  "round-robin",
-  "replicas",
-];
+const ofOneProcess: readonly string[] = [autoStrategy, ...strategiesOfOneProcess];
 const parameterServer = ["bsp", "asp", "ssp", "dssp"];
 const withTopology = ["allreduce", "d-psgd", "ad-psgd", "feature-parallel"];
 const addsOnly = ["asp", "ssp", "dssp", "peer-to-peer"];
 const oneVector = ["hogwild", "round-robin"];
 const averagesModels = ["d-psgd", "ad-psgd"];
+const ascending = [autoStrategy, "serial", "replicas"];
+const ofCluster = [
+  ...(["hosts", "ssh", "remoteCommand", "listen", "advertise", "portRange"] as const),
+  ...(["interface", "orphanLimit"] as const),
+] as const;
 
 interface NoEffect {
-  readonly setting: keyof TrainSettings;
+  readonly setting: SettingName;
   /** Why it does nothing here, to be read after "as". */
   readonly reason: string;
   readonly when: (settings: AnySettings) => boolean;
@@ -32,6 +30,11 @@ interface NoEffect {
 /** A strategy of the user's own may read whatever it likes. */
 function only(names: readonly string[], settings: AnySettings): boolean {
   return !names.includes(settings.strategy) && !/[./\\]/.test(settings.strategy);
+}
+
+/** Whether dual coordinate ascent was asked for, where it is to be had. */
+function ascends({ solver, strategy }: AnySettings): boolean {
+  return solver === "sdca" && ascending.includes(strategy);
 }
 
 const noEffects: readonly NoEffect[] = [
@@ -129,14 +132,26 @@ const noEffects: readonly NoEffect[] = [
     reason: "there are no validation rows to take it from",
     when: (s) => s.valid === null && s.validation === 0,
   },
-  { setting: "step", reason: "solver sdca has no step size", when: (s) => s.solver === "sdca" },
+  {
+    setting: "solver",
+    reason: "only strategies serial and replicas have sdca: sgd learns",
+    when: (s) => s.solver === "sdca" && !ascends(s),
+  },
+  ...ofCluster.map(
+    (setting): NoEffect => ({
+      setting,
+      reason: "engine threads runs in this process alone",
+      when: (s) => s.engine !== "cluster",
+    }),
+  ),
+  { setting: "step", reason: "solver sdca has no step size", when: ascends },
   {
     setting: "learn",
     reason: "strategy feature-parallel takes gradients of whole batches",
     when: (s) => s.strategy === "feature-parallel" && s.learn !== "gradient",
   },
-  { setting: "learn", reason: "solver sdca has no gradient", when: (s) => s.solver === "sdca" },
-  { setting: "average", reason: "solver sdca does not average", when: (s) => s.solver === "sdca" },
+  { setting: "learn", reason: "solver sdca has no gradient", when: ascends },
+  { setting: "average", reason: "solver sdca does not average", when: ascends },
   {
     setting: "certify",
     reason: "squared loss has no certificate",
@@ -156,25 +171,15 @@ export function settingsWithoutEffect(
     .map(({ setting, reason }) => ({ setting, reason }));
 }
 
-/** What the schema knows and this version cannot do: it must not be taken for something else. */
-const availableEngines: readonly string[] = ["threads", "cluster"];
-
 /**
- * Refuses settings that would otherwise be passed over in silence.
- * @throws RangeError that names the setting, what it must be and what it is.
+ * Refuses what no engine can do.
+ * @throws RangeError that names the settings, and says what to give.
  */
 export function refuseUnavailable(settings: AnySettings): void {
-  refuseOther("engine", settings.engine, availableEngines);
-  if (settings.engine === "cluster" && ofOneProcess.includes(settings.strategy)) {
+  if (settings.engine !== "cluster") return;
+  if (strategiesOfOneProcess.includes(settings.strategy)) {
     throw new RangeError(
       `Cannot train on engine cluster as its members exchange messages and strategy ${settings.strategy} does not: give --strategy bsp, or another of those that do`,
     );
   }
-}
-
-function refuseOther(setting: string, value: string, available: readonly string[]): void {
-  if (available.includes(value)) return;
-  throw new RangeError(
-    `Cannot train as ${setting} must be ${available.join(" or ")} in this version: current value is ${value}`,
-  );
 }

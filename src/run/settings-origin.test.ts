@@ -1,11 +1,16 @@
 import { expect, test } from "vitest";
+import { parseConfig } from "./config-file.ts";
+import { type SettingName, settingsSchema } from "./settings.ts";
+import { refuseUnavailable, settingsWithoutEffect } from "./settings-effect.ts";
 import {
+  askedFor,
   environmentName,
   kebabCase,
   printConfig,
   resolveSettings,
   SettingError,
 } from "./settings-origin.ts";
+import { strategyOn } from "./strategy-names.ts";
 
 const nothing = { flags: {}, environment: {}, config: null };
 
@@ -90,4 +95,64 @@ test("a secret is used but never shown", () => {
   const shown = printConfig(resolved, ["token"]);
   expect(shown).toContain("(hidden)");
   expect(shown).not.toContain("s3cret");
+});
+
+const allNames = Object.keys(settingsSchema.shape) as SettingName[];
+
+/** The settings of a file that `--print-config` wrote for these. */
+async function readBack(flags: Record<string, unknown>, environment = {}) {
+  const first = resolveSettings({ ...nothing, flags, environment });
+  const entries = await parseConfig(printConfig(first, allNames), "all.yaml");
+  return { first, second: resolveSettings({ ...nothing, config: { path: "all.yaml", entries } }) };
+}
+
+test.each(["threads", "cluster"])(
+  "on engine %s every default written out is the default left out",
+  async (engine) => {
+    const { first, second } = await readBack({ engine });
+    expect(second.settings).toEqual(first.settings);
+    // Written out, a default asks for nothing: nobody is warned, nothing is refused.
+    const asked = [...askedFor(second)];
+    expect(asked).toEqual(engine === "cluster" ? ["engine"] : []);
+    const settings = { ...second.settings, strategy: strategyOn(second.settings) };
+    expect(settingsWithoutEffect(settings, askedFor(second))).toEqual([]);
+    expect(() => refuseUnavailable(settings as never)).not.toThrow();
+    for (const name of allNames) {
+      const alone = { engine, [name]: first.settings[name] };
+      if (first.settings[name] === null || name === "engine" || name === "limits") continue;
+      expect(resolveSettings({ ...nothing, flags: alone }).settings, name).toEqual(first.settings);
+    }
+  },
+);
+
+test("hosts mean a cluster, which the printed settings say", async () => {
+  const { first, second } = await readBack({ hosts: "me@[::1]:2,b:1" });
+  expect(first.settings.engine).toBe("cluster");
+  expect(second.settings).toEqual(first.settings);
+  const threads = resolveSettings({ ...nothing, flags: { hosts: "b:1", engine: "threads" } });
+  expect(threads.settings.engine).toBe("threads");
+});
+
+test.each([
+  "null",
+  "~",
+  "true",
+  "1e3",
+  "0123",
+  "a #b",
+  "a: b",
+  "[::1]:0",
+  "- x",
+  "'",
+  '"',
+  "\\",
+  "*a",
+])("the file name %j is printed so that it is read back", async (model) => {
+  const { second } = await readBack({ model, listen: "[::1]:7650", require: "gap<=0.1%" });
+  expect(second.settings).toMatchObject({ model, listen: "[::1]:7650" });
+});
+
+test("a hidden secret is not read back as a secret", async () => {
+  const { second } = await readBack({}, { GLISSADE_TOKEN: "s3cret" });
+  expect(second.settings.token).toBeNull();
 });

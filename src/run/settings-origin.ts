@@ -72,10 +72,31 @@ export function resolveSettings(sources: SettingSources): ResolvedSettings {
         .join("\n"),
     );
   }
-  const settings = result.data;
+  const settings = withImplied(result.data, origins);
   for (const name of Object.keys(settings)) origins[name] ??= { from: "default", where: "" };
   refuseContradictions(settings, origins);
   return { settings, origins: origins as Record<SettingName, Origin> };
+}
+
+/** Hosts mean a cluster, unless an engine was asked for. */
+function withImplied(settings: Settings, origins: Record<string, Origin>): Settings {
+  if (settings.hosts === null || origins.engine !== undefined) return settings;
+  origins.engine = origins.hosts!;
+  return { ...settings, engine: "cluster" };
+}
+
+/** The settings that the user set; a default written out in a file, as `--print-config` does, asks for nothing. */
+export function askedFor({ settings, origins }: ResolvedSettings): ReadonlySet<SettingName> {
+  const defaults = settingsSchema.parse({});
+  const isDefault = (name: SettingName) =>
+    JSON.stringify(settings[name]) === JSON.stringify(defaults[name]);
+  const names = Object.keys(settings) as SettingName[];
+  return new Set(
+    names.filter((name) => {
+      const { from } = origins[name];
+      return from !== "default" && !(from === "file" && isDefault(name));
+    }),
+  );
 }
 
 /** `rows-per-update` for `rowsPerUpdate`: as flags and keys of the file are written. */
@@ -96,13 +117,24 @@ export function printConfig(
   const rows = names.map((name) => {
     const { from, where } = origins[name];
     const place = from === "default" ? "default" : `${from}: ${where}`;
-    return [
-      `${kebabCase(name)}: ${settingText(shownValue(name, settings[name]))}`,
-      `# ${place}`,
-    ] as const;
+    const value = shownValue(name, settings[name]);
+    // A secret that is not shown must not be read back as the word that stands for it.
+    const prefix = value === settings[name] ? "" : "# ";
+    return [`${prefix}${kebabCase(name)}: ${yamlText(value)}`, `# ${place}`] as const;
   });
   const width = Math.min(44, Math.max(...rows.map(([setting]) => setting.length)));
   return rows.map(([setting, place]) => `${setting.padEnd(width)}  ${place}\n`).join("");
+}
+
+/** A text as YAML reads it back: in quotes where it would be a number, a word of YAML's or no plain text. */
+function yamlText(value: Parameters<typeof settingText>[0]): string {
+  const text = settingText(value);
+  if (text === "") return "";
+  const isPlain = /^[\w./~][^#:"'\\]*(?::(?! |$)[^#:"'\\]*)*$/.test(text) && text.trim() === text;
+  const isOther =
+    typeof value === "string" &&
+    (/^(null|~|true|false|\.nan|\.inf)$/i.test(text) || !Number.isNaN(Number(text)));
+  return isPlain && !isOther ? text : JSON.stringify(text);
 }
 
 type Layer = Map<string, { value: unknown; origin: Origin }>;

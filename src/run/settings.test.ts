@@ -4,6 +4,7 @@ import { readInterval, readRequirements, readStep, readStop, writeStopRule } fro
 import { settingText } from "./setting-text.ts";
 import { defaultTrainSettings, parseTrainSettings, settingsSchema } from "./settings.ts";
 import { refuseUnavailable, settingsWithoutEffect } from "./settings-effect.ts";
+import { strategyOn } from "./strategy-names.ts";
 
 describe("settings of a run", () => {
   test("nothing given is the defaults, and the defaults read back as themselves", () => {
@@ -141,9 +142,29 @@ test("a setting without effect is named with the reason, but only if the user se
   expect(settingsWithoutEffect(settings, new Set())).toEqual([]);
 });
 
-test("what this version cannot do is refused, never taken for something else", () => {
-  expect(() => refuseUnavailable(parseTrainSettings({ engine: "spark" }))).toThrow(
-    /^Cannot train as engine must be .* in this version: current value is spark$/,
+test.each([
+  ["--solver sdca where no strategy ascends", { solver: "sdca", strategy: "bsp" }, "solver"],
+  [
+    "--solver sdca on a cluster, whose default is bsp",
+    { solver: "sdca", engine: "cluster" },
+    "solver",
+  ],
+  ["--hosts on threads", { engine: "threads" }, "hosts"],
+] as const)("%s has no effect, and that is all that is said", (_name, options, setting) => {
+  const settings = parseTrainSettings(options);
+  const given = new Set(["solver", "step", "hosts"] as const);
+  if (setting === "solver") given.delete("hosts");
+  else given.delete("solver");
+  const found = settingsWithoutEffect({ ...settings, strategy: strategyOn(settings) }, given);
+  expect(found.map((one) => one.setting)).toEqual([setting]);
+});
+
+test("what no engine can do is refused, never taken for something else", () => {
+  const onCluster = (strategy: string) => () =>
+    refuseUnavailable(parseTrainSettings({ engine: "cluster", strategy }));
+  expect(onCluster("hogwild")).toThrow(
+    "Cannot train on engine cluster as its members exchange messages and strategy hogwild does not",
   );
+  for (const strategy of ["auto", "bsp", "./mine.ts"]) expect(onCluster(strategy)).not.toThrow();
   expect(() => refuseUnavailable(defaultTrainSettings())).not.toThrow();
 });

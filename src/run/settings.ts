@@ -180,12 +180,12 @@ const workersShape = {
   strategy: grammar<string>(autoStrategy, readStrategyOrAuto).meta({
     group: "workers",
     syntax: "NAME|FILE",
-    description: `how workers agree: auto (serial or replicas, by a stated rule), ${strategyNames.join(", ")}, or ./mine.ts`,
+    description: `how workers agree: auto (by a stated rule serial or replicas; on a cluster bsp), ${strategyNames.join(", ")}, or ./mine.ts`,
   }),
-  engine: choice(["threads", "cluster", "kubernetes", "spark", "simulator"], "threads").meta({
+  engine: choice(["threads", "cluster"], "threads").meta({
     group: "workers",
-    syntax: "threads|cluster|kubernetes|spark|simulator",
-    description: "where workers run",
+    syntax: "threads|cluster",
+    description: "where workers run: threads of this process, or processes here or at --hosts",
   }),
   workers: grammar<number | "auto">("auto", (input) =>
     orAuto(input, (value) => readNumber(value, { min: 1, max: 65536, integer: true })),

@@ -11,6 +11,7 @@ import type { ClusterPlace } from "./run-on-engine.ts";
 import type { Checkpointing } from "./run-state.ts";
 import { parseTrainSettings, type TrainOptions, type TrainSettings } from "./settings.ts";
 import { refuseUnavailable } from "./settings-effect.ts";
+import { strategyOn } from "./strategy-names.ts";
 
 /** What a run may be given beside its data and settings. */
 export interface TrainExtras {
@@ -58,7 +59,8 @@ export function train(
   options: TrainOptions = {},
   extras: TrainExtras = {},
 ): Run {
-  const settings: TrainSettings = parseTrainSettings(options);
+  const given = parseTrainSettings(options);
+  const settings: TrainSettings = { ...given, strategy: strategyOn(given) };
   refuseUnavailable(settings);
   const log = createEventLog(() => performance.now() / 1000);
   const stopping = { requested: false };
