@@ -77,7 +77,6 @@ test.each([
   { name: "ad-psgd", sums: false, team: many },
 ])(
   "$name: $team.workers workers go on within seconds, and have the member back once the link is mended",
-  { timeout: 240_000 },
   async ({ name, sums, team }) => {
     const { workers } = team;
     const options = { topology: "ring" } as const;

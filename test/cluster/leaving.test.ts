@@ -66,10 +66,16 @@ test("peer-to-peer: who is asked to leave when it was expelled, and is not back 
   await played(async (members, isCountedOut) => {
     const healAll = members.tear(around([2]), { refuse: true });
     await until(isCountedOut, () => "the others count it out");
+    const isAlone = async () => /a quorum of view/.test((await lookAt(members)).wait?.whom ?? "");
+    await until(isAlone, () => "it hears of no quorum");
     // It hears that it was, but is let in only when everybody hears it.
     const heal = members.tear(between(1, 2), { refuse: true });
     healAll();
-    await delay(3000);
+    await until(
+      async () => !(await isAlone()),
+      () => "it hears that it was counted out",
+    );
+    await delay(500);
     const leaver = members.workers[2]!;
     leaver.child.kill("SIGTERM");
     await heard(leaver, /asked to leave while it is in no view: it comes back first/);
