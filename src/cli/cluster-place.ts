@@ -25,6 +25,9 @@ import type { Job, TrainVariant } from "./train.ts";
 /** Port of a coordinator that others are to find. */
 export const coordinatorPort = 7650;
 
+/** What is started to be a member of this machine. */
+const program = fileURLToPath(new URL("./main.js", import.meta.url));
+
 /**
  * Finds out before anything is read whether the run may listen where it is to.
  * @throws UsageError when it may not, in words that say what to do.
@@ -65,12 +68,6 @@ export async function clusterPlace(
     orphanSeconds: orphanLimit,
   };
   if (!job.waitsForMembers) {
-    const { environmentFor, tokenForAll } = await import("../engines/cluster/credentials.ts");
-    const hasToken = Object.keys(given.tokens).length > 0;
-    // Nobody else is to join: the token is known to no one but the processes that are started.
-    const tokens = hasToken ? given.tokens : tokenForAll(randomBytes(18).toString("base64url"));
-    const credentials = { ...given, tokens };
-    const environment = environmentFor(credentials);
     const { launch, hostOf, ...rest } = await startedMembers(job, workers);
     const first = new FirstFailure(job.record.path("logs"), hostOf);
     job.firstFailure = first;
@@ -80,7 +77,10 @@ export async function clusterPlace(
         onEnd(end);
       });
     const onEvent = (event: ClusterEvent) => first.heard(event);
-    return { ...common, ...rest, credentials, environment, launch: watched, onEvent };
+    return {
+      ...{ ...common, ...rest, ...(await credentialsOfStarted(given)) },
+      ...{ launch: watched, onEvent },
+    };
   }
   const { advertise } = placeFor(settings, coordinatorPort);
   const joining = joiningWith(settings, given);
@@ -94,6 +94,29 @@ export async function clusterPlace(
       tell(event, { joining, advertise, note: (line) => output.note(line) });
     },
   };
+}
+
+/** Members of runs without a record: processes of this machine, for which a token is made up. */
+export async function localPlace(
+  { portRange, limits, validation, splitSeed, orphanLimit }: Settings,
+  { fingerprint }: LoadedDataset,
+): Promise<ClusterPlace> {
+  return {
+    ...{ listen: "127.0.0.1:0", portRange, limits, data: fingerprint },
+    ...{ split: `${validation}:${splitSeed}`, orphanSeconds: orphanLimit },
+    ...(await credentialsOfStarted({ tokens: {}, certificates: null, insecure: false })),
+    launch: launchLocal({ program, logs: null }),
+  };
+}
+
+/** What processes show that the run starts by itself, and the variables by which they get it. */
+async function credentialsOfStarted(given: Credentials) {
+  const { environmentFor, tokenForAll } = await import("../engines/cluster/credentials.ts");
+  const hasToken = Object.keys(given.tokens).length > 0;
+  // Nobody else is to join: the token is known to no one but the processes that are started.
+  const tokens = hasToken ? given.tokens : tokenForAll(randomBytes(18).toString("base64url"));
+  const credentials = { ...given, tokens };
+  return { credentials, environment: environmentFor(credentials) };
 }
 
 /** The coordinator's state in the folder of the run, from which `--resume` takes the run up; and the one before. */
@@ -123,7 +146,6 @@ interface StartedMembers {
 /** Members that this process starts, here or elsewhere; tasks that a scheduler started come by themselves. */
 async function startedMembers(job: Job, workers: number): Promise<StartedMembers> {
   const { settings } = job.context;
-  const program = fileURLToPath(new URL("./main.js", import.meta.url));
   const logs = job.record.path("logs");
   const local = launchLocal({ program, logs });
   if (settings.hosts !== null) return membersOnHosts(job, readHosts(settings.hosts), workers);

@@ -1,6 +1,6 @@
 import { formatSeconds } from "../report/format.ts";
 import { type Contest, type Entry, runContest, standings } from "../run/contest.ts";
-import { loadDataset } from "../run/load.ts";
+import { type LoadedDataset, loadDataset } from "../run/load.ts";
 import { usableCores } from "../run/machine.ts";
 import {
   type SettingName,
@@ -41,6 +41,7 @@ export const compareCommand: CommandDefinition = {
   examples: [
     "glissade compare news.svm.gz --strategies serial,bsp,ssp --workers 1,2,4 --repeat 5",
     "glissade compare news.svm --target-loss 0.2 --json | tail -1",
+    "glissade compare news.svm --strategies serial,bsp,asp --engine cluster --workers 2",
   ],
   run: compareStrategies,
 };
@@ -58,7 +59,8 @@ async function compareStrategies(context: CommandContext): Promise<number> {
   const like = { ...loadOptions(settings), arena: dataset.arena, like: dataset };
   const validation = settings.valid === null ? null : await loadDataset(settings.valid, like);
   const test = settings.test === null ? null : await loadDataset(settings.test, like);
-  const extras = { validation, test };
+  const cluster = await placeOf(context, dataset);
+  const extras = { validation, test, cluster };
   const options = await withL2(dataset, runOptionsOf(settings), extras);
   output.note(`l2 ${options.l2} for all, seeds from ${settings.seed}`);
   const contest: Contest = {
@@ -78,6 +80,15 @@ async function compareStrategies(context: CommandContext): Promise<number> {
   return entries.every(({ error }) => error !== null) ? exitCode.failed : exitCode.done;
 }
 
+/** Where members of engine `cluster` run; null for threads. */
+async function placeOf({ settings, output }: CommandContext, dataset: LoadedDataset) {
+  if (settings.engine !== "cluster") return null;
+  output.note(
+    "engine cluster: processes of this machine, one run after the other; strategies that exchange no messages run on threads of this one",
+  );
+  return await (await import("./cluster-place.ts")).localPlace(settings, dataset);
+}
+
 export function runOptionsOf(settings: Settings): TrainOptions {
   const names = Object.keys(trainSchema.shape).filter((name) => !settingsOfOneRun.includes(name));
   return Object.fromEntries(
@@ -92,8 +103,8 @@ async function withL2(
   extras: Parameters<typeof train>[2],
 ): Promise<TrainOptions> {
   if (options.l2 !== "auto" || options.C !== null) return options;
-  const { l2 } = await train(dataset, { ...options, solver: "sgd", stop: "epochs:1" }, extras)
-    .result;
+  const serial = { ...options, engine: "threads", solver: "sgd", stop: "epochs:1" } as const;
+  const { l2 } = await train(dataset, serial, extras).result;
   return { ...options, l2: l2! };
 }
 

@@ -16,7 +16,7 @@ export const simulateCommand: CommandDefinition = {
   arguments: [{ syntax: "[files...]", description: "rows, as for train" }],
   settings: [
     ...(Object.keys(trainSchema.shape) as SettingName[]).filter(
-      (name) => !settingsOfOneRun.includes(name) && !["valid", "test"].includes(name),
+      (name) => !settingsOfOneRun.includes(name) && !["valid", "test", "engine"].includes(name),
     ),
     ...(["workers", "strategies", "repeat", "targetLoss", "slow", "slowLinks"] as const),
     ...(["faults", "faultSeed"] as const),

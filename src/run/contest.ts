@@ -6,6 +6,7 @@ import { type ComparisonSummary, intervalOf } from "./compare-summary.ts";
 import type { TrainResult } from "./events.ts";
 import type { LoadedDataset } from "./load.ts";
 import type { TrainOptions } from "./settings.ts";
+import { strategiesOfOneProcess } from "./strategy-names.ts";
 import { type Run, type TrainExtras, train } from "./train.ts";
 
 export interface Contest {
@@ -15,7 +16,7 @@ export interface Contest {
   readonly repeat: number;
   /** Loss whose time to reach is compared; null: none. */
   readonly targetLoss: number | null;
-  /** Settings that all runs share. */
+  /** Settings that all runs share; strategies that exchange no messages run on threads whatever the engine. */
   readonly options: TrainOptions;
 }
 
@@ -44,7 +45,10 @@ export async function* runContest(
       for (let k = 0; k < contest.repeat; k++) {
         if (signal?.aborted) return;
         const seed = Number(contest.options.seed ?? 1) + k;
-        const options: TrainOptions = { ...contest.options, strategy, workers, seed };
+        const engine = strategiesOfOneProcess.includes(strategy)
+          ? "threads"
+          : (contest.options.engine ?? "threads");
+        const options: TrainOptions = { ...contest.options, strategy, workers, seed, engine };
         yield await enter(dataset, { options, extras, targetLoss: contest.targetLoss, signal });
       }
     }

@@ -26,6 +26,33 @@ test("compare --json ends with one object that holds every run", async () => {
   expect(record.rows[1].secondsToTarget.median).toBeGreaterThan(0);
 });
 
+test("compare runs on a cluster too, with l2 left open, and what exchanges no messages on threads", async () => {
+  const args = ["--strategies", "serial,bsp,asp", "--engine", "cluster", "--workers", "2"];
+  const rows = ["compare", smallNews, "--epochs", "1", "--json"];
+  const { code, stdout, stderr } = await glissade([...rows, ...args]);
+  expect(code, stderr).toBe(0);
+  const { entries } = JSON.parse(stdout.trim().split("\n").at(-1)!);
+  const seen = entries.map(
+    (one: { strategy: string; error: unknown; result: { engine: string } }) => [
+      one.strategy,
+      one.error,
+      one.result.engine,
+    ],
+  );
+  expect(seen).toEqual([
+    ["serial", null, "threads"],
+    ["bsp", null, "cluster"],
+    ["asp", null, "cluster"],
+  ]);
+  expect(stderr).toContain("engine cluster: processes of this machine");
+});
+
+test("simulate, which is an engine of its own, takes no other", async () => {
+  const { code, stderr } = await glissade(["simulate", ...shared, "--engine", "cluster"]);
+  expect(code).toBe(2);
+  expect(stderr).toContain("unknown option '--engine'");
+});
+
 test("compare exits with 1 when every run failed", async () => {
   const { code } = await glissade(["compare", ...shared, "--strategies", "./missing.mjs"]);
   expect(code).toBe(1);
