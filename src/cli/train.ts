@@ -1,4 +1,5 @@
 import type { LinearModel } from "../model/model.ts";
+import { checkpointNames } from "../run/checkpoint.ts";
 import { contestShape } from "../run/contest-settings.ts";
 import type { RunEvent, RunEventBody, TrainResult } from "../run/events.ts";
 import { eventsVersion } from "../run/events.ts";
@@ -298,12 +299,23 @@ async function failJob(job: Job, error: unknown): Promise<number> {
   }
   if (!interrupted) {
     const code = reportFailure(error, output, { command: "train", result });
+    if (settings.engine === "cluster") await tellCheckpoint(job);
     await tellFirstFailure(job);
     return code;
   }
   output.note("interrupted before anything was learned: no model is saved");
   if (output.json) output.result(JSON.stringify(result));
   return signals.exitCode ?? exitCodeOf(error);
+}
+
+/** What was judged before members failed is not lost, where there is a checkpoint. */
+async function tellCheckpoint({ record, context, ...job }: Job): Promise<void> {
+  const [newest] = await checkpointNames(record.folder).catch(() => []);
+  if (newest === undefined || context.arguments.includes("-")) return;
+  const again = `glissade ${commandOf(job)} --resume ${record.folder}`;
+  context.output.error(
+    `the best model judged is kept in ${record.path(newest)}; go on from it: ${again}`,
+  );
 }
 
 /** Whose failure was the first, last of all that is printed. */

@@ -56,6 +56,8 @@ export interface EngineResult {
   readonly rowsBefore?: number;
   /** It was asked to stop, and not by whoever looks at snapshots. */
   readonly isStopped?: boolean;
+  /** Why it is over before all was learned, in words; null where it is not. */
+  readonly endedEarly?: string | null;
 }
 
 /** Why an engine can't run a strategy, as data. */

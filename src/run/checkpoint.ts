@@ -64,7 +64,7 @@ export async function loadCheckpoint(
 }
 
 /** Names of a folder's checkpoints, the newest first. */
-async function checkpointNames(folder: string): Promise<string[]> {
+export async function checkpointNames(folder: string): Promise<string[]> {
   const names = (await readdir(folder)).filter((name) => namePattern.test(name));
   const rowsOf = (name: string) => Number(namePattern.exec(name)![1]);
   return names.sort((a, b) => rowsOf(b) - rowsOf(a));

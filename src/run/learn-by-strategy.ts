@@ -95,7 +95,7 @@ export async function learnByStrategy(
   };
   const { engine } = settings;
   const result = await runOnEngine(plan, { engine, place }, port.emit)
-    .catch((error) => withoutMembers(error, watcher.lastJudged(), port))
+    .catch((error) => withoutMembers(error, watcher, port))
     .finally(() => clearInterval(asked));
   await keeper.settled();
   const ending = watcher.end(result);
@@ -112,16 +112,21 @@ export async function learnByStrategy(
 
 /**
  * What a run came to whose members were told to go with it, as when a whole group of processes is terminated: nobody
- * has the model of its end, the one that was judged last is there. @throws the error of any other run
+ * has the model of its end, the one that was judged last is there.
+ * @throws the error of any other run, once what was judged is in a checkpoint to go on from
  */
 async function withoutMembers(
   error: unknown,
-  judged: EngineResult | null,
+  watcher: Pick<ReturnType<typeof createWatcher>, "lastJudged" | "keepLast">,
   port: RunPort,
 ): Promise<EngineResult> {
   // The signal came to all of them, and their going may be heard of before it.
   await nextTurn();
-  if (judged === null || !port.stopping.requested) throw error;
+  const judged = watcher.lastJudged();
+  if (judged === null || !port.stopping.requested) {
+    if (!(error instanceof RangeError)) await watcher.keepLast();
+    throw error;
+  }
   const message = "the members went before they had sent the model of the end";
   const action = "the best of those that were judged is kept";
   port.emit({ kind: "fault", fault: "member-lost", rank: null, message, action });
@@ -224,18 +229,34 @@ function createWatcher(watched: Watched, state: RunState | null) {
       keeper.keep(() => stateAt(snapshot), { evaluated: true });
       return verdict !== null;
     },
+    /** Of a cluster that failed: what was judged last is not lost with it. */
+    async keepLast(): Promise<void> {
+      if (task.settings.engine === "cluster" && last) await keeper.keepNow(stateAt(last));
+    },
     lastJudged: () => (task.settings.engine === "cluster" && last ? resultAt(last) : null),
     end(result: EngineResult): Ending {
       const { model, seconds } = result;
       const rows = rowsIn(result);
       const bytes = totalsOf(result).bytes.sent;
       const last = rows > lastRows ? take({ model, rows, seconds, bytes }) : null;
-      const done = verdict ?? last ?? { rule: "epochs" as const, detail: "all epochs learned" };
-      return port.stopping.requested || (result.isStopped && verdict === null)
+      return port.stopping.requested
         ? { rule: "interrupted", detail: "asked to stop", dual: null }
-        : { ...done, dual: null };
+        : endingOf(result, { verdict, last });
     },
   };
+}
+
+/** Why a run is over that no signal ended: `last` is the verdict on its last model. */
+function endingOf(
+  { isStopped, endedEarly = null }: EngineResult,
+  { verdict, last }: { readonly verdict: Verdict | null; readonly last: Verdict | null },
+): Ending {
+  if (verdict === null) {
+    if (isStopped) return { rule: "interrupted", detail: "asked to stop", dual: null };
+    if (endedEarly !== null) return { rule: "interrupted", detail: endedEarly, dual: null };
+  }
+  const all = { rule: "epochs", detail: "all epochs learned" } as const;
+  return { ...(verdict ?? last ?? all), dual: null };
 }
 
 function rulesOf(task: Task, { l2 }: LearnContext) {

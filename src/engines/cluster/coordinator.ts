@@ -28,12 +28,14 @@ import {
   becomeFound,
   begunOf,
   createRoster,
+  earlyEnd,
   firstView,
   freeSeat,
   giveSeat,
   introductions,
   isAdoptable,
   isAnybodyBusy,
+  isLastOne,
   lastGone,
   learners,
   liveEntries,
@@ -181,12 +183,13 @@ export class Coordinator {
     const seconds = this.#now() - this.#secondsBefore;
     const tell = (event: ClusterEvent) => this.#say(event);
     tellMissed(this.#roster, tell);
+    const endedEarly = earlyEnd(this.#roster);
     const held = await fetchFinished(this.#roster, this.#options.credentials, tell);
     for (const rank of this.#links.ranks) {
       const missed = this.#roster.entries.get(rank)?.state === "silent";
       this.#order(rank, { kind: "close", missed });
     }
-    const facts = { seconds, rowsBefore: this.#rowsBefore, isStopped: this.#isAsked };
+    const facts = { seconds, rowsBefore: this.#rowsBefore, isStopped: this.#isAsked, endedEarly };
     return resultOf({ plan: this.#options.plan, roster: this.#roster, held }, facts);
   }
 
@@ -365,7 +368,7 @@ export class Coordinator {
         entry.leaving = true;
         return;
       case "finished":
-        if (entry.leaving) return this.#becomeLeft(entry);
+        if (entry.leaving && !isLastOne(this.#roster, entry)) return this.#becomeLeft(entry);
         entry.state = "finished";
         return this.#endIfAllFinished();
       case "failed":

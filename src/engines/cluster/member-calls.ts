@@ -122,7 +122,7 @@ export async function fetchFinished(
   const hasServers = roster.seats.some(({ role }) => role === "server");
   if (hasServers && !isWhole(held, roster.seats)) {
     throw new ClusterError(
-      "A part of the model is lost with the server that held it: go on from a checkpoint with --resume, and use --standby",
+      "A part of the model is lost with the server that held it: with --standby another has a copy",
     );
   }
   return held;

@@ -3,6 +3,7 @@ import type { SeatPlan, View } from "../../strategies/strategy.ts";
 import { firstViewOf } from "../../topology/view.ts";
 import type { RunPlan } from "../engine.ts";
 import { firstLifeOf, processOf } from "../membered.ts";
+import { ClusterError } from "./cluster-error.ts";
 import type { Begun, MemberWait, Order, Tale } from "./job.ts";
 import { acquaintedMax, joinSecondsMax, silencePerUpdate, silenceSecondsMin } from "./limits.ts";
 import { coordinatorRank, type PeerAddress } from "./links.ts";
@@ -332,6 +333,25 @@ export function lastGone({ entries, seats }: Roster): string | null {
   if (!all.every(({ state }) => state === "dead" || state === "left")) return null;
   const last = all.findLast(({ state }) => state === "dead") ?? all.at(-1);
   return last ? nameOf(last.rank, seats) : null;
+}
+
+/** Whether nobody else can come to the end of the run: who leaves last takes the only model along. */
+export function isLastOne({ entries }: Roster, entry: RosterEntry): boolean {
+  const isGone = ({ state }: RosterEntry) => state === "dead" || state === "left";
+  return entry.rows > 0 && [...entries.values()].every((one) => one === entry || isGone(one));
+}
+
+/**
+ * Why a run whose members have ended has not learned all: the workers left in good order, and a server, or who left
+ * last, has the model. Null where a worker came to the end of the plan.
+ * @throws ClusterError where somebody was lost, and nobody learned on.
+ */
+export function earlyEnd({ entries, seats }: Roster): string | null {
+  const workers = [...entries.values()].filter(({ seat }) => seat.role === "worker");
+  if (workers.some(({ state, leaving }) => state === "finished" && !leaving)) return null;
+  const lost = workers.findLast(({ state }) => state === "dead" || state === "silent");
+  if (!lost) return "all workers left";
+  throw new ClusterError(`All workers are gone, ${nameOf(lost.rank, seats)} was lost`);
 }
 
 /** @throws Refusal when that life of a member has no seat here. */

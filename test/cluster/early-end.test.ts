@@ -1,0 +1,41 @@
+/** Runs that end before their plan is done, though nobody asked the coordinator to: what they say, and what is kept. */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { lastObject, temporaryFolder } from "../e2e/support.ts";
+import { heard, startCoordinator, startWorker } from "./support-runs.ts";
+
+const data = "synthetic:news:rows=6000,columns=2000,seed=3";
+const endless = ["--l2", "1e-4", "--epochs", "1000000", "--listen", "127.0.0.1:0", "--json"];
+
+/** A run whose members were started by hand, once it has judged a model. */
+async function begun(strategy: string, workers: number, seats: number) {
+  const cwd = temporaryFolder();
+  const args = [data, "--strategy", strategy, "--workers", String(workers), ...endless];
+  const coordinator = await startCoordinator(args, cwd);
+  const members = Array.from({ length: seats }, (_, rank) =>
+    startWorker(coordinator.address, cwd, ["--rank", String(rank)]),
+  );
+  await heard(coordinator, /epoch \d/);
+  return { cwd, coordinator, members };
+}
+
+for (const [strategy, workers, seats] of [
+  ["allreduce", 1, 1],
+  ["bsp", 1, 2],
+  ["asp", 2, 3],
+  ["ad-psgd", 2, 2],
+] as const) {
+  test(`${strategy}: the last of ${workers} to leave in good order leaves the model, and the run says why it ends`, async () => {
+    const { cwd, coordinator, members } = await begun(strategy, workers, seats);
+    for (const { child } of members.slice(0, workers)) child.kill("SIGTERM");
+    const { code, stdout, stderr } = await coordinator.ended;
+    expect(code, stderr).toBe(0);
+    expect(stderr).toContain("stopped: all workers left");
+    const result = lastObject(stdout);
+    expect(result).toMatchObject({ status: "interrupted", stopped: "interrupted" });
+    expect(result.epochs).toBeGreaterThan(1);
+    expect(existsSync(join(cwd, "model.safetensors"))).toBe(true);
+    for (const { ended } of members) expect((await ended).code).toBe(0);
+  });
+}
