@@ -68,6 +68,7 @@ export async function clusterPlace(
     orphanSeconds: orphanLimit,
   };
   if (!job.waitsForMembers) {
+    warnOfHosts(job.context, given);
     const { launch, hostOf, ...rest } = await startedMembers(job, workers);
     const first = new FirstFailure(job.record.path("logs"), hostOf);
     job.firstFailure = first;
@@ -159,20 +160,42 @@ async function startedMembers(job: Job, workers: number): Promise<StartedMembers
   return { launch };
 }
 
+/** Says lines of members; a failure that several of them have is said once. */
+function sayOnce(say: (line: string) => void): (line: string) => void {
+  const failures = new Set<string>();
+  return (line) => {
+    const failure = /^\[\d+ [^\]]*\] (glissade: .*)$/s.exec(line)?.[1];
+    if (failure !== undefined && failures.has(failure)) return;
+    if (failure !== undefined) failures.add(failure);
+    say(line);
+  };
+}
+
+/** Certificates of this machine are no good at others, and do not travel. */
+function warnOfHosts({ settings, output }: CommandContext, { certificates }: Credentials): void {
+  const { hosts, remoteCredentials, remoteCommand } = settings;
+  if (hosts === null || certificates === null || remoteCredentials !== null) return;
+  if (/GLISSADE_(CREDENTIALS|TLS)|--(credentials|tls-)/.test(remoteCommand)) return;
+  output.warn(
+    "certificates do not travel: copy secrets/work of glissade cluster init to each host, and say where it is there by --remote-credentials FOLDER",
+  );
+}
+
 async function membersOnHosts(
   job: Job,
   shares: readonly HostShare[],
   workers: number,
 ): Promise<StartedMembers> {
   const { settings, output } = job.context;
-  const { ssh, remoteCommand } = settings;
+  const { ssh, remoteCommand, remoteCredentials } = settings;
+  const say = sayOnce((line) => output.note(line));
   const places = shares.flatMap(({ host, workers: count }) => Array<string>(count).fill(host));
   const { launchOverSsh } = await import("../deploy/ssh.ts");
   const hostOf = (rank: number) =>
     rank < workers ? places[rank]! : shares[(rank - workers) % shares.length]!.host;
   const launch = launchOverSsh({
-    ...{ ssh, remoteCommand, hostOf, logs: job.record.path("logs") },
-    say: (line) => output.note(line),
+    ...{ ssh, remoteCommand, remoteCredentials, hostOf, say },
+    logs: job.record.path("logs"),
   });
   const { advertise } = placeFor(settings, 0);
   const own = advertise === null ? ownAddresses() : [advertise];

@@ -55,11 +55,15 @@ function lastLines(path: string): string[] {
   return lines.slice(-linesMax);
 }
 
-/** What is printed of it, last of all. */
-export function failureLines({ rank, host, cause, lines, log }: MemberFailure): string[] {
+/** What is printed of it, last of all; not what the message of the run's end has said already. */
+export function failureLines(
+  { rank, host, cause, lines, log }: MemberFailure,
+  said: string,
+): string[] {
+  const more = lines.slice(-5).filter((line) => !said.includes(line));
   return [
     `first to fail: rank ${rank} at ${host}: ${cause.split("\n")[0]}`,
-    ...lines.slice(-5).map((line) => `  ${line}`),
+    ...more.map((line) => `  ${line}`),
     ...(log === null ? [] : [`  all it said: ${log}`]),
   ];
 }

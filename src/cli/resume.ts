@@ -12,7 +12,7 @@ import { type CommandContext, UsageError } from "./command.ts";
 
 /** Commands to run, hosts and secrets: never taken from a file that may be somebody else's. */
 const neverFromRun: readonly SettingName[] = [
-  ...(["hosts", "ssh", "remoteCommand", "insecure"] as const),
+  ...(["hosts", "ssh", "remoteCommand", "remoteCredentials", "insecure"] as const),
   ...(["token", "tokenFile", "credentials", "tlsCa", "tlsCert", "tlsKey"] as const),
 ];
 

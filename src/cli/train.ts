@@ -300,7 +300,7 @@ async function failJob(job: Job, error: unknown): Promise<number> {
   if (!interrupted) {
     const code = reportFailure(error, output, { command: "train", result });
     if (settings.engine === "cluster") await tellCheckpoint(job);
-    await tellFirstFailure(job);
+    await tellFirstFailure(job, result.error?.message ?? "");
     return code;
   }
   output.note("interrupted before anything was learned: no model is saved");
@@ -319,11 +319,11 @@ async function tellCheckpoint({ record, context, ...job }: Job): Promise<void> {
 }
 
 /** Whose failure was the first, last of all that is printed. */
-async function tellFirstFailure({ firstFailure, context }: Job): Promise<void> {
+async function tellFirstFailure({ firstFailure, context }: Job, said: string): Promise<void> {
   const failure = firstFailure?.failure;
   if (!failure) return;
   const { failureLines } = await import("./first-failure.ts");
-  for (const line of failureLines(failure)) context.output.error(line);
+  for (const line of failureLines(failure, said)) context.output.error(line);
 }
 
 /** Before anything is read or written; a setting that cannot be had is wrong use. */

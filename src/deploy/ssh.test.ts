@@ -27,11 +27,22 @@ test("commands are split at blanks, quotes hold words together", () => {
 });
 
 /** Runs a host's line the way sshd does, with a program in place of glissade; the connection ends when told to. */
-async function runRemote(program: string, { token, ends }: { token: string; ends: boolean }) {
+async function runRemote(
+  program: string,
+  {
+    token,
+    ends,
+    remoteCredentials = null,
+  }: { token: string; ends: boolean; remoteCredentials?: string | null },
+) {
   const order = { join: "h:1", rank: 3, environment: {} };
-  const child = spawn("sh", ["-c", remoteLine(order, { remoteCommand: program })], {
-    stdio: ["pipe", "pipe", "inherit"],
-  });
+  const child = spawn(
+    "sh",
+    ["-c", remoteLine(order, { remoteCommand: program, remoteCredentials })],
+    {
+      stdio: ["pipe", "pipe", "inherit"],
+    },
+  );
   child.stdin.write(`${token}\n`);
   if (ends) child.stdin.end();
   const [printed, [code]] = await Promise.all([text(child.stdout), once(child, "exit")]);
@@ -44,6 +55,10 @@ test("the line of a host gives the member its words and the token, and ends with
   const { code, printed } = await runRemote(program, { token: "se$cret '", ends: false });
   expect(printed).toBe("se$cret ' worker --join h:1 --rank 3\n");
   expect(code).toBe(7);
+  const given = { token: "t", ends: false, remoteCredentials: "my secrets/work" };
+  expect((await runRemote(program, given)).printed).toBe(
+    "t worker --join h:1 --rank 3 --credentials my secrets/work\n",
+  );
 });
 
 test("the member of a host ends when its connection does", async () => {

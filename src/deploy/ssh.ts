@@ -16,6 +16,8 @@ export interface SshOptions {
   readonly ssh: string;
   /** What glissade is called at the hosts: `npx glissade`. */
   readonly remoteCommand: string;
+  /** Folder of certificates at the hosts; null: they know by themselves, or need none. */
+  readonly remoteCredentials: string | null;
   readonly logs: string | null;
   /** Takes what members say, each line with rank and host before it. */
   readonly say: (line: string) => void;
@@ -75,10 +77,11 @@ function meaningOf(code: number, host: string, { ssh, remoteCommand }: SshOption
  */
 export function remoteLine(
   { join, rank, environment }: MemberOrder,
-  { remoteCommand }: Pick<SshOptions, "remoteCommand">,
+  { remoteCommand, remoteCredentials }: Pick<SshOptions, "remoteCommand" | "remoteCredentials">,
 ): string {
   const member = [...splitWords(remoteCommand), "worker", "--join", join, "--rank", String(rank)];
   if (environment.GLISSADE_INSECURE !== undefined) member.push("--insecure");
+  if (remoteCredentials !== null) member.push("--credentials", remoteCredentials);
   const script = [
     "IFS= read -r GLISSADE_TOKEN",
     "export GLISSADE_TOKEN",

@@ -71,6 +71,11 @@ export const clusterShape = {
     syntax: "COMMAND",
     description: "how hosts are reached, with options: ssh -p 2222",
   }),
+  remoteCredentials: text(null).meta({
+    group: "cluster",
+    syntax: "FOLDER",
+    description: "where hosts have their copy of secrets/work, from the home folder of who logs in",
+  }),
   remoteCommand: text("glissade").meta({
     group: "cluster",
     syntax: "COMMAND",

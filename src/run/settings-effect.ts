@@ -16,7 +16,15 @@ const oneVector = ["hogwild", "round-robin"];
 const averagesModels = ["d-psgd", "ad-psgd"];
 const ascending = [autoStrategy, "serial", "replicas"];
 const ofCluster = [
-  ...(["hosts", "ssh", "remoteCommand", "listen", "advertise", "portRange"] as const),
+  ...([
+    "hosts",
+    "ssh",
+    "remoteCommand",
+    "remoteCredentials",
+    "listen",
+    "advertise",
+    "portRange",
+  ] as const),
   ...(["interface", "orphanLimit"] as const),
 ] as const;
 

@@ -78,6 +78,31 @@ test("a host that ssh does not reach, and one without glissade, end the run with
   expect(second.stderr).toMatch(/here can't run "no-such-program": install glissade there/);
 });
 
+test("certificates of the hosts are where --remote-credentials says; without it one is told what to do", async () => {
+  const folder = temporaryFolder();
+  await glissade(["cluster", "init", "secrets"], { cwd: folder });
+  const ssh = ["--ssh", standInForSsh(folder), "--remote-command", `${process.execPath} ${cli}`];
+  const flags = ["--hosts", "here:2", "--credentials", "secrets/admin", ...ssh];
+  // The stand-in's home folder is that of the run.
+  const there = ["--remote-credentials", "secrets/work"];
+  const { code, stdout, stderr } = await glissade([...train, ...flags, ...there], { cwd: folder });
+  expect(code, stderr).toBe(0);
+  expect(lastObject(stdout)).toMatchObject({ status: "done", workers: 2 });
+  expect(stderr).not.toContain("do not travel");
+  const without = await glissade([...train, ...flags], { cwd: folder });
+  expect(without.code).toBe(1);
+  expect(without.stderr).toMatch(/warning: certificates do not travel: .*--remote-credentials/);
+});
+
+test("a failure that all members of the hosts have is told once by them, and once by the run", async () => {
+  const folder = temporaryFolder();
+  const remote = `${process.execPath} ${cli} --bogus`;
+  const { code, stderr } = await onHosts(folder, "here:3", ["--remote-command", remote]);
+  expect(code).toBe(1);
+  expect(stderr.match(/unknown option '--bogus'/g), stderr).toHaveLength(2);
+  expect(stderr).toMatch(/^glissade: first to fail: rank \d at here: ended with code 2$/m);
+});
+
 test("ctrl-C ends a run on hosts in good order, and no member is left", async () => {
   const folder = temporaryFolder();
   const remote = `${process.execPath} ${cli}`;
