@@ -61,6 +61,14 @@ export const clusterShape = {
     defaultText: "1h",
     description: "members learn on for so long without a coordinator, then save the model and end",
   }),
+  startLimit: grammar<number | "auto">("auto", (input) =>
+    input === "auto" ? input : readNumber(scalar(input as string), { min: 1, integer: true }),
+  ).meta({
+    group: "cluster",
+    syntax: "N",
+    defaultText: "one for each core, at least 4",
+    description: "scale starts so many workers on this machine at most",
+  }),
   hosts: grammar<readonly string[] | null, string | readonly string[]>(null, hostList).meta({
     group: "cluster",
     syntax: "HOST:N,...",

@@ -1,10 +1,12 @@
 /** The commands around a run of a cluster, as a stranger types them. */
+import { existsSync } from "node:fs";
 import { createServer } from "node:net";
+import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { startTcpProxy } from "../../scripts/support/tcp-proxy.mjs";
 import { glissade, lastObject, smallNews, temporaryFolder } from "../e2e/support.ts";
 import { env, startCoordinator } from "./support-commands.ts";
-import { until } from "./support-runs.ts";
+import { heard, processesIn, start, until } from "./support-runs.ts";
 
 /** An address that takes no connections, of a port that the system gives to nobody. */
 const dead = "127.0.0.1:1";
@@ -12,12 +14,12 @@ const dead = "127.0.0.1:1";
 describe("doctor", () => {
   test("goes through every step a worker goes through, in text and as one object", async () => {
     const { address } = await startCoordinator(["--workers", "1"]);
-    const join = ["doctor", "--join", address.replace("127.0.0.1", "localhost")];
-    const { code, stdout } = await glissade(join, { env });
+    const ask = ["doctor", "--join", address.replace("127.0.0.1", "localhost")];
+    const { code, stdout } = await glissade(ask, { env });
     expect(code, stdout).toBe(0);
     const steps = ["name", "port there", "coordinator", "version", "port here", "clock there"];
     for (const step of steps) expect(stdout).toMatch(new RegExp(`^ok {5}${step}: `, "m"));
-    const object = lastObject((await glissade([...join, "--json"], { env })).stdout);
+    const object = lastObject((await glissade([...ask, "--json"], { env })).stdout);
     expect(object).toMatchObject({ command: "doctor", ok: true });
   });
 
@@ -135,16 +137,42 @@ test("scale has workers leave and starts others for free seats, and says why the
   const beyond = await ask("scale", "3");
   expect(beyond.code, beyond.stderr).toBe(0);
   expect(lastObject(beyond.stdout)).toMatchObject({ before: 2, workers: 3, left: [] });
-  const tooMany = await ask("scale", "4");
-  expect([tooMany.code, tooMany.stderr]).toEqual([
-    1,
-    expect.stringContaining("all 3 seats of this run are taken: 2 as planned and 1 more"),
-  ]);
+  const tooMany = await ask("scale", "500");
+  const words = "expected at most 3 workers, as many as this run has seats for, found 500";
+  expect([tooMany.code, tooMany.stderr]).toEqual([2, expect.stringContaining(words)]);
+  expect(tooMany.stderr).not.toContain("started process");
   const wrong = await glissade(["scale", "none", "--join", address], { env });
   expect([wrong.code, wrong.stderr]).toEqual([2, expect.stringContaining('found "none"')]);
   await ask("stop");
   expect((await ended).code).toBe(0);
   for (const { code, stderr } of await Promise.all(members)) expect(code, stderr).toBe(0);
+});
+
+test("scale starts no more on this machine than --start-limit says, and ends who got no seat", async () => {
+  const many = ["--workers", "1", "--epochs", "1000000", "--strategy", "peer-to-peer"];
+  const { address, ended } = await startCoordinator([...many, "--limits", "members=3"]);
+  const member = glissade(["worker", "--join", address], { env });
+  const cwd = temporaryFolder();
+  const ask = (...args: string[]) => glissade([...args, "--join", address], { env, cwd });
+  await until(
+    async () => /worker 0 +running/.test((await ask("status")).stdout),
+    () => "worker 0 runs",
+  );
+  const refused = await ask("scale", "3", "--start-limit", "1");
+  const words =
+    "3 workers are 2 more than the 1 there are, and this machine starts at most 1 (--start-limit): nothing was started. Ask for at most 2, allow more by --start-limit 2";
+  expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining(words)]);
+  expect(existsSync(join(cwd, "runs"))).toBe(false);
+  // Of processes that scale started those live on that take part, and no others.
+  const scaling = start(["scale", "3", "--join", address], cwd, env);
+  await heard(scaling, /started process/);
+  scaling.child.kill("SIGINT");
+  expect((await scaling.ended).code).toBe(130);
+  const { members } = lastObject((await ask("status", "--json")).stdout);
+  const inside = members.map(({ process }: { process: number }) => `${process}`);
+  expect(processesIn(cwd).filter((process) => !inside.includes(process))).toEqual([]);
+  await ask("stop");
+  await Promise.all([ended, member]);
 });
 
 test("nobody there: every command says who does not answer, and exits with 1", async () => {

@@ -2,15 +2,16 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { StatusReplySchema } from "./generated/glissade/cluster/v1/cluster_pb.ts";
 import { ownHandshake, type RunIdentity } from "./handshake.ts";
-import { nameOf, type Roster } from "./roster.ts";
+import { nameOf, type Roster, workerSeats } from "./roster.ts";
 import { waitsNow } from "./wait.ts";
 
 /** Members, what each does, and every wait with whom, since when and until when. */
 export function coordinatorStatus(
   identity: RunIdentity,
-  { seats, planned, entries, view }: Roster,
+  roster: Roster,
   { state, seconds, gatherSeconds }: { state: string; seconds: number; gatherSeconds: number },
 ): MessageInitShape<typeof StatusReplySchema> {
+  const { seats, planned, entries, view } = roster;
   const known = [...entries.values()].toSorted((a, b) => a.rank - b.rank);
   const waits = seats
     .slice(0, planned)
@@ -22,6 +23,7 @@ export function coordinatorStatus(
   return {
     handshake: ownHandshake(identity),
     ...{ role: "coordinator", state, view: view.id, seconds },
+    workerSeats: workerSeats(roster),
     waits: [...waits, ...waitsNow(seconds)],
     members: known.map((entry) => ({
       ...{ rank: entry.rank, incarnation: entry.incarnation, role: entry.seat.role },
@@ -29,6 +31,7 @@ export function coordinatorStatus(
       updates: BigInt(entry.updates),
       rows: BigInt(entry.rows),
       sentBytes: BigInt(entry.bytes),
+      ...{ host: entry.host, process: entry.process },
       ...(entry.wait ? { wait: entry.wait } : {}),
     })),
   };

@@ -13,7 +13,7 @@ import { type ClusterEvent, tellWait } from "./events.ts";
 import type { JoinRequest } from "./generated/glissade/cluster/v1/cluster_pb.ts";
 import { countJoin, createGuard, type Guard } from "./guard.ts";
 import { type Begun, encodeNote, type Order, type Tale } from "./job.ts";
-import { joinReply, refuseJoin } from "./joining.ts";
+import { abandonedFor, joinReply, refuseJoin, seatNewcomer } from "./joining.ts";
 import { createJudge } from "./judge.ts";
 import { returnSeconds } from "./limits.ts";
 import { coordinatorRank, Links, type PeerAddress } from "./links.ts";
@@ -30,8 +30,6 @@ import {
   createRoster,
   earlyEnd,
   firstView,
-  freeSeat,
-  giveSeat,
   introductions,
   isAdoptable,
   isAnybodyBusy,
@@ -49,7 +47,6 @@ import {
   rowsTaken,
   type Seating,
   savedRoster,
-  seatedBefore,
 } from "./roster.ts";
 import { type SavedRun, StateKeeper } from "./saved-run.ts";
 import { ClusterServer } from "./server.ts";
@@ -273,14 +270,19 @@ export class Coordinator {
   async #join(request: JoinRequest, peer: string) {
     countJoin(this.#guard, peer);
     refuseJoin(this.#options.identity, request);
+    const { credentials } = this.#options;
+    const place = { address: reachable(request.advertise, peer), seen: peer };
+    const now = () => this.#now();
+    const abandoned = await abandonedFor(this.#roster, request, { ...place, credentials, now });
     if (this.#phase === "ending" || this.#stopping) {
       throw new Refusal("the run is ending and takes no new members");
     }
-    const address = reachable(request.advertise, peer);
-    const entry =
-      seatedBefore(this.#roster, address, request) ?? this.#seatFor(request, address, peer);
+    const entry = seatNewcomer(this.#roster, request, {
+      ...{ ...place, abandoned, now: now() },
+      gone: (before) => this.#becomeGone(before, "dead", "another process has its seat"),
+    });
     try {
-      await dialBack(address, this.#options.credentials);
+      await dialBack(entry.address, credentials);
     } catch (error) {
       entry.state = "dead";
       throw error;
@@ -301,13 +303,6 @@ export class Coordinator {
     if (known) this.#becomeGone(known, "dead", "another process has its seat");
     this.#introduce(adopt(this.#roster, peer, this.#now()));
     return true;
-  }
-
-  #seatFor({ rankHint, host, process, key }: JoinRequest, address: string, seen: string) {
-    const rank = freeSeat(this.#roster, rankHint);
-    const before = this.#roster.entries.get(rank);
-    if (before) this.#becomeGone(before, "dead", "another process has its seat");
-    return giveSeat(this.#roster, rank, { address, host, process, key, seen, now: this.#now() });
   }
 
   /** Those who are there hear where the newcomer is before it speaks to them. */

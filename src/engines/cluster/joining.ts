@@ -1,12 +1,13 @@
 /** What the coordinator asks of a process that wants a seat, and what it gives it with one. */
 import { encodeFrame } from "../../wire/frame.ts";
+import { abandonedSeats, findMember } from "./abandoned.ts";
 import type { CoordinatorOptions } from "./coordinator-options.ts";
 import type { JoinRequest } from "./generated/glissade/cluster/v1/cluster_pb.ts";
 import { ownHandshake, type RunIdentity, refuseHandshake } from "./handshake.ts";
 import type { Begun } from "./job.ts";
 import { type Proof, signPass } from "./passes.ts";
 import { Refusal } from "./refusal.ts";
-import type { RosterEntry } from "./roster.ts";
+import { freeSeat, giveSeat, type Roster, type RosterEntry, seatedBefore } from "./roster.ts";
 
 /** An Ed25519 key in base64url. */
 const keyPattern = /^[\w-]{43}$/;
@@ -17,6 +18,45 @@ export function refuseJoin(identity: RunIdentity, request: JoinRequest): void {
   const refused = refuseHandshake(request.handshake, identity, who);
   if (refused !== null) throw new Refusal(refused);
   if (!keyPattern.test(request.key)) throw new Refusal(`${who} sent no key to prove its seat by`);
+}
+
+/** Where a newcomer is reached, and where its call was seen to come from. */
+interface Place {
+  readonly address: string;
+  readonly seen: string;
+}
+
+/** Silent members of whose seats one may be this process'; they are asked whether they are only slow. */
+export function abandonedFor(
+  roster: Roster,
+  { rankHint }: JoinRequest,
+  of: Place & Pick<CoordinatorOptions, "credentials"> & { readonly now: () => number },
+): Promise<readonly RosterEntry[]> {
+  const { address, credentials, now } = of;
+  const find = (entry: RosterEntry) => findMember(entry, credentials);
+  return abandonedSeats(roster, { hint: rankHint, address, now, find });
+}
+
+/**
+ * The seat of a process: that which it has, if it did not get the first answer, or another one; `gone` is told whose it was.
+ * @throws Refusal when there is none.
+ */
+export function seatNewcomer(
+  roster: Roster,
+  { rankHint, host, process, key }: JoinRequest,
+  of: Place & {
+    readonly now: number;
+    readonly abandoned: readonly RosterEntry[];
+    readonly gone: (before: RosterEntry) => void;
+  },
+): RosterEntry {
+  const { address, seen, now, abandoned, gone } = of;
+  const same = seatedBefore(roster, address, { host, process, key });
+  if (same) return same;
+  const rank = freeSeat(roster, rankHint, abandoned);
+  const before = roster.entries.get(rank);
+  if (before) gone(before);
+  return giveSeat(roster, rank, { address, host, process, key, seen, now });
 }
 
 /** The seat, the job, the model to begin with, and a pass for the key that the process asked with. */

@@ -29,6 +29,10 @@ export const spareSeatsPerWorker = 3;
 export const callSecondsMax = 5;
 /** Asking for a seat takes a call back, which may take as long as any call: an answer comes within this time. */
 export const seatSecondsMax = 3 * callSecondsMax;
+/** A silent member whose process may be there, and be slow only, keeps its seat for so long. */
+export const seatKeptSeconds = 30;
+/** Of so many silent members it is asked at once whether their processes are there. */
+export const seatAsksMax = 16;
 /** One of several places where a run may be has this long to answer before the others are asked again. */
 export const probeSecondsMax = 2;
 /** A member dials the coordinator, and reads its rows, for at most this long. */

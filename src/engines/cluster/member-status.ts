@@ -1,4 +1,5 @@
 /** What a member answers when asked how it goes. */
+import { hostname } from "node:os";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { View } from "../../strategies/strategy.ts";
 import { type MemberHost, ownUpdates } from "../member-host.ts";
@@ -94,7 +95,7 @@ export function memberStatus(of: {
     rows: BigInt(counts?.rows ?? 0),
     sentBytes: BigInt(counts?.bytesSent ?? 0),
     ...(wait ? { wait } : {}),
-    seen: seated.seen,
+    ...{ seen: seated.seen, host: hostname(), process: process.pid },
   };
   return {
     handshake: ownHandshake(seated?.identity ?? unknownRun),

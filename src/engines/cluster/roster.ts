@@ -96,28 +96,64 @@ export function restoreRoster(roster: Roster, saved: SavedRoster, heardAt: numbe
   for (const entry of saved.entries) roster.entries.set(entry.rank, { ...entry, heardAt });
 }
 
+/** Ranks that a newcomer may be given at present. */
+function ranksToGive({ seats, planned, view }: Roster): number[] {
+  return [...seats.keys()].slice(0, view.id === 0 ? planned : seats.length);
+}
+
+/** The seats that nobody has. */
+function freeRanks(roster: Roster): number[] {
+  const gone = [undefined, "dead", "left"];
+  return ranksToGive(roster).filter((rank) => gone.includes(roster.entries.get(rank)?.state));
+}
+
+/** Silent members whose seats a newcomer with this hint might get: none while there is another one for it. */
+export function silentInPlace(roster: Roster, hint: number): RosterEntry[] {
+  const silent = ranksToGive(roster).flatMap((rank) => {
+    const entry = roster.entries.get(rank);
+    return entry?.state === "silent" ? [entry] : [];
+  });
+  const asked = silent.filter(({ rank }) => rank === hint);
+  if (asked.length > 0) return asked;
+  return freeRanks(roster).length > 0 ? [] : silent;
+}
+
 /**
- * A seat nobody has, the one asked for if it is free; else that of a member that is silent.
+ * A seat nobody has, the one asked for if it is free; else one of `abandoned`, whose members are silent for good.
  * @throws Refusal when there is none.
  */
-export function freeSeat(roster: Roster, hint: number): number {
-  const { seats, planned, entries, view } = roster;
-  const ranks = [...seats.keys()].slice(0, view.id === 0 ? planned : seats.length);
-  const stateOf = (rank: number) => entries.get(rank)?.state;
-  const free = ranks.filter((rank) => [undefined, "dead", "left"].includes(stateOf(rank)));
-  const silent = ranks.filter((rank) => stateOf(rank) === "silent");
-  for (const seatsOf of [free, silent]) if (seatsOf.includes(hint)) return hint;
+export function freeSeat(
+  roster: Roster,
+  hint: number,
+  abandoned: readonly RosterEntry[] = [],
+): number {
+  const free = freeRanks(roster);
+  // Asking took time: who is heard of again keeps its seat.
+  const over = abandoned.filter(
+    (entry) => roster.entries.get(entry.rank) === entry && entry.state === "silent",
+  );
+  const silent = over.map(({ rank }) => rank);
+  for (const ranks of [free, silent]) if (ranks.includes(hint)) return hint;
   const rank = free[0] ?? silent[0];
   if (rank === undefined) throw new Refusal(fullWords(roster));
   return rank;
 }
 
+/** Workers for which there are seats at present, taken ones too. */
+export function workerSeats(roster: Roster): number {
+  return ranksToGive(roster).filter((rank) => roster.seats[rank]!.role === "worker").length;
+}
+
 /** Why nobody else can join. */
-function fullWords({ seats, planned, view }: Roster): string {
+function fullWords(roster: Roster): string {
+  const { seats, planned, view, entries } = roster;
   const spares = seats.length - planned;
   if (view.id === 0) return `all ${planned} seats of this run are taken until it begins`;
   const more = spares > 0 ? `: ${planned} as planned and ${spares} more` : "";
-  return `all ${seats.length} seats of this run are taken${more}`;
+  const silent = [...entries.values()].filter(({ state }) => state === "silent");
+  const names = silent.map(({ rank }) => nameOf(rank, seats));
+  const kept = names.length > 0 ? `; ${names.join(", ")}: silent, but may only be slow` : "";
+  return `all ${seats.length} seats of this run are taken${more}${kept}`;
 }
 
 /** The seat of a process that asks again, because it did not get the first answer; undefined for another. */
