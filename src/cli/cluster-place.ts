@@ -10,6 +10,7 @@ import type { ClusterEvent } from "../engines/cluster/events.ts";
 import type { Launch } from "../engines/cluster/launcher.ts";
 import { isLoopback } from "../engines/cluster/open-address.ts";
 import type { StateStore } from "../engines/cluster/saved-run.ts";
+import { tryListening } from "../engines/cluster/server.ts";
 import { writeFileAtomic } from "../run/files.ts";
 import { type HostShare, readHosts } from "../run/hosts.ts";
 import type { LoadedDataset } from "../run/load.ts";
@@ -32,9 +33,16 @@ const program = fileURLToPath(new URL("./main.js", import.meta.url));
  * Finds out before anything is read whether the run may listen where it is to.
  * @throws UsageError when it may not, in words that say what to do.
  */
-export async function checkPlace(settings: Settings, variant: TrainVariant): Promise<void> {
-  const { certificates } = await credentialsFor(settings, listenAt(settings, variant), "listen at");
+export async function checkPlace(
+  settings: Settings,
+  { resumes, ...variant }: TrainVariant & { readonly resumes: boolean },
+): Promise<void> {
+  const listen = listenAt(settings, variant);
+  const { certificates } = await credentialsFor(settings, listen, "listen at");
   certificates?.[Symbol.dispose]();
+  // Members that live look for who resumes their run, and tasks for the first of them: nobody else may answer there.
+  if (resumes || clusterTask(settings) !== null) return;
+  await tryListening({ listen, portRange: settings.portRange });
 }
 
 /** Where the run listens: only members that strangers can be told from are let in from elsewhere. */

@@ -138,7 +138,8 @@ Examples:
   glissade help train
 
 Results go to standard output, all else to standard error.
-Exit codes: 0 done, 1 failed, 2 wrong use, 3 a --require not met, 130 ctrl-C, 143 SIGTERM.`,
+Exit codes: 0 done, 1 failed, 2 wrong use, 3 a --require not met, 4 a worker whose coordinator
+never came back, 130 ctrl-C, 143 SIGTERM; a worker that leaves in good order when asked: 0.`,
     );
 }
 

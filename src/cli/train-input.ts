@@ -83,7 +83,7 @@ function residenceFor(settings: Settings): Pick<LoadOptions, "residence" | "memo
 export async function startRun(job: Job, data: TrainingData): Promise<Run> {
   const { settings } = job.context;
   const place = settings.engine === "cluster" ? await import("./cluster-place.ts") : null;
-  const { workers, reason } = place?.workersOfPlace(settings) ?? chooseWorkers(settings);
+  const { workers, reason } = await workersFor(settings);
   const members = workers === "auto" ? 1 : workers;
   const { training, validation, test, init } = data;
   const cluster = (await place?.clusterPlace(job, training, members)) ?? null;
@@ -100,6 +100,15 @@ export async function startRun(job: Job, data: TrainingData): Promise<Run> {
       },
     },
   );
+}
+
+/**
+ * How many workers learn, and why; null where the run says why.
+ * @throws UsageError when settings contradict each other.
+ */
+export async function workersFor(settings: Settings) {
+  const place = settings.engine === "cluster" ? await import("./cluster-place.ts") : null;
+  return place?.workersOfPlace(settings) ?? chooseWorkers(settings);
 }
 
 /** For the manifest: which rows these are. */

@@ -5,9 +5,10 @@ import type { RunEvent, RunEventBody, TrainResult } from "../run/events.ts";
 import { eventsVersion } from "../run/events.ts";
 import { checkWritable } from "../run/files.ts";
 import { RunRecord } from "../run/record.ts";
+import { refusePlan } from "../run/refuse-plan.ts";
 import { goesOnExactly, type RunState } from "../run/run-state.ts";
 import { type SettingName, type Settings, settingsSchema } from "../run/settings.ts";
-import { refuseUnavailable, settingsWithoutEffect } from "../run/settings-effect.ts";
+import { settingsWithoutEffect } from "../run/settings-effect.ts";
 import { askedFor, kebabCase } from "../run/settings-origin.ts";
 import { strategyOn } from "../run/strategy-names.ts";
 import type { Run } from "../run/train.ts";
@@ -19,7 +20,7 @@ import { inputFiles } from "./input.ts";
 import { createProgress, type Progress } from "./progress.ts";
 import { type ResumedRun, resumeRun } from "./resume.ts";
 import { Signals } from "./signals.ts";
-import { loadTrainingData, manifestData, startRun } from "./train-input.ts";
+import { loadTrainingData, manifestData, startRun, workersFor } from "./train-input.ts";
 import { saveEverywhere } from "./train-output.ts";
 import { collisionLine, emptyResult, summaryLine, unmetRequirements } from "./train-result.ts";
 
@@ -131,10 +132,11 @@ async function prepareJob(
   variant: TrainVariant = { waitsForMembers: false },
 ): Promise<Job> {
   const { settings, resolved, output } = context;
-  checkSettings(settings);
+  await checkSettings(settings);
   warnAboutSettings(context);
   if (settings.engine === "cluster") {
-    await (await import("./cluster-place.ts")).checkPlace(settings, variant);
+    const { checkPlace } = await import("./cluster-place.ts");
+    await checkPlace(settings, { ...variant, resumes: resumed !== null });
   }
   await checkWritable(settings.model);
   const { runs } = settings;
@@ -327,9 +329,10 @@ async function tellFirstFailure({ firstFailure, context }: Job, said: string): P
 }
 
 /** Before anything is read or written; a setting that cannot be had is wrong use. */
-function checkSettings(settings: Settings): void {
+async function checkSettings(settings: Settings): Promise<void> {
+  const { workers } = await workersFor(settings);
   try {
-    refuseUnavailable(settings);
+    await refusePlan(settings, workers === "auto" ? 1 : workers);
   } catch (error) {
     throw error instanceof RangeError ? new UsageError(error.message) : error;
   }

@@ -67,9 +67,19 @@ export async function workFor(
     save: orphanSaver,
   };
   await using member = new ClusterMember(options);
-  using _ = new Ends(member, grace, (line) => output.error(line));
-  await member.start();
-  return codeOf(await member.ended, (line) => output.error(line));
+  using ends = new Ends(member, grace, (line) => output.error(line));
+  let hasStarted = false;
+  const started = member.start().then(() => {
+    hasStarted = true;
+    return member.ended;
+  });
+  // Who still waits for a coordinator has no part to end, and leaves at once.
+  const end = await Promise.race([started, member.ended]);
+  if (!hasStarted && ends.received !== null && !process.connected) {
+    output.error("was asked to leave before it had a part in the run");
+    return ends.exitCode;
+  }
+  return codeOf(end, (line) => output.error(line));
 }
 
 /** The model of a run whose coordinator is gone: in the folder the worker was started in. */
@@ -117,7 +127,7 @@ class Ends {
   readonly #member: Leaver;
   readonly #graceSeconds: number;
   readonly #say: (line: string) => void;
-  #asked = false;
+  #received: string | null = null;
 
   constructor(member: Leaver, graceSeconds: number, say: (line: string) => void) {
     this.#member = member;
@@ -135,9 +145,19 @@ class Ends {
     for (const name of ["SIGTERM", "SIGINT", "SIGHUP"]) process.removeAllListeners(name);
   }
 
-  readonly #leave = (): void => {
-    if (this.#asked) this.#endWith("was asked to leave once more: ends at once");
-    this.#asked = true;
+  /** The signal that asked it to leave, or null. */
+  get received(): string | null {
+    return this.#received;
+  }
+
+  /** Of one that ends by a signal: 130 for ctrl-C, else 143. */
+  get exitCode(): number {
+    return this.#received === "SIGINT" ? exitCode.interrupted : exitCode.terminated;
+  }
+
+  readonly #leave = (name: string): void => {
+    if (this.#received !== null) this.#endWith("was asked to leave once more: ends at once");
+    this.#received = name;
     const late = `did not get away in good order within --grace ${this.#graceSeconds} s: ends now`;
     setTimeout(() => this.#endWith(late), 1000 * this.#graceSeconds).unref();
     this.#member.leave();
@@ -145,7 +165,7 @@ class Ends {
 
   #endWith(why: string): never {
     this.#say(`${why}. What it learned last may be in no model`);
-    process.exit(exitCode.terminated);
+    process.exit(this.exitCode);
   }
 }
 

@@ -72,6 +72,9 @@ export interface Engine {
   run(plan: RunPlan): Promise<EngineResult>;
 }
 
+/** Why a cluster runs no strategy whose members own columns. */
+export const needsColumns = "members of a cluster hold rows, and it needs rows cut by columns";
+
 /** What every engine asks first: does the strategy itself accept to run so? */
 export function refusalOf({ strategy, options, workers, task }: RunPlan): Unsupported | null {
   const reason = strategy.refuses?.({ workers, width: task.width }, options) ?? null;

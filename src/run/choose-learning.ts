@@ -12,6 +12,7 @@ import { criticalBatch, largestEigenvalue } from "./critical-batch.ts";
 import type { RunPort } from "./learn-task.ts";
 import { type MergeChoice, mergesOf, ruleFor } from "./merge-rule.ts";
 import type { StepChoice } from "./schedules.ts";
+import type { TrainSettings } from "./settings.ts";
 import type { Task } from "./task.ts";
 
 /** Everything chosen. */
@@ -137,16 +138,23 @@ function optionsOf(
   question: LearningQuestion & { readonly topology: TopologyName },
   { rowsPerUpdate, merge }: MergeChoice,
 ): StrategyOptions {
-  const { staleness, servers, standby, uncapped, values, topK, tolerance } = task.settings;
   return strategyOptions({
-    rowsPerUpdate,
-    merge,
-    learn: learnOf(task, question),
-    servers,
-    standby,
-    uncapped,
-    ...{ values, topK, tolerance },
+    ...memberOptions(task.settings),
+    ...{ rowsPerUpdate, merge, learn: learnOf(task, question) },
     topology: question.topology,
-    ...(staleness === null ? {} : { staleness: staleness.low, stalenessMax: staleness.high }),
   });
+}
+
+/** What a strategy is told that settings say by themselves. */
+export function memberOptions({
+  staleness,
+  ...settings
+}: Pick<
+  TrainSettings,
+  "staleness" | "servers" | "standby" | "uncapped" | "values" | "topK" | "tolerance"
+>) {
+  const { servers, standby, uncapped, values, topK, tolerance } = settings;
+  const bounds =
+    staleness === null ? {} : { staleness: staleness.low, stalenessMax: staleness.high };
+  return { servers, standby, uncapped, values, topK, tolerance, ...bounds };
 }

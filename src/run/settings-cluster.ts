@@ -1,5 +1,6 @@
 /** Settings of the processes of a cluster: where they listen, where they join, and what they show. */
-import { readNumber, readRange, readTime } from "./grammar.ts";
+import { readTargets } from "../engines/cluster/targets.ts";
+import { quote, readNumber, readRange, readTime } from "./grammar.ts";
 import { readHosts } from "./hosts.ts";
 import { grammar, scalar, text } from "./setting-fields.ts";
 
@@ -12,15 +13,25 @@ function hostList(input: unknown): readonly string[] {
   return trimmed;
 }
 
+function readListen(text: string): string {
+  const port = Number(/^(?:\[[0-9a-fA-F:.%\w]+\]|[^:[\]\s]+):(\d+)$/.exec(text)?.[1] ?? Number.NaN);
+  if (port <= 65535) return text;
+  throw new RangeError(`expected HOST:PORT such as 127.0.0.1:7650, found ${quote(text)}`);
+}
+
 /** Settings that only the commands of a cluster have. */
 export const clusterShape = {
-  join: text(null).meta({
+  join: grammar<string | null, string>(null, (input) => {
+    const join = String(scalar(input));
+    readTargets(join);
+    return join;
+  }).meta({
     group: "cluster",
     syntax: "[dns:]HOST:PORT",
     description:
       "the coordinator: a worker needs nothing else; with dns: all addresses of the name are tried; several with commas",
   }),
-  listen: text(null).meta({
+  listen: grammar<string | null, string>(null, (input) => readListen(String(scalar(input)))).meta({
     group: "cluster",
     syntax: "HOST:PORT",
     defaultText:

@@ -9,7 +9,14 @@ import { featureShares } from "../../learner/anticipation.ts";
 import { type KernelTaskSpec, ownedParts } from "../../learner/kernel-task.ts";
 import { shuffleShape } from "../../learner/rows.ts";
 import { segmentsPerWorker } from "../../learner/segments.ts";
-import { type EngineResult, type Resumption, type RunPlan, refusalOf, seatsOf } from "../engine.ts";
+import {
+  type EngineResult,
+  needsColumns,
+  type Resumption,
+  type RunPlan,
+  refusalOf,
+  seatsOf,
+} from "../engine.ts";
 import { loadStrategy, type StrategySource } from "../strategy-source.ts";
 import { createTask, type TaskSpec } from "../task-spec.ts";
 import { ClusterError } from "./cluster-error.ts";
@@ -159,7 +166,7 @@ async function runLaunched(
 
 function columnsRefused({ strategy, task }: RunPlan) {
   if (strategy.owns !== "columns" || task.name !== "rows") return null;
-  return { reason: "members of a cluster hold rows, and it needs rows cut by columns" };
+  return { reason: needsColumns };
 }
 
 /** What the coordinator before left; members that this process is to start died with it. */

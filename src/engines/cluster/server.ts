@@ -2,6 +2,8 @@
  * The gRPC server of a process: the cluster's own service, the standard health service and the standard
  * reflection service, so that grpcurl and probes work.
  */
+import { once } from "node:events";
+import { createServer } from "node:net";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import {
   Server,
@@ -100,7 +102,8 @@ export class ClusterServer {
     entrance = new Entrance((socket) => injector.injectConnection(socket), guard.watch, {
       open: !guard.gate.asks,
     });
-    return new ClusterServer({ server, entrance }, health, await bind(entrance, options));
+    const port = await bind((host, at) => entrance!.listen(host, at), options);
+    return new ClusterServer({ server, entrance }, health, port);
   }
 
   /** What the health service answers from here on. */
@@ -121,13 +124,32 @@ export class ClusterServer {
   }
 }
 
-async function bind(entrance: Entrance, { listen, portRange }: ServerOptions): Promise<number> {
+/**
+ * Finds out whether one may listen there now.
+ * @throws ClusterError that says where it was tried, and what to give.
+ */
+export async function tryListening(
+  place: Pick<ServerOptions, "listen" | "portRange">,
+): Promise<void> {
+  await bind(async (host, port) => {
+    const server = createServer();
+    server.listen(port, host);
+    await once(server, "listening");
+    server.close();
+    return port;
+  }, place);
+}
+
+async function bind(
+  listenAt: (host: string, port: number) => Promise<number>,
+  { listen, portRange }: Pick<ServerOptions, "listen" | "portRange">,
+): Promise<number> {
   const host = listen.slice(0, listen.lastIndexOf(":")).replace(/^\[|\]$/g, "");
   const asked = Number(listen.slice(listen.lastIndexOf(":") + 1));
   const { low, high } = portRange ?? { low: asked, high: asked };
   for (let port = low; ; port++) {
     try {
-      return await entrance.listen(host, port);
+      return await listenAt(host, port);
     } catch (error) {
       if (port >= high) {
         const tried = low === high ? `${host}:${low}` : `${host}:${low} to ${host}:${high}`;
