@@ -4,6 +4,7 @@
  */
 import { resolve } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
+import { ClusterError } from "../engines/cluster/cluster-error.ts";
 import type { SharedRows } from "../engines/cluster/shared-rows.ts";
 import type { EngineResult, Resumption } from "../engines/engine.ts";
 import { loadStrategy, strategySource } from "../engines/strategy-source.ts";
@@ -123,7 +124,8 @@ async function withoutMembers(
   // The signal came to all of them, and their going may be heard of before it.
   await nextTurn();
   const judged = watcher.lastJudged();
-  if (judged === null || !port.stopping.requested) {
+  const isAsked = port.stopping.requested || (error instanceof ClusterError && error.isAsked);
+  if (judged === null || !isAsked) {
     if (!(error instanceof RangeError)) await watcher.keepLast();
     throw error;
   }

@@ -39,3 +39,35 @@ for (const [strategy, workers, seats] of [
     for (const { ended } of members) expect((await ended).code).toBe(0);
   });
 }
+
+for (const strategy of ["asp", "bsp"]) {
+  test(`${strategy}: the end of the only holder of a part of the model fails the run in words, though a newcomer asks for its seat; --resume goes on`, async () => {
+    const { cwd, coordinator, members } = await begun(strategy, 2, 3);
+    members[2]!.child.kill("SIGKILL");
+    await heard(coordinator, /nobody learns on without it/);
+    const newcomer = startWorker(coordinator.address, cwd, ["--rank", "2"]);
+    const { code, stdout, stderr } = await coordinator.ended;
+    expect(code, stderr).toBe(1);
+    expect(lastObject(stdout)).toMatchObject({ status: "failed", model: null });
+    expect(stderr).toContain("A part of the model is lost with server 2");
+    const again = /go on from it: glissade coordinator --resume (\S+)/.exec(stderr)?.[1];
+    for (const { ended } of [members[0]!, members[1]!, newcomer])
+      expect((await ended).code).toBe(1);
+    expect(newcomer.said()).not.toMatch(/^\S+ server 2, life/m);
+    const resumed = await startCoordinator(["--resume", again!, "--json"], cwd);
+    resumed.child.kill("SIGKILL");
+    expect(resumed.said()).toMatch(/resuming \S+ after \d+ rows/);
+  });
+
+  test(`${strategy}: asked to stop while the only holder of a part of the model is not there, the run saves the best model judged at once`, async () => {
+    const { cwd, coordinator, members } = await begun(strategy, 2, 3);
+    members[2]!.child.kill("SIGSTOP");
+    await heard(coordinator, /nobody learns on without it/);
+    coordinator.child.kill("SIGTERM");
+    const { code, stdout, stderr } = await coordinator.ended;
+    expect(code, stderr).toBe(143);
+    expect(lastObject(stdout)).toMatchObject({ status: "interrupted" });
+    expect(existsSync(join(cwd, "model.safetensors"))).toBe(true);
+    for (const { ended } of members.slice(0, 2)) expect((await ended).code).toBe(1);
+  });
+}

@@ -1,12 +1,36 @@
-/** What the coordinator answers when asked how the run is going. */
+/** What the coordinator answers to those who only ask: how the run is going, and for rows. */
 import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { CoordinatorOptions } from "./coordinator-options.ts";
 import type { StatusReplySchema } from "./generated/glissade/cluster/v1/cluster_pb.ts";
 import { ownHandshake, type RunIdentity } from "./handshake.ts";
-import { nameOf, type Roster, workerSeats } from "./roster.ts";
+import { Refusal } from "./refusal.ts";
+import { nameOf, type Roster, refuseUnseated, workerSeats } from "./roster.ts";
+import type { ClusterHandlers } from "./server.ts";
 import { waitsNow } from "./wait.ts";
 
+/** Its answers to calls that change nothing. */
+export function questionsTo(
+  { identity, gatherSeconds, rowsFor }: CoordinatorOptions,
+  roster: Roster,
+  of: { readonly phase: () => string; readonly now: () => number },
+): Pick<ClusterHandlers, "rows" | "status" | "snapshot"> {
+  return {
+    rows: (request) => {
+      refuseUnseated(roster, request);
+      return rowsFor(request);
+    },
+    status: () => {
+      const moment = { state: of.phase(), seconds: of.now(), gatherSeconds };
+      return coordinatorStatus(identity, roster, moment);
+    },
+    snapshot: async () => {
+      throw new Refusal("the coordinator holds no replica: ask a member", "unimplemented");
+    },
+  };
+}
+
 /** Members, what each does, and every wait with whom, since when and until when. */
-export function coordinatorStatus(
+function coordinatorStatus(
   identity: RunIdentity,
   roster: Roster,
   { state, seconds, gatherSeconds }: { state: string; seconds: number; gatherSeconds: number },

@@ -7,8 +7,9 @@
 import type { View } from "../../strategies/strategy.ts";
 import type { EngineResult } from "../engine.ts";
 import { ClusterError } from "./cluster-error.ts";
+import { conclude } from "./conclusion.ts";
 import type { CoordinatorOptions } from "./coordinator-options.ts";
-import { coordinatorStatus } from "./coordinator-status.ts";
+import { questionsTo } from "./coordinator-status.ts";
 import { type ClusterEvent, tellWait } from "./events.ts";
 import type { JoinRequest } from "./generated/glissade/cluster/v1/cluster_pb.ts";
 import { countJoin, createGuard, type Guard } from "./guard.ts";
@@ -17,18 +18,16 @@ import { abandonedFor, joinReply, refuseJoin, seatNewcomer } from "./joining.ts"
 import { createJudge } from "./judge.ts";
 import { returnSeconds } from "./limits.ts";
 import { coordinatorRank, Links, type PeerAddress } from "./links.ts";
-import { dialBack, fetchFinished, reachable, tellMissed } from "./member-calls.ts";
+import { dialBack, reachable } from "./member-calls.ts";
 import { Pacer } from "./pacer.ts";
 import { type Proof, proofOfCoordinator } from "./passes.ts";
 import { Refusal } from "./refusal.ts";
-import { resultOf } from "./results.ts";
 import {
   acquaintances,
   adopt,
   becomeFound,
   begunOf,
   createRoster,
-  earlyEnd,
   firstView,
   introductions,
   isAdoptable,
@@ -42,7 +41,6 @@ import {
   noteHeard,
   type Roster,
   type RosterEntry,
-  refuseUnseated,
   restoreRoster,
   rowsTaken,
   type Seating,
@@ -52,6 +50,7 @@ import { type SavedRun, StateKeeper } from "./saved-run.ts";
 import { ClusterServer } from "./server.ts";
 import { SilenceWatch } from "./silence.ts";
 import { readTale } from "./tales.ts";
+import { lostAction, VitalWatch } from "./vital.ts";
 
 /** Owns the server, the links and the timers of a run, until it is disposed. */
 export class Coordinator {
@@ -71,6 +70,7 @@ export class Coordinator {
   #isAsked = false;
   #began = performance.now();
   readonly #silence: SilenceWatch;
+  readonly #vital: VitalWatch;
   readonly #keeper: StateKeeper | null;
   readonly #rowsBefore: number;
   readonly #secondsBefore: number;
@@ -103,6 +103,11 @@ export class Coordinator {
       ...{ learners: () => learners(this.#roster), rowsTaken: () => rowsTaken(this.#roster) },
       stop: () => this.stop(),
     });
+    this.#vital = new VitalWatch(options, this.#roster, {
+      isRunning: () => this.#phase === "running",
+      isStopping: () => this.#stopping,
+      fail: (error) => this.fail(error),
+    });
     this.#silence = new SilenceWatch(this.#roster, {
       now: () => this.#now(),
       isConnected: (rank) => this.#links.isConnected(rank),
@@ -134,22 +139,15 @@ export class Coordinator {
 
   /** Listens for members; returns the port. */
   async listen(): Promise<number> {
-    const { listen, portRange, rowsFor, identity, gatherSeconds } = this.#options;
+    const { listen, portRange } = this.#options;
     this.#server = await ClusterServer.listen({
       ...{ listen, guard: this.#guard, portRange: portRange ?? null },
       handlers: {
         join: (request, peer) => this.#join(request, peer),
-        rows: (request) => {
-          refuseUnseated(this.#roster, request);
-          return rowsFor(request);
-        },
-        status: () =>
-          coordinatorStatus(identity, this.#roster, {
-            ...{ state: this.#phase, seconds: this.#now(), gatherSeconds },
-          }),
-        snapshot: async () => {
-          throw new Refusal("the coordinator holds no replica: ask a member", "unimplemented");
-        },
+        ...questionsTo(this.#options, this.#roster, {
+          phase: () => this.#phase,
+          now: () => this.#now(),
+        }),
         stop: async ({ reason }) => {
           this.#isAsked = true;
           this.stop();
@@ -178,23 +176,23 @@ export class Coordinator {
     await this.#pacer.judging;
     await this.#keeper?.settled();
     const seconds = this.#now() - this.#secondsBefore;
-    const tell = (event: ClusterEvent) => this.#say(event);
-    tellMissed(this.#roster, tell);
-    const endedEarly = earlyEnd(this.#roster);
-    const held = await fetchFinished(this.#roster, this.#options.credentials, tell);
-    for (const rank of this.#links.ranks) {
-      const missed = this.#roster.entries.get(rank)?.state === "silent";
-      this.#order(rank, { kind: "close", missed });
-    }
-    const facts = { seconds, rowsBefore: this.#rowsBefore, isStopped: this.#isAsked, endedEarly };
-    return resultOf({ plan: this.#options.plan, roster: this.#roster, held }, facts);
+    const dismiss = () => {
+      for (const rank of this.#links.ranks) {
+        const missed = this.#roster.entries.get(rank)?.state === "silent";
+        this.#order(rank, { kind: "close", missed });
+      }
+    };
+    const facts = { seconds, rowsBefore: this.#rowsBefore, isStopped: this.#isAsked };
+    return conclude(this.#options, { roster: this.#roster, dismiss }, facts);
   }
 
   /** Ends the run after what is allowed already: in lockstep, after the round that is open. */
   stop(): void {
     if (this.#stopping) return;
     this.#stopping = true;
-    if (this.#phase === "running") this.#pacer.end();
+    if (this.#phase !== "running") return;
+    this.#pacer.end();
+    this.#vital.stop();
   }
 
   /** Ends the run with this error. */
@@ -272,13 +270,13 @@ export class Coordinator {
     refuseJoin(this.#options.identity, request);
     const { credentials } = this.#options;
     const place = { address: reachable(request.advertise, peer), seen: peer };
-    const now = () => this.#now();
-    const abandoned = await abandonedFor(this.#roster, request, { ...place, credentials, now });
+    const asked = { credentials, now: () => this.#now(), kept: this.#vital.ranks };
+    const abandoned = await abandonedFor(this.#roster, request, { ...place, ...asked });
     if (this.#phase === "ending" || this.#stopping) {
       throw new Refusal("the run is ending and takes no new members");
     }
     const entry = seatNewcomer(this.#roster, request, {
-      ...{ ...place, abandoned, now: now() },
+      ...{ ...place, abandoned, now: this.#now() },
       gone: (before) => this.#becomeGone(before, "dead", "another process has its seat"),
     });
     try {
@@ -435,7 +433,7 @@ export class Coordinator {
     const members = view.members.map(({ rank, incarnation }) => ({ rank, incarnation }));
     this.#say({ kind: "view", id: view.id, members });
     this.#keep(true);
-    this.#endIfAllFinished();
+    if (this.#vital.follow()) this.#endIfAllFinished();
   }
 
   /** A newcomer is ready: it may learn, and joins the others by itself. */
@@ -470,12 +468,15 @@ export class Coordinator {
     const { rank, state: before } = entry;
     if (before === "dead" || before === "left" || this.#phase === "ending") return;
     entry.state = state;
-    if (before === "silent") return this.#endIfAllFinished();
-    const name = nameOf(rank, this.#roster.seats);
-    const end = this.#phase === "gathering";
-    const action = end ? "the run ends" : "the others go on without it, unless it comes back";
-    this.#say({ kind: "lost", rank, name, reason, action });
-    this.#takeBack(entry);
+    const isVital = this.#phase === "running" && this.#vital.ranks.includes(rank);
+    if (before !== "silent") {
+      const name = nameOf(rank, this.#roster.seats);
+      const isEnd = this.#phase === "gathering" || (isVital && state === "dead");
+      this.#say({ kind: "lost", rank, name, reason, action: lostAction({ isEnd, isVital }) });
+    }
+    if (isVital) return this.#vital.miss(entry);
+    if (before === "silent") this.#endIfAllFinished();
+    else this.#takeBack(entry);
   }
 
   #takeBack(entry: RosterEntry): void {
@@ -485,9 +486,8 @@ export class Coordinator {
 
   #becomeLeft(entry: RosterEntry): void {
     entry.state = "left";
-    const { rank } = entry;
-    this.#say({ kind: "left", rank, name: nameOf(rank, this.#roster.seats) });
-    this.#order(rank, { kind: "close", missed: false });
+    this.#say({ kind: "left", rank: entry.rank, name: nameOf(entry.rank, this.#roster.seats) });
+    this.#order(entry.rank, { kind: "close", missed: false });
     this.#takeBack(entry);
     // Its last counts came with the view that is without it: nobody will tell them again.
     this.#keep(true);

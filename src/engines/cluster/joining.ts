@@ -26,15 +26,20 @@ interface Place {
   readonly seen: string;
 }
 
-/** Silent members of whose seats one may be this process'; they are asked whether they are only slow. */
-export function abandonedFor(
+/** Silent members of whose seats one may be this process'; they are asked whether they are only slow. `kept` are nobody else's. */
+export async function abandonedFor(
   roster: Roster,
   { rankHint }: JoinRequest,
-  of: Place & Pick<CoordinatorOptions, "credentials"> & { readonly now: () => number },
+  of: Place &
+    Pick<CoordinatorOptions, "credentials"> & {
+      readonly now: () => number;
+      readonly kept: readonly number[];
+    },
 ): Promise<readonly RosterEntry[]> {
-  const { address, credentials, now } = of;
+  const { address, credentials, now, kept } = of;
   const find = (entry: RosterEntry) => findMember(entry, credentials);
-  return abandonedSeats(roster, { hint: rankHint, address, now, find });
+  const seats = await abandonedSeats(roster, { hint: rankHint, address, now, find });
+  return seats.filter(({ rank }) => !kept.includes(rank));
 }
 
 /**

@@ -89,6 +89,8 @@ export const reconnectMsMin = 20;
 export const reconnectMsMax = 1_000;
 /** A member that left, or is out of the view, is dialled that often, should it have last words. */
 export const uselessAttemptsMax = 3;
+/** A silent member whose host refuses so many calls to it, and it answers none between, has ended. */
+export const refusalsMin = 3;
 /** A newcomer that could not be dialled back is dialled again after this time. */
 export const dialAgainMs = 250;
 /** A member whose connection broke has this long to come back. */

@@ -1,0 +1,126 @@
+/**
+ * Members that hold a part of the model that nobody else has: servers without a standby. Nobody learns on without
+ * them, and nobody can take their place, so they are waited for while they may live, and the run fails once they can't.
+ */
+import { findMember } from "./abandoned.ts";
+import { ClusterError } from "./cluster-error.ts";
+import type { CoordinatorOptions } from "./coordinator-options.ts";
+import type { Credentials } from "./credentials.ts";
+import { reconnectMsMax, refusalsMin } from "./limits.ts";
+import { nameOf, type Roster, type RosterEntry } from "./roster.ts";
+import { pause } from "./wait.ts";
+
+/** What the watch needs of its coordinator. */
+interface VitalPort {
+  readonly isRunning: () => boolean;
+  readonly isStopping: () => boolean;
+  readonly fail: (error: ClusterError) => void;
+}
+
+/** Knows who may not be lost, and fails the run when one is. */
+export class VitalWatch {
+  readonly #options: Pick<CoordinatorOptions, "plan" | "credentials">;
+  readonly #roster: Roster;
+  readonly #port: VitalPort;
+
+  constructor(
+    options: Pick<CoordinatorOptions, "plan" | "credentials">,
+    roster: Roster,
+    port: VitalPort,
+  ) {
+    this.#options = options;
+    this.#roster = roster;
+    this.#port = port;
+  }
+
+  /** Their ranks, as the latest view has them. */
+  get ranks(): readonly number[] {
+    const { strategy, workers, options } = this.#options.plan;
+    return strategy.vital?.(this.#roster.view, { workers }, options) ?? [];
+  }
+
+  /** One of them is silent or dead: the run fails once it is known to have ended. */
+  miss(entry: RosterEntry): void {
+    const { credentials } = this.#options;
+    if (entry.state === "dead") return this.#lose(entry.rank);
+    if (this.#port.isStopping()) return this.stop();
+    const isSilent = () => entry.state === "silent" && this.#port.isRunning();
+    const ended = hasEnded(entry, { credentials, isSilent });
+    void ended.then((isOver) => isOver && this.#lose(entry.rank));
+  }
+
+  /** The run was asked to stop: in good order it can't while one of them is missing. */
+  stop(): void {
+    const { entries } = this.#roster;
+    const rank = this.ranks.find((one) => entries.get(one)?.state === "silent");
+    if (rank !== undefined) this.#port.fail(stoppedWithout(rank, this.#roster));
+  }
+
+  /** Members have agreed on a view; whether it is one that the run can go on in. */
+  follow(): boolean {
+    const rank = this.#port.isRunning() ? lostServer(this.#roster) : undefined;
+    if (rank !== undefined) this.#lose(rank);
+    return rank === undefined;
+  }
+
+  #lose(rank: number): void {
+    const who = nameOf(rank, this.#roster.seats);
+    const words = `A part of the model is lost with ${who}: with --standby another has a copy`;
+    this.#port.fail(new ClusterError(words));
+  }
+}
+
+/** The rank of a server whose range nobody has in that view any more, while workers learn; undefined for none. */
+function lostServer({ seats, planned, view }: Roster): number | undefined {
+  const { members } = view;
+  if (!members.some(({ role }) => role === "worker")) return undefined;
+  const held = members.map(({ rank, role }) =>
+    role === "server" ? seats[rank]?.range.from : null,
+  );
+  const isLost = ({ role, range }: Roster["seats"][number]) =>
+    role === "server" && !held.includes(range.from);
+  const rank = seats.slice(0, planned).findIndex(isLost);
+  return rank < 0 ? undefined : rank;
+}
+
+/** That a run was asked to stop which has nobody to end it in good order. */
+function stoppedWithout(rank: number, { seats }: Roster): ClusterError {
+  const who = nameOf(rank, seats);
+  return new ClusterError(`Asked to stop while ${who} is not there, and nobody ends without it`, {
+    isAsked: true,
+  });
+}
+
+/**
+ * Whether a silent member has ended, as its host says three times that nobody listens at its place; false once it
+ * is silent no longer. One that is stopped, or cut off, is silent without that, for as long as it is.
+ */
+async function hasEnded(
+  entry: RosterEntry,
+  of: {
+    readonly credentials: Credentials;
+    readonly isSilent: () => boolean;
+  },
+): Promise<boolean> {
+  const bound = {
+    whom: `member ${entry.rank}, or word that it has ended`,
+    secondsMax: reconnectMsMax / 1000,
+  };
+  for (let refused = 0; of.isSilent(); ) {
+    const life = await findMember(entry, of.credentials);
+    // A call that finds no words for it says nothing, neither way.
+    if (life === "slow") refused = 0;
+    if (life === "gone") refused += 1;
+    if (refused >= refusalsMin) return of.isSilent();
+    await pause(bound);
+  }
+  return false;
+}
+
+/** What the others do about a member that is lost. */
+export function lostAction({ isEnd, isVital }: { isEnd: boolean; isVital: boolean }): string {
+  if (isEnd) return "the run ends";
+  if (isVital)
+    return "nobody learns on without it: all wait until it is back, or known to have ended";
+  return "the others go on without it, unless it comes back";
+}
