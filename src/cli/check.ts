@@ -2,6 +2,7 @@ import { checkStrategy, reportLines } from "../engines/simulator/check.ts";
 import { checkUnderFaults } from "../engines/simulator/fault-laws.ts";
 import { loadStrategy, strategySource } from "../engines/strategy-source.ts";
 import { type CommandContext, type CommandDefinition, exitCode, UsageError } from "./command.ts";
+import { jsonObject } from "./output.ts";
 
 export const checkCommand: CommandDefinition = {
   name: "check",
@@ -28,8 +29,8 @@ async function check({ arguments: args, settings, output }: CommandContext): Pro
       ? checkStrategy(strategy, { schedules, seed, source })
       : checkUnderFaults(strategy, { schedules, seed: faultSeed, source });
   if (output.json) {
-    const status = report.passed ? "done" : "failed";
-    output.result(JSON.stringify({ glissade: "1", command: "check", status, ...report }));
+    const wrong = report.passed ? null : reportLines(report).join("; ");
+    output.result(jsonObject("check", { ...report }, wrong));
   } else {
     for (const line of reportLines(report)) output.result(line);
   }

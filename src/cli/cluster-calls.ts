@@ -1,6 +1,7 @@
 /** `glissade status` and `glissade stop`: calls to the coordinator, or a member, of a run. */
 import { credentialSettings, credentialsFor } from "./cluster-credentials.ts";
 import { type CommandContext, type CommandDefinition, exitCode, UsageError } from "./command.ts";
+import { jsonObject } from "./output.ts";
 import { statusJson, statusLines } from "./status-text.ts";
 import { resultColumns } from "./wrap.ts";
 
@@ -37,7 +38,7 @@ async function showStatus({ settings, output }: CommandContext): Promise<number>
 async function stopRun({ settings, output }: CommandContext): Promise<number> {
   const { askStop } = await import("../engines/cluster/public.ts");
   const { state } = await askStop(await targetOf(settings, "stop"), "asked by glissade stop");
-  if (output.json) output.result(JSON.stringify({ glissade: "1", command: "stop", state }));
+  if (output.json) output.result(jsonObject("stop", { state }));
   else output.result(state);
   return exitCode.done;
 }

@@ -1,6 +1,7 @@
 /** `glissade cluster`: makes the certificates and tokens of a cluster, and new certificates later. */
 import { join } from "node:path";
 import { type CommandContext, type CommandDefinition, exitCode, UsageError } from "./command.ts";
+import { jsonObject } from "./output.ts";
 
 export const clusterCommand: CommandDefinition = {
   name: "cluster",
@@ -25,7 +26,7 @@ async function make({ arguments: given, output }: CommandContext): Promise<numbe
   const { initCluster, renewCluster } = await import("../deploy/authority.ts");
   await (action === "init" ? initCluster(folder) : renewCluster(folder));
   if (output.json) {
-    output.result(JSON.stringify({ glissade: "1", command: "cluster", status: "done", folder }));
+    output.result(jsonObject("cluster", { folder }));
     return exitCode.done;
   }
   for (const line of action === "init" ? madeLines(folder) : renewedLines(folder)) {

@@ -12,6 +12,7 @@ import { train } from "../run/train.ts";
 import { type CommandContext, type CommandDefinition, exitCode } from "./command.ts";
 import { contestTable } from "./contest-table.ts";
 import { inputFiles, loadOptions } from "./input.ts";
+import { jsonObject } from "./output.ts";
 import { Signals } from "./signals.ts";
 
 /** Settings of a run that make no sense for many: where models go, what is started from. */
@@ -89,6 +90,12 @@ async function placeOf({ settings, output }: CommandContext, dataset: LoadedData
   return await (await import("./cluster-place.ts")).localPlace(settings, dataset);
 }
 
+/** Why there is nothing to compare; null where any run came to its end. */
+export function allFailed(runs: readonly { readonly error: string | null }[]): string | null {
+  if (runs.some(({ error }) => error === null)) return null;
+  return `all runs failed, the first as: ${runs[0]?.error}`;
+}
+
 export function runOptionsOf(settings: Settings): TrainOptions {
   const names = Object.keys(trainSchema.shape).filter((name) => !settingsOfOneRun.includes(name));
   return Object.fromEntries(
@@ -126,7 +133,5 @@ function report({ settings, output }: CommandContext, entries: readonly Entry[])
     for (const line of contestTable(rows, targetLoss)) output.result(line);
     return;
   }
-  const status = entries.some(({ error }) => error === null) ? "done" : "failed";
-  const record = { glissade: "1", command: "compare", status, targetLoss, rows, entries };
-  output.result(JSON.stringify(record));
+  output.result(jsonObject("compare", { targetLoss, rows, entries }, allFailed(entries)));
 }

@@ -5,6 +5,7 @@ import { describeMachine } from "../run/machine.ts";
 import { version } from "../version.ts";
 import { credentialSettings, credentialsFor } from "./cluster-credentials.ts";
 import { type CommandContext, type CommandDefinition, exitCode } from "./command.ts";
+import { jsonObject } from "./output.ts";
 import { resultColumns, wrapLine } from "./wrap.ts";
 
 export const doctorCommand: CommandDefinition = {
@@ -40,8 +41,7 @@ async function examine({ settings, output }: CommandContext): Promise<number> {
     findings.push(...(await joinFindings(join, settings, credentials)));
   }
   const ok = findings.every((finding) => finding.ok);
-  if (output.json)
-    output.result(JSON.stringify({ glissade: "1", command: "doctor", ok, findings }));
+  if (output.json) output.result(jsonObject("doctor", { ok, findings }, wrongOf(findings)));
   else {
     for (const { name, ok: fine, text } of findings) {
       const line = `${fine ? "ok    " : "wrong "} ${name}: ${text}`;
@@ -49,6 +49,12 @@ async function examine({ settings, output }: CommandContext): Promise<number> {
     }
   }
   return ok ? exitCode.done : exitCode.failed;
+}
+
+/** What is wrong, in one line; null where nothing is. */
+function wrongOf(findings: readonly Finding[]): string | null {
+  const wrong = findings.filter(({ ok }) => !ok).map(({ name, text }) => `${name}: ${text}`);
+  return wrong.length === 0 ? null : wrong.join("; ");
 }
 
 function ownFindings(): Finding[] {

@@ -39,6 +39,26 @@ export interface Output extends OutputOptions {
   readonly columns: () => number;
 }
 
+/**
+ * The object of `--json`, one line: what every command's object has, and the fields of this one. An `error` in words
+ * is that of a command that did what it is for and found something wrong.
+ */
+export function jsonObject(
+  command: string,
+  fields: Readonly<Record<string, unknown>>,
+  error: string | null = null,
+): string {
+  const status = error === null ? "done" : "failed";
+  const told = error === null ? null : { message: error, file: null, line: null, column: null };
+  return JSON.stringify({ glissade: "1", command, status, error: told, ...fields }, plainNumbers);
+}
+
+/** Messages of the wire count in whole numbers that JSON does not have, and name their types. */
+function plainNumbers(key: string, value: unknown): unknown {
+  if (key.startsWith("$")) return undefined;
+  return typeof value === "bigint" ? Number(value) : value;
+}
+
 type Environment = Readonly<Record<string, string | undefined>>;
 
 let stdoutClosed = false;

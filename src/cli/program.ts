@@ -2,7 +2,7 @@
 import { Command, CommanderError } from "commander";
 import { version } from "../version.ts";
 import { type CommandDefinition, exitCode } from "./command.ts";
-import { createOutput, type Output, watchOutput } from "./output.ts";
+import { createOutput, jsonObject, type Output, watchOutput } from "./output.ts";
 
 interface CommandEntry {
   readonly summary: string;
@@ -108,7 +108,11 @@ export async function runProgram(args: readonly string[]): Promise<number> {
     return code;
   } catch (error) {
     if (error instanceof CommanderError) {
-      return error.exitCode === 0 ? exitCode.done : exitCode.wrongUse;
+      if (error.exitCode === 0) return exitCode.done;
+      const output = failureOutput(args);
+      const words = error.message.replace(/^error: /, "").replaceAll("\n", " ");
+      if (output.json) output.result(jsonObject(args[0] ?? "", {}, words));
+      return exitCode.wrongUse;
     }
     const { reportFailure } = await import("./failure.ts");
     return reportFailure(error, failureOutput(args), { command: args[0] ?? "" });

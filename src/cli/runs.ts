@@ -4,6 +4,7 @@ import { findRun, listRuns, type RunSummary, readEvents } from "../run/history.t
 import { settingText } from "../run/setting-text.ts";
 import { kebabCase } from "../run/settings-origin.ts";
 import { type CommandContext, type CommandDefinition, exitCode, UsageError } from "./command.ts";
+import { jsonObject } from "./output.ts";
 import { formatTable } from "./table.ts";
 
 /** How a curve of many evaluations is thinned out for reading. */
@@ -38,7 +39,7 @@ function list({ settings, output, resolved }: CommandContext): number {
       started: manifest.started,
       result: manifest.result,
     }));
-    output.result(JSON.stringify({ glissade: "1", command: "runs", status: "done", runs }));
+    output.result(jsonObject("runs", { runs }));
     return exitCode.done;
   }
   if (all.length === 0) {
@@ -78,7 +79,7 @@ function show({ settings, output }: CommandContext, id: string): number {
   const { manifest } = run;
   if (output.json) {
     const { folder, status } = run;
-    output.result(JSON.stringify({ glissade: "1", command: "runs", status, folder, manifest }));
+    output.result(jsonObject("runs", { status, folder, manifest }));
     return exitCode.done;
   }
   for (const line of [...aboutRun(run), "", ...aboutSettings(run), "", ...aboutCurve(run)]) {

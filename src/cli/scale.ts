@@ -10,6 +10,7 @@ import type { MemberStatus, StatusReply } from "../engines/cluster/public.ts";
 import { usableCores } from "../run/machine.ts";
 import { credentialSettings, credentialsFor } from "./cluster-credentials.ts";
 import { type CommandContext, type CommandDefinition, exitCode, UsageError } from "./command.ts";
+import { jsonObject } from "./output.ts";
 import { Signals } from "./signals.ts";
 
 export const scaleCommand: CommandDefinition = {
@@ -80,10 +81,12 @@ async function scale(context: CommandContext): Promise<number> {
   const workers = workersOf(await statusOf(target)).length;
   const left = leaving.map(({ rank }) => rank);
   const found = { before: before.length, workers, wanted, started: started.map(shownOf), left };
-  if (output.json) output.result(JSON.stringify({ glissade: "1", command: "scale", ...found }));
+  const short = `asked for ${wanted} workers, there are ${workers}${lastWords(started)}`;
+  const wrong = workers === wanted ? null : short;
+  if (output.json) output.result(jsonObject("scale", found, wrong));
   else output.result(`${workers} workers, ${before.length} before`);
-  if (workers === wanted) return exitCode.done;
-  output.error(`asked for ${wanted} workers, there are ${workers}${lastWords(started)}`);
+  if (wrong === null) return exitCode.done;
+  output.error(wrong);
   return exitCode.failed;
 }
 

@@ -5,9 +5,10 @@ import { loadDataset } from "../run/load.ts";
 import { readMeasuredCosts } from "../run/measured-costs.ts";
 import { type SettingName, type Settings, trainSchema } from "../run/settings.ts";
 import { type CommandContext, type CommandDefinition, exitCode, UsageError } from "./command.ts";
-import { runOptionsOf, settingsOfOneRun, workersOf } from "./compare.ts";
+import { allFailed, runOptionsOf, settingsOfOneRun, workersOf } from "./compare.ts";
 import { contestTable } from "./contest-table.ts";
 import { inputFiles, loadOptions } from "./input.ts";
+import { jsonObject } from "./output.ts";
 
 export const simulateCommand: CommandDefinition = {
   name: "simulate",
@@ -59,21 +60,12 @@ async function simulate(context: CommandContext): Promise<number> {
     output.note(`${strategy}, ${workers} workers, seed ${seed}: ${said}${ended}`);
     if (output.verbose) for (const fault of row.faults) output.note(`  ${fault}`);
   }
-  const status = rows.some((row) => row.status === "done") ? "done" : "failed";
+  const wrong = allFailed(rows);
   if (output.json) {
     const summaries = summarise(rows);
-    output.result(
-      JSON.stringify({
-        glissade: "1",
-        command: "simulate",
-        status,
-        targetLoss,
-        rows: summaries,
-        entries: rows,
-      }),
-    );
+    output.result(jsonObject("simulate", { targetLoss, rows: summaries, entries: rows }, wrong));
   } else for (const line of contestTable(summarise(rows), targetLoss)) output.result(line);
-  return status === "done" ? exitCode.done : exitCode.failed;
+  return wrong === null ? exitCode.done : exitCode.failed;
 }
 
 async function costsOf(settings: Settings) {

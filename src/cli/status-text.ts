@@ -1,5 +1,6 @@
 /** How a run goes, as text for terminals of any width and as one object. */
 import type { MemberStatus, StatusReply, Wait } from "../engines/cluster/public.ts";
+import { jsonObject } from "./output.ts";
 import { formatTable } from "./table.ts";
 import { wrapLine } from "./wrap.ts";
 
@@ -37,7 +38,7 @@ export function statusLines(status: StatusReply, columns: number): string[] {
 export function statusJson(status: StatusReply): string {
   const figures = figuresOf(status);
   const members = status.members.map((member, k) => ({ ...member, ...figures[k] }));
-  return JSON.stringify({ glissade: "1", command: "status", ...status, members }, plainNumbers);
+  return jsonObject("status", { ...status, members });
 }
 
 function figuresOf({ members, seconds }: StatusReply): MemberFigures[] {
@@ -82,9 +83,4 @@ function hostOf(address: string): string {
 function describeWait({ whom, since, until }: Wait, seconds: number): string {
   const left = Math.max(0, until - seconds);
   return `waits ${(seconds - since).toFixed(1)} s for ${whom}, ${left.toFixed(1)} s more at most`;
-}
-
-function plainNumbers(key: string, value: unknown): unknown {
-  if (key.startsWith("$")) return undefined;
-  return typeof value === "bigint" ? Number(value) : value;
 }

@@ -107,8 +107,10 @@ test("status tells members and waits while a run waits and while it goes; stop e
     (await glissade(["status", "--join", address, "--json"], { env })).stdout,
   );
   expect(object.members[0]).toMatchObject({ role: "worker", behind: 0 });
-  const stopped = await glissade(["stop", "--join", address], { env });
-  expect(stopped.stdout).toMatch(/^stopping/);
+  expect(object).toMatchObject({ command: "status", status: "done", error: null });
+  const stopped = await glissade(["stop", "--join", address, "--json"], { env });
+  const state = expect.stringMatching(/^stopping/);
+  expect(lastObject(stopped.stdout)).toMatchObject({ status: "done", error: null, state });
   const { code, stdout } = await ended;
   expect([code, lastObject(stdout).status]).toEqual([0, "interrupted"]);
   for (const { code: left, stderr } of await Promise.all(members)) expect(left, stderr).toBe(0);

@@ -38,6 +38,40 @@ describe("wrong use is exit code 2, one line, and a hint", () => {
     expect(lastObject(stdout)).toMatchObject({ command: "train", status: "failed" });
     expect(lastObject(stdout).error.message).toContain('found "hing"');
   });
+
+  test("with --json an unknown flag, too", async () => {
+    for (const command of ["train", "doctor", "trian"]) {
+      const { code, stdout } = await glissade([command, "x.svm", "--bogus", "--json"]);
+      expect(code).toBe(2);
+      expect(stdout).toMatch(/^\{"glissade":"1","command":"\w+","status":"failed"/);
+      expect(lastObject(stdout).error).toMatchObject({
+        message: expect.stringMatching(/^unknown (option|command) '/),
+        file: null,
+      });
+    }
+  });
+
+  test("every object of --json has a status and an error, which is null when all is well", async () => {
+    const cwd = temporaryFolder();
+    const begins = /^\{"glissade":"1","command":"\w+","status":"(done|failed)"/;
+    const missing = ["compare", smallNews, "--l2", "1", "--strategies", "./missing.mjs"];
+    for (const [args, code] of [
+      [["doctor"], 0],
+      [["doctor", "--join", "127.0.0.1:1"], 1],
+      [["runs"], 0],
+      [["cluster", "init", "secrets"], 0],
+      [["check", "bsp", "--schedules", "2"], 0],
+      [missing, 1],
+    ] as const) {
+      const outcome = await glissade([...args, "--json"], { cwd });
+      expect([args[0], outcome.code]).toEqual([args[0], code]);
+      expect(outcome.stdout).toMatch(begins);
+      const { status, error } = lastObject(outcome.stdout);
+      expect(status).toBe(code === 0 ? "done" : "failed");
+      if (code === 0) expect(error).toBeNull();
+      else expect(error.message).toMatch(/ECONNREFUSED|missing\.mjs/);
+    }
+  });
 });
 
 describe("glissade.yaml", () => {
