@@ -19,6 +19,7 @@ afterEach(async () => {
 /** A process of that rank that remembers what it heard. */
 async function processOf(rank: number) {
   const heard: string[] = [];
+  const broken: string[] = [];
   let links: Links | null = null;
   const handlers: Pick<ClusterHandlers, "exchange"> = { exchange: (call) => links!.accept(call) };
   const server = await ClusterServer.listen({
@@ -29,7 +30,8 @@ async function processOf(rank: number) {
   const nothing = () => {};
   const events: LinksEvents = {
     frame: (from, bytes) => void heard.push(`${from}: ${new TextDecoder().decode(bytes)}`),
-    ...{ room: nothing, connected: nothing, broken: nothing, overrun: nothing },
+    ...{ room: nothing, connected: nothing, overrun: nothing },
+    broken: (_, reason) => void broken.push(reason),
     ...{ violated: nothing, fenced: nothing, renewed: nothing },
     welcomes: () => true,
     needs: () => true,
@@ -39,7 +41,7 @@ async function processOf(rank: number) {
   links = new Links({ ...identity, bufferedMax: 1e6, proof: null }, events);
   open.push({ server, links });
   const say = (to: number, text: string) => links.send(to, new TextEncoder().encode(text));
-  return { links, heard, say, peer: { rank, incarnation: 1, address } };
+  return { links, heard, broken, say, peer: { rank, incarnation: 1, address } };
 }
 
 test("what is sent over a link that the other side has given up comes by the next one", async () => {
@@ -130,4 +132,14 @@ test("what was said is heard over the link that took the place of another, too",
   leaver.say(3, "last words");
   await leaver.links.settle(120_000, () => true);
   expect(staying.heard).toContain("2: last words");
+});
+
+test("a peer that these credentials may not call is a broken link with its reason, told once, and no uncaught error", async () => {
+  const { links, broken, say } = await processOf(0);
+  // An address for documentation: nobody is there.
+  links.admit({ rank: 1, incarnation: 1, address: "192.0.2.1:7650" });
+  say(1, "hello");
+  const words = () => broken.join();
+  await until(() => broken.length > 0, words);
+  expect(words()).toMatch(/^Cannot call 192\.0\.2\.1:7650 without TLS certificates/);
 });

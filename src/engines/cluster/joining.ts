@@ -5,9 +5,18 @@ import type { CoordinatorOptions } from "./coordinator-options.ts";
 import type { JoinRequest } from "./generated/glissade/cluster/v1/cluster_pb.ts";
 import { ownHandshake, type RunIdentity, refuseHandshake } from "./handshake.ts";
 import type { Begun } from "./job.ts";
+import { isElsewhere, isLoopback } from "./open-address.ts";
 import { type Proof, signPass } from "./passes.ts";
 import { Refusal } from "./refusal.ts";
-import { freeSeat, giveSeat, type Roster, type RosterEntry, seatedBefore } from "./roster.ts";
+import {
+  freeSeat,
+  giveSeat,
+  liveEntries,
+  nameOf,
+  type Roster,
+  type RosterEntry,
+  seatedBefore,
+} from "./roster.ts";
 
 /** An Ed25519 key in base64url. */
 const keyPattern = /^[\w-]{43}$/;
@@ -18,6 +27,25 @@ export function refuseJoin(identity: RunIdentity, request: JoinRequest): void {
   const refused = refuseHandshake(request.handshake, identity, who);
   if (refused !== null) throw new Refusal(refused);
   if (!keyPattern.test(request.key)) throw new Refusal(`${who} sent no key to prove its seat by`);
+}
+
+/**
+ * Of two members at different machines neither may be one that only its own machine reaches.
+ * @throws Refusal that says which of them is to be started by another address
+ */
+export function refuseApart(roster: Roster, address: string): void {
+  const other = liveEntries(roster).find((one) => areApart(one.address, address));
+  if (!other) return;
+  const name = nameOf(other.rank, roster.seats);
+  throw new Refusal(
+    isLoopback(address)
+      ? `you are reached at ${address}, which only your machine reaches, and ${name} is at ${other.address}: join by an address of the coordinator that others reach, not by 127.0.0.1 (without certificates that takes --insecure here, too)`
+      : `${name} is reached at ${other.address}, which only its machine reaches, so you can't call it from ${address}: start it anew with an address of the coordinator that others reach, not 127.0.0.1`,
+  );
+}
+
+function areApart(one: string, other: string): boolean {
+  return (isLoopback(one) && isElsewhere(other)) || (isLoopback(other) && isElsewhere(one));
 }
 
 /** Where a newcomer is reached, and where its call was seen to come from. */
@@ -58,6 +86,7 @@ export function seatNewcomer(
   const { address, seen, now, abandoned, gone } = of;
   const same = seatedBefore(roster, address, { host, process, key });
   if (same) return same;
+  refuseApart(roster, address);
   const rank = freeSeat(roster, rankHint, abandoned);
   const before = roster.entries.get(rank);
   if (before) gone(before);

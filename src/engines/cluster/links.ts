@@ -432,7 +432,12 @@ export class Links {
   }
 
   #dial(peer: Peer, address: string): void {
-    peer.client ??= createClient(address, this.#identity.credentials);
+    try {
+      peer.client ??= createClient(address, this.#identity.credentials);
+    } catch (error) {
+      // The way there is not one for these credentials: the other side may still call.
+      return this.#broken(peer.rank, (error as Error).message);
+    }
     const { run, rank, incarnation, address: own, proof } = this.#identity;
     const { session } = peer;
     const facts: StreamFacts = {

@@ -1,4 +1,6 @@
 /** Where a process may listen, and whom it may call, without certificates and a token: this machine only. */
+import { isIP } from "node:net";
+import { networkInterfaces } from "node:os";
 import type { Credentials } from "./credentials.ts";
 
 /** Away from this machine a token must be too long to be guessed. */
@@ -10,6 +12,18 @@ export function isLoopback(address: string): boolean {
     const host = hostIn(one.trim());
     return host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host);
   });
+}
+
+/** Whether HOST:PORT is surely at another machine: an IP address that is none of this one's. */
+export function isElsewhere(address: string, own = addressesHere()): boolean {
+  const host = hostIn(address);
+  return isIP(host) !== 0 && !isLoopback(address) && !own.includes(host);
+}
+
+function addressesHere(): string[] {
+  return Object.values(networkInterfaces()).flatMap((all) =>
+    (all ?? []).map(({ address }) => address),
+  );
 }
 
 function hostIn(address: string): string {
