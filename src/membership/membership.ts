@@ -26,7 +26,15 @@ import { authorityOf, type Complaint, lackedBy, noteComplaints, unheardBy } from
 import type { MembershipMessage, MembershipOut, News } from "./messages.ts";
 import { absorbNews, askedToJoin, tellNews } from "./news.ts";
 import { wantedView } from "./succession.ts";
-import { decides, forgiveOwnDelay, heardOf, isSparse, noteBeat, suspected } from "./suspicion.ts";
+import {
+  decides,
+  forgiveOwnDelay,
+  givenUp,
+  heardOf,
+  isSparse,
+  noteBeat,
+  suspected,
+} from "./suspicion.ts";
 import { changesMembers, includesLife, readView, viewWords } from "./views.ts";
 import { forgetWays, noteSign, type Way } from "./ways.ts";
 
@@ -60,6 +68,8 @@ export interface Heard {
 interface Proposal {
   readonly ballot: number;
   readonly wanted: View;
+  /** Whom it leaves out for their silence. */
+  readonly silent: ReadonlySet<number>;
   readonly since: number;
   readonly promises: Set<number>;
   readonly accepts: Set<number>;
@@ -215,6 +225,7 @@ function lead(state: Membership, now: number, out: Out): void {
   state.proposal = {
     ballot: ballot * ranksMax + state.rank,
     wanted,
+    silent: givenUp(state, now),
     since: now,
     promises: new Set(),
     accepts: new Set(),
@@ -366,13 +377,21 @@ function absorbPromise(
     proposal.bestBallot = body.acceptedBallot;
     proposal.best = before;
   }
-  if (!decides(state, proposal.promises)) return null;
+  if (!decides(state, consentingTo(proposal))) return null;
   proposal.accepting = true;
   const words = viewWords(proposal.best ?? proposal.wanted);
   const { ballot } = proposal;
   const ask = { by: state.incarnation, slot: view.id + 1, ballot, view: words };
   tellMembers(state, now, { kind: "m/accept", ...ask }, out);
   return null;
+}
+
+/**
+ * Who promises is heard, so it can't be left out for its silence by that promise: who was cut off from all others would
+ * be voted in alone once they hear its question. It proposes again, by whom it hears then.
+ */
+function consentingTo({ promises, silent, best }: Proposal): ReadonlySet<number> {
+  return best ? promises : new Set([...promises].filter((rank) => !silent.has(rank)));
 }
 
 /** As an acceptor: accepts unless a higher ballot was promised. */

@@ -2,6 +2,7 @@
 import { expect, test } from "vitest";
 import { firstView } from "../topology/view.ts";
 import { absorbMembership, beat, createMembership } from "./membership.ts";
+import type { MembershipMessage } from "./messages.ts";
 import { suspected } from "./suspicion.ts";
 
 const beatSeconds = 0.5;
@@ -12,7 +13,8 @@ function createListener() {
   const { rank, incarnation, role } = view.members[0]!;
   const options = { beatSeconds, quorum: "majority" } as const;
   const state = createMembership({ rank, incarnation, role, ranks: 3, view }, options);
-  const out = { push: () => {} };
+  const said: MembershipMessage[] = [];
+  const out = { push: (effect: { body: MembershipMessage }) => void said.push(effect.body) };
   const hear = (now: number) => {
     for (const { rank: from, incarnation: by } of view.members.slice(1)) {
       const body = {
@@ -25,8 +27,19 @@ function createListener() {
       absorbMembership(state, { from, body, now }, out);
     }
   };
-  return { state, hear, beats: (now: number) => beat(state, now, out) };
+  /** The others promise what was proposed last. */
+  const promise = (now: number) => {
+    const { slot, ballot } = said.findLast(({ kind }) => kind === "m/prepare") as Ballot;
+    for (const { rank: from, incarnation: by } of view.members.slice(1)) {
+      const accepted = new Uint32Array(0);
+      const body = { kind: "m/promise", by, slot, ballot, acceptedBallot: 0, accepted } as const;
+      absorbMembership(state, { from, body, now }, out);
+    }
+  };
+  return { state, said, hear, promise, beats: (now: number) => beat(state, now, out) };
 }
+
+type Ballot = MembershipMessage & { readonly kind: "m/prepare" };
 
 test("who was heard before our late beat is heard from then, no later: its silence is noticed in time", () => {
   const { state, hear, beats } = createListener();
@@ -46,4 +59,22 @@ test("who was heard before our late beat is heard from then, no later: its silen
   }
   // Twice the longest interval that was seen, which is the stall with the beat it fell into.
   expect(now - heardAt).toBeLessThanOrEqual(2 * (stallSeconds + beatSeconds) + beatSeconds);
+});
+
+test("who was cut off from all others is not voted in alone by those it left out, once they hear its question", () => {
+  const { state, said, hear, promise, beats } = createListener();
+  let now = 0;
+  for (; now < 40; now += beatSeconds) {
+    beats(now);
+    if (now < 10) hear(now);
+  }
+  expect(suspected(state, now).size).toBe(2);
+  promise(now);
+  expect(said.map(({ kind }) => kind)).not.toContain("m/accept");
+  for (; now < 60; now += beatSeconds) {
+    hear(now);
+    beats(now);
+  }
+  expect(state.proposal).toBeNull();
+  expect(said.map(({ kind }) => kind)).not.toContain("m/accept");
 });
