@@ -55,6 +55,28 @@ describe("links", () => {
   });
 });
 
+test("pages that documents name are there", () => {
+  const pages = new Set(documents.map(({ path }) => path.split("/").at(-1)));
+  // A report that a command of reliability.md writes.
+  pages.add("chaos.md");
+  const named = documents
+    .filter(({ path }) => path.startsWith("docs/") || path === "README.md")
+    .flatMap(({ path, text }) =>
+      [...text.matchAll(/[\w-]+\.md\b/g)].map(([name]) => ({ path, name })),
+    );
+  expect(named.filter(({ name }) => !pages.has(name))).toEqual([]);
+});
+
+test("docs/cli.md lists every command", () => {
+  const source = readFileSync(join(root, "src/cli/program.ts"), "utf8");
+  const text = readFileSync(join(root, "docs/cli.md"), "utf8").split("## ")[0]!;
+  const commands = [...source.matchAll(/^ {2}(\w+): \{\n {4}summary:/gm)].map((match) => match[1]!);
+  expect(commands.length).toBeGreaterThan(10);
+  const lines = text.split("\n").filter((line) => line.startsWith("    glissade "));
+  const listed = lines.map((line) => line.slice(13, 43)).join(" ");
+  expect(commands.filter((name) => !new RegExp(`\\b${name}\\b`).test(listed))).toEqual([]);
+});
+
 test("the README of a folder of documents names each of them", () => {
   const readme = join(root, "README.md");
   if (!existsSync(readme)) return;

@@ -9,6 +9,8 @@ export interface CommandDefinition {
   /** Positional arguments as commander writes them, as in `<model> [files...]`. */
   readonly arguments: readonly { readonly syntax: string; readonly description: string }[];
   readonly settings: readonly SettingName[];
+  /** What settings mean here, where that is less than elsewhere. */
+  readonly wordings?: Partial<Record<SettingName, string>>;
   readonly examples: readonly string[];
   /** Does it; returns the exit code. */
   readonly run: (context: CommandContext) => Promise<number>;

@@ -26,8 +26,12 @@ const shortFlags: Partial<Record<SettingName, string>> = {
   verbose: "-v",
 };
 
-/** Adds a flag for each of these settings, with its default in the help. */
-export function addSettingOptions(command: Command, names: readonly SettingName[]): void {
+/** Adds a flag for each of these settings, with its default in the help; `wordings` where a command has its own words. */
+export function addSettingOptions(
+  command: Command,
+  names: readonly SettingName[],
+  wordings: Partial<Record<SettingName, string>> = {},
+): void {
   const defaults = settingsSchema.parse({});
   for (const name of names) {
     const { group, description, syntax, defaultText, bare } = settingMeta(name);
@@ -38,7 +42,9 @@ export function addSettingOptions(command: Command, names: readonly SettingName[
     }
     const shown = defaultText ?? settingText(value);
     const words = wordsOf(syntax);
-    const text = words === null ? description : `${description}: ${words}`;
+    const alone = bare === undefined ? "" : `; without a word: ${bare}`;
+    const own = wordings[name] ?? description;
+    const text = `${words === null ? own : `${own}: ${words}`}${alone}`;
     const short = shortFlags[name] === undefined ? "" : `${shortFlags[name]}, `;
     const argument = bare === undefined ? `<${shortSyntax(syntax)}>` : `[${syntax}]`;
     const option = new Option(

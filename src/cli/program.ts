@@ -127,7 +127,12 @@ function createProgram(): Command {
     .version(version, "-V, --version", "print the version")
     .helpOption("-h, --help", "show help")
     .helpCommand("help [command]", "show help for a command")
-    .configureHelp({ sortSubcommands: false, showGlobalOptions: false })
+    .configureHelp({
+      sortSubcommands: false,
+      showGlobalOptions: false,
+      // Descriptions have their defaults in them.
+      optionDescription: ({ description }) => description,
+    })
     .configureOutput({
       outputError: (text, write) => write(text.replace(/^error: /, "glissade: ")),
     })
@@ -170,7 +175,7 @@ async function configure(
   for (const { syntax, description } of definition.arguments) {
     command.argument(syntax, description);
   }
-  addSettingOptions(command, definition.settings);
+  addSettingOptions(command, definition.settings, definition.wordings);
   addCommonOptions(command);
   const examples = definition.examples.map((line) => `  ${line}\n`).join("");
   command.addHelpText(

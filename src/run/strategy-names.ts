@@ -28,6 +28,12 @@ export const strategiesOfOneProcess: readonly string[] = [
   "replicas",
 ];
 
+/** Strategies that members of a cluster run. */
+export const strategiesOfCluster: readonly string[] = strategyNames.filter(
+  // Members of a cluster hold rows, and owners of features need columns.
+  (name) => !strategiesOfOneProcess.includes(name) && name !== "feature-parallel",
+);
+
 /** What takes part: on a cluster `auto` is the strategy whose members exchange messages and need no setting. */
 export function strategyOn({
   engine,

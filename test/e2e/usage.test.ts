@@ -137,6 +137,18 @@ describe("help and version", () => {
     expect(stdout).toMatch(/--loss [\s\S]*\(default: hinge\)/);
   });
 
+  test("help offers what its command takes", async () => {
+    const train = (await glissade(["help", "train"])).stdout;
+    expect(train).toMatch(/--engine <threads\|cluster>/);
+    expect(train).not.toMatch(/preset|spark|kubernetes/);
+    const coordinator = (await glissade(["help", "coordinator"])).stdout.replaceAll(/\s+/g, " ");
+    expect(coordinator).toContain("how workers agree: auto (bsp), bsp, asp, ssp, dssp, allreduce,");
+    expect(coordinator).not.toMatch(/serial, |hogwild|--hosts|--engine|--lock/);
+    const all = (await glissade(["help"])).stdout.replaceAll(/\s+/g, " ");
+    for (const code of [0, 1, 2, 3, 4, 130, 143])
+      expect(all).toMatch(new RegExp(` ${code} [a-zS]`));
+  });
+
   test("--version is the package's", async () => {
     const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
     expect(JSON.parse(text).version).toBe(version);
