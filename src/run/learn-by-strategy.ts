@@ -63,7 +63,9 @@ export async function learnByStrategy(
   const { options, step, shares } = chooseLearning(task, context, question, port);
   refuseLongRun(task, { schedule: step.scheduleOf(1), strategy, options, workers });
   const keeper = createKeeper(checkpointing, port);
-  const watched = { task, context, schedule: step.scheduleOf(1), timing, port, workers, keeper };
+  const began = port.seconds();
+  const schedule = step.scheduleOf(1);
+  const watched = { task, context, schedule, timing, port, workers, keeper, began };
   const watcher = createWatcher(watched, state);
   const abort = new AbortController();
   const asked = setInterval(() => port.stopping.requested && abort.abort(), 50);
@@ -85,7 +87,7 @@ export async function learnByStrategy(
     },
     model: modelFacts(task, context),
     ...sharedOf(task),
-    ...untilOf(settings, port),
+    ...timeLeft(settings, began),
     ...(start ? { initial: { rows: 0, values: start } } : {}),
     ...(state ? { resume: resumptionOf(state) } : {}),
     observe: {
@@ -174,11 +176,13 @@ interface Watched {
   readonly port: RunPort;
   readonly workers: number;
   readonly keeper: Keeper;
+  /** Seconds of the run when it came to the engine: what that waits for members is no time of the run. */
+  readonly began: number;
 }
 
 /** Judges snapshots as they come, keeps the best, and leaves checkpoints; goes on from a state. */
 function createWatcher(watched: Watched, state: RunState | null) {
-  const { task, context, schedule, timing, port, keeper } = watched;
+  const { task, context, schedule, timing, port, keeper, began } = watched;
   const room = context.arena.allocateF32(task.width).fill(0);
   let scale = 1;
   const weights = (): Weights => ({ address: room.byteOffset, scale, width: task.width });
@@ -213,7 +217,7 @@ function createWatcher(watched: Watched, state: RunState | null) {
       bytes,
       best: best.keep(weights(), judged),
     });
-    const moment = { epoch, seconds: port.seconds(), gap: null };
+    const moment = { epoch, seconds: began + seconds, gap: null };
     return judgeStop(rulesOf(task, context), history, { ...judged, ...moment });
   };
   const stateAt = (snapshot: Snapshot): RunState =>
@@ -284,7 +288,7 @@ interface Course {
 
 /** Everything that learning on after a judged snapshot depends on. */
 function stateOf(watched: Watched, snapshot: Snapshot, course: Course): RunState {
-  const { task, context, timing, port, workers } = watched;
+  const { task, context, timing, workers, began } = watched;
   const { number, round = 0, rows, seconds, model, models = [model] } = snapshot;
   const { best, history, firstLoss, verdict } = course;
   const exact = Number(snapshot.isWhole ?? round > 0);
@@ -305,7 +309,7 @@ function stateOf(watched: Watched, snapshot: Snapshot, course: Course): RunState
     seconds: {
       train: timing.train + seconds,
       evaluate: timing.evaluate,
-      run: port.seconds(),
+      run: began + seconds,
     },
   };
 }
@@ -330,11 +334,11 @@ export function epochsOf({ stop }: TrainSettings): number {
   return rule?.rule === "epochs" ? rule.epochs : epochsMax;
 }
 
-/** When a rule of time ends the run, of `performance.now()`. */
-function untilOf({ stop }: TrainSettings, port: RunPort): { untilMs?: number } {
+/** Seconds of learning after which a rule of time ends the run, of which so many are over. */
+function timeLeft({ stop }: TrainSettings, over: number): { secondsMax?: number } {
   const rule = stop === "auto" ? undefined : stop.find((one) => one.rule === "time");
   if (rule?.rule !== "time") return {};
-  return { untilMs: performance.now() + 1000 * (rule.seconds - port.seconds()) };
+  return { secondsMax: rule.seconds - over };
 }
 
 function everyEpochs({ settings, trainRows }: Task): number {

@@ -1,9 +1,10 @@
 /** Runs that end before their plan is done, though nobody asked the coordinator to: what they say, and what is kept. */
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { lastObject, temporaryFolder } from "../e2e/support.ts";
-import { heard, startCoordinator, startWorker } from "./support-runs.ts";
+import { checkpointsOf, heard, startCoordinator, startWorker } from "./support-runs.ts";
 
 const data = "synthetic:news:rows=6000,columns=2000,seed=3";
 const endless = ["--l2", "1e-4", "--epochs", "1000000", "--listen", "127.0.0.1:0", "--json"];
@@ -71,3 +72,23 @@ for (const strategy of ["asp", "bsp"]) {
     for (const { ended } of members.slice(0, 2)) expect((await ended).code).toBe(1);
   });
 }
+
+test("--stop time counts learning, and not the wait for workers; a checkpoint neither", async () => {
+  const cwd = temporaryFolder();
+  const stop = ["--stop", "time:2s,epochs:1000000", "--checkpoint-every", "0s"];
+  const args = [data, "--strategy", "asp", "--workers", "1", "--l2", "1e-4", ...stop];
+  const place = ["--listen", "127.0.0.1:0", "--json"];
+  const coordinator = await startCoordinator([...args, ...place], cwd);
+  // Longer than the time of the run: it would be up when the first model is judged.
+  await delay(3000);
+  for (const rank of ["0", "1"]) startWorker(coordinator.address, cwd, ["--rank", rank]);
+  const { code, stdout, stderr } = await coordinator.ended;
+  expect(code, stderr).toBe(0);
+  const { stopped, seconds } = lastObject(stdout);
+  expect(stopped).toBe("time");
+  expect(seconds.total).toBeGreaterThanOrEqual(3 + 2);
+  const text = readFileSync(checkpointsOf(cwd).at(-1)!, "latin1");
+  const run = Number(/"run\\*":([\d.]+)/.exec(text)?.[1]);
+  expect(run).toBeGreaterThan(0);
+  expect(run).toBeLessThan(seconds.total - 3);
+});

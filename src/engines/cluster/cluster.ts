@@ -50,8 +50,8 @@ export interface ClusterPlan extends Omit<RunPlan, "strategy" | "task"> {
   readonly observe?: CoordinatorOptions["observe"];
   /** The snapshot to go on from, where nobody of the run lives any more. */
   readonly resume?: Resumption;
-  /** When a rule of time ends the run, of `performance.now()`: members keep it without a coordinator, too. */
-  readonly untilMs?: number;
+  /** Seconds of learning after which a rule ends the run: members keep it without a coordinator, too. */
+  readonly secondsMax?: number;
   /** What a model file says beside the weights. */
   readonly model?: ModelFacts;
   /** Where members may find the rows by themselves. */
@@ -194,7 +194,7 @@ function optionsOf(
     ...{ saved, resume, state: cluster.state ?? null },
     credentials: { ...cluster.credentials, messageMax: limits.message },
     limits,
-    ...{ gatherSeconds: gatherSecondsOf(cluster), untilMs: plan.untilMs ?? null },
+    ...{ gatherSeconds: gatherSecondsOf(cluster), secondsMax: plan.secondsMax ?? null },
     jobFor: (rank, begun) => jobFor(plan, full, { rank, begun }),
     rowsFor: ({ segments: wanted }) =>
       rows ? rowParts(rows, segments, new Set(wanted)) : ([] as const),

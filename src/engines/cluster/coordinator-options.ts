@@ -19,8 +19,8 @@ export interface CoordinatorOptions {
   readonly portRange?: { readonly low: number; readonly high: number } | null;
   readonly jobFor: (rank: number, begun: Begun | null) => ClusterJob;
   readonly rowsFor: ClusterHandlers["rows"];
-  /** When the time of the run is up, of `performance.now()`; null for never. */
-  readonly untilMs: number | null;
+  /** Seconds of learning after which the time of the run is up; null for never. */
+  readonly secondsMax: number | null;
   /** Members must have joined within this time. */
   readonly gatherSeconds: number;
   readonly observe?: Observer;

@@ -315,8 +315,8 @@ export class Coordinator {
 
   #begun(): Begun {
     const rowsBefore = this.#rowsBefore;
-    const [{ plan, untilMs }, seconds] = [this.#options, this.#now()];
-    const endsAt = untilMs === null ? null : seconds + (untilMs - performance.now()) / 1000;
+    const [{ plan, secondsMax }, seconds] = [this.#options, this.#now()];
+    const endsAt = secondsMax === null ? null : this.#secondsBefore + secondsMax;
     return begunOf(this.#roster, { plan, updates: this.#updates, rowsBefore, seconds, endsAt });
   }
 
