@@ -63,8 +63,7 @@ export async function learnByStrategy(
   const { options, step, shares } = chooseLearning(task, context, question, port);
   refuseLongRun(task, { schedule: step.scheduleOf(1), strategy, options, workers });
   const keeper = createKeeper(checkpointing, port);
-  const began = port.seconds();
-  const schedule = step.scheduleOf(1);
+  const [began, schedule] = [port.seconds(), step.scheduleOf(1)];
   const watched = { task, context, schedule, timing, port, workers, keeper, began };
   const watcher = createWatcher(watched, state);
   const abort = new AbortController();
