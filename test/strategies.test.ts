@@ -97,6 +97,16 @@ test("rows per update and merging follow the stated rule", () => {
   expect(chosen({ workers: 1 })).toEqual({ rowsPerUpdate: 1250, merge: "sum" });
   expect(chosen({ given: fixed(50) })).toEqual({ rowsPerUpdate: 50, merge: "sum" });
   expect(chosen({ given: fixed(51) }).merge).toBe("anticipate");
+  // Where more may join updates anticipate as many as there are.
+  expect(chosen({ workers: 1, workersMax: 17 })).toEqual({
+    rowsPerUpdate: 1250,
+    merge: "anticipate",
+  });
+  expect(chosen({ workers: 2, workersMax: 18, given: fixed(50) }).merge).toBe("anticipate");
+  expect(chosen({ workers: 1, workersMax: 17, given: fixed(10) }).merge).toBe("sum");
+  const asSum = { rowsPerUpdate: "auto", merge: "sum" } as const;
+  expect(chosen({ workers: 1, workersMax: 17, given: asSum }).merge).toBe("sum");
+  expect(chosen({ workers: 1, workersMax: 17, merges: ["sum"] }).merge).toBe("sum");
   // Where nothing can be anticipated: sums of few rows, or the mean where those were too few.
   for (const plain of [{ learn: "gradient" }, { merges: ["sum", "mean"] }] as const) {
     expect(chosen(plain)).toEqual({ rowsPerUpdate: 313, merge: "sum" });

@@ -45,6 +45,7 @@ export function summaryLine(result: TrainResult, workersByDefault: boolean): str
   const { model, seconds, status, strategy, workers, bytes } = result;
   const parts = [
     status === "interrupted" ? "interrupted, best model so far" : "",
+    status === "failed" ? "diverged, best model before" : "",
     scoreText(result),
     workers > 1
       ? `${strategy}, ${workers} workers${workersByDefault ? " (cores of this machine)" : ""}`

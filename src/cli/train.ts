@@ -276,6 +276,11 @@ async function finishJob(job: Job, result: TrainResult): Promise<number> {
     output.result(summary);
   }
   if (signals.received !== null) return signals.exitCode;
+  if (result.error !== null) {
+    await record.writeError({ ...result.error, member: null });
+    output.error(result.error.message);
+    return exitCode.failed;
+  }
   const unmet = unmetRequirements(settings.require ?? [], result);
   for (const line of unmet) output.error(`--require: ${line}`);
   return unmet.length > 0 ? exitCode.requirementNotMet : exitCode.done;

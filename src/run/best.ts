@@ -21,6 +21,8 @@ export interface BestWeights {
   replace(weights: Weights): void;
   /** The best weights, in the arena. */
   weights(): Weights;
+  /** Whether judged weights are kept, and not only those it began with. */
+  hasBest(): boolean;
   /** A copy of everything kept here. */
   state(): BestState;
   /** Goes on from it, in place of `firstLoss`. */
@@ -90,6 +92,7 @@ export function createBest(task: Task, context: LearnContext, solver: Judgeable)
     },
     replace: (weights) => copyTo(kept, weights),
     weights: () => ({ address: kept.byteOffset, scale: 1, width }),
+    hasBest: () => bestCost < Number.POSITIVE_INFINITY,
     state: () => ({
       cost: bestCost,
       snapshots: average.snapshots,

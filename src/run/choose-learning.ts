@@ -26,6 +26,8 @@ export interface LearningChoice {
 interface LearningQuestion {
   readonly strategy: AnyStrategy;
   readonly workers: number;
+  /** Workers there may be later, where more may join. */
+  readonly workersMax?: number;
   readonly start: Float32Array | null;
   /** Rates are tried on it; what it held is lost. */
   readonly replica: Replica;
@@ -39,7 +41,8 @@ export function chooseLearning(
   port: RunPort,
 ): LearningChoice {
   // Owners of columns learn the same rows together, as one worker would.
-  const question = given.strategy.owns === "columns" ? { ...given, workers: 1 } : given;
+  const question =
+    given.strategy.owns === "columns" ? { ...given, workers: 1, workersMax: 1 } : given;
   const { merge, serialStep } = decideMerge(task, context, question, port);
   const shares = merge.merge === "anticipate" ? sharesOf(task, context) : null;
   const step =
@@ -80,7 +83,12 @@ function decideMerge(
   const merge = ruleFor({
     given: settings,
     learn: learnOf(task, question),
-    ...{ workers: question.workers, trainRows, merges: mergesOf(question.strategy) },
+    ...{
+      workers: question.workers,
+      workersMax: question.workersMax ?? question.workers,
+      trainRows,
+      merges: mergesOf(question.strategy),
+    },
     critical() {
       serialStep = decideStep(task, context, { ...question, port });
       const rate = serialStep.scheduleOf(1).rate(trainRows);

@@ -163,6 +163,7 @@ export type StopReason =
   | "window"
   | "patience"
   | "plateau"
+  | "diverged"
   | "interrupted"
   | "failed";
 

@@ -6,6 +6,7 @@ import { resolve } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { ClusterError } from "../engines/cluster/cluster-error.ts";
 import type { SharedRows } from "../engines/cluster/shared-rows.ts";
+import { spareWorkersMax } from "../engines/cluster/spare-seats.ts";
 import type { EngineResult, Resumption } from "../engines/engine.ts";
 import { loadStrategy, strategySource } from "../engines/strategy-source.ts";
 import { createTelemetry, type Telemetry } from "../engines/telemetry.ts";
@@ -17,10 +18,11 @@ import type { Weights } from "../learner/solver.ts";
 import type { Model } from "../math/replica.ts";
 import type { Schedule } from "../model/schedule.ts";
 import type { AnyStrategy, StrategyOptions } from "../strategies/strategy.ts";
-import { type BestWeights, createBest } from "./best.ts";
+import { type BestWeights, createBest, type JudgedPair } from "./best.ts";
 import { chooseLearning } from "./choose-learning.ts";
 import { decideL2, fewPassesDo } from "./choose-solver.ts";
-import type { MembersSummary } from "./events.ts";
+import { diverged } from "./divergence.ts";
+import type { Evaluated, MembersSummary } from "./events.ts";
 import { createKeeper, type Keeper } from "./keeper.ts";
 import type { Ending, RunPort, Timing } from "./learn-task.ts";
 import { modelFacts, outcomeOf } from "./outcome.ts";
@@ -59,7 +61,8 @@ export async function learnByStrategy(
   const replica = createReplica(task.dataset.arena, task.width);
   const state = checkpointing?.resume ?? null;
   const context = task.contextOf(state?.choice.l2 ?? (await decideL2(task, replica, port)));
-  const question = { strategy, workers, start, replica };
+  const workersMax = workersMaxOf(workers, place);
+  const question = { strategy, workers, workersMax, start, replica };
   const { options, step, shares } = chooseLearning(task, context, question, port);
   refuseLongRun(task, { schedule: step.scheduleOf(1), strategy, options, workers });
   const keeper = createKeeper(checkpointing, port);
@@ -96,7 +99,7 @@ export async function learnByStrategy(
     signal: abort.signal,
   };
   const { engine } = settings;
-  const result = await runOnEngine(plan, { engine, place }, port.emit)
+  const result = await runOnEngine(plan, { engine, place }, port)
     .catch((error) => withoutMembers(error, watcher, port))
     .finally(() => clearInterval(asked));
   await keeper.settled();
@@ -134,6 +137,11 @@ async function withoutMembers(
   const action = "the best of those that were judged is kept";
   port.emit({ kind: "fault", fault: "member-lost", rank: null, message, action });
   return judged;
+}
+
+/** Workers there may be while the run goes: who is started by the run itself is joined by nobody else. */
+function workersMaxOf(workers: number, place: ClusterPlace | null): number {
+  return place?.launch === null ? workers + spareWorkersMax(workers) : workers;
 }
 
 /** Where members that run elsewhere may find the rows by themselves. */
@@ -201,21 +209,12 @@ function createWatcher(watched: Watched, state: RunState | null) {
     best.average(weights());
     const judged = best.judge(weights());
     if (!(judged.loss <= 2 * firstLoss && Number.isFinite(judged.cost))) {
-      throw new RangeError(tooLarge(task, rows, judged.loss));
+      return diverged(best, tooLarge(task, rows, judged.loss));
     }
     lastRows = rows;
     const epoch = rows / task.trainRows;
-    port.emit({
-      kind: "evaluated",
-      rows,
-      epoch,
-      trainSeconds: timing.train + seconds,
-      loss: task.validation ? judged.loss : null,
-      accuracy: task.validation && context.loss.classifies ? judged.accuracy : null,
-      objective: task.validation ? null : judged.objective,
-      bytes,
-      best: best.keep(weights(), judged),
-    });
+    const at = { rows, epoch, trainSeconds: timing.train + seconds, bytes };
+    port.emit(evaluated(watched, judged, { ...at, best: best.keep(weights(), judged) }));
     const moment = { epoch, seconds: began + seconds, gap: null };
     return judgeStop(rulesOf(task, context), history, { ...judged, ...moment });
   };
@@ -230,6 +229,8 @@ function createWatcher(watched: Watched, state: RunState | null) {
       const begin = performance.now();
       verdict ??= take(snapshot);
       timing.evaluate += (performance.now() - begin) / 1000;
+      // No run goes on from weights that ran away: the checkpoint before stays the newest.
+      if (verdict?.rule === "diverged") return true;
       last = snapshot;
       keeper.keep(() => stateAt(snapshot), { evaluated: true });
       return verdict !== null;
@@ -243,11 +244,26 @@ function createWatcher(watched: Watched, state: RunState | null) {
       const { model, seconds } = result;
       const rows = rowsIn(result);
       const bytes = totalsOf(result).bytes.sent;
-      const last = rows > lastRows ? take({ model, rows, seconds, bytes }) : null;
+      const isNew = rows > lastRows && verdict?.rule !== "diverged";
+      const last = isNew ? take({ model, rows, seconds, bytes }) : null;
       return port.stopping.requested
         ? { rule: "interrupted", detail: "asked to stop", dual: null }
         : endingOf(result, { verdict, last });
     },
+  };
+}
+
+/** A judgement as an event: of validation rows loss and accuracy, of training rows the objective. */
+function evaluated(
+  { task: { validation }, context }: Watched,
+  { loss, accuracy, objective }: JudgedPair,
+  at: Pick<Evaluated, "rows" | "epoch" | "trainSeconds" | "bytes" | "best">,
+): Evaluated {
+  return {
+    ...{ kind: "evaluated", ...at },
+    loss: validation ? loss : null,
+    accuracy: validation && context.loss.classifies ? accuracy : null,
+    objective: validation ? null : objective,
   };
 }
 
@@ -324,7 +340,7 @@ function resumptionOf({ solver, verdict }: RunState): Resumption {
 }
 
 function tooLarge({ settings }: Task, rows: number, loss: number): string {
-  return `Training by ${settings.strategy} diverged: after ${rows} rows the loss is ${loss}. Fewer --rows-per-update, --merge anticipate, or a smaller --step help; --strategy serial finds its way back by itself`;
+  return `training by ${settings.strategy} diverged: after ${rows} rows the loss is ${loss}. Fewer --rows-per-update, --merge anticipate, or a smaller --step help; --strategy serial finds its way back by itself`;
 }
 
 export function epochsOf({ stop }: TrainSettings): number {

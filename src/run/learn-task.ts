@@ -10,6 +10,7 @@ import { createBreathe } from "./breath.ts";
 import { certificationDue, gapDefault, isDualAscent } from "./certify.ts";
 import { type AnySolver, announceRun, chooseSolver, fewPassesDo } from "./choose-solver.ts";
 import { collisionsOf } from "./collisions.ts";
+import { diverged } from "./divergence.ts";
 import type { RunEventBody } from "./events.ts";
 import { createKeeper, type Keeper } from "./keeper.ts";
 import type { LoadedDataset } from "./load.ts";
@@ -260,7 +261,7 @@ function evaluate(parts: RunParts, course: Course, isLast: boolean): Verdict | n
   );
   const epoch = solver.rows / solver.epochRows;
   if (!(judged.loss <= course.lossMax && Number.isFinite(judged.cost))) {
-    if (++course.restarts > restartsMax) throw new RangeError(hopeless(course.restarts));
+    if (++course.restarts > restartsMax) return diverged(best, hopeless(course.restarts));
     solver.restart(best.restore(), restartFactor);
     port.emit(divergence(solver, judged.loss));
     return null;
@@ -311,7 +312,7 @@ function divergence(solver: Solver, loss: number): RunEventBody {
 }
 
 function hopeless(restarts: number): string {
-  return `Training diverged ${restarts} times although its steps were cut to a ${4 ** restarts}th: check the values for outliers (glissade inspect FILE), or scale the rows to unit norm`;
+  return `training diverged ${restarts} times although its steps were cut to a ${4 ** restarts}th: check the values for outliers (glissade inspect FILE), or scale the rows to unit norm`;
 }
 
 /** How many rows to learn before the next snapshot, and when to judge. */

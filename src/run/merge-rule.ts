@@ -17,6 +17,8 @@ export interface MergeQuestion {
   readonly given: { readonly rowsPerUpdate: number | "auto"; readonly merge: Merge | "auto" };
   readonly learn: "local" | "gradient";
   readonly workers: number;
+  /** Workers there may be in all, where more may join while the run goes; else none but those above. */
+  readonly workersMax?: number;
   readonly trainRows: number;
   /** What the strategy follows. */
   readonly merges: readonly Merge[];
@@ -41,7 +43,8 @@ export function ruleFor(question: MergeQuestion): MergeChoice {
   const { given, workers, trainRows, merges } = question;
   const few = Math.max(1, Math.ceil(trainRows / (roundsPerEpoch * workers)));
   const rowsPerUpdate = given.rowsPerUpdate === "auto" ? few : given.rowsPerUpdate;
-  if (workers === 1 && question.learn === "local") {
+  const workersMax = Math.max(workers, question.workersMax ?? workers);
+  if (isAlone({ ...question, workersMax })) {
     return { rowsPerUpdate, merge: "sum", reason: "one worker merges with nobody" };
   }
   if (!merges.includes("sum")) {
@@ -54,14 +57,20 @@ export function ruleFor(question: MergeQuestion): MergeChoice {
   if (question.learn === "gradient" || merges[0] !== "anticipate") {
     return ruleForSums(question, few);
   }
-  const together = workers * rowsPerUpdate;
-  return together <= plainRowsMax
-    ? { rowsPerUpdate, merge: "sum", reason: `only ${together} rows are learned at the same time` }
-    : {
-        rowsPerUpdate,
-        merge: "anticipate",
-        reason: `${together} rows are learned at the same time: their plain sum would overshoot, their mean lag behind`,
-      };
+  const together = workersMax * rowsPerUpdate;
+  const rows = `${together} rows ${workersMax > workers ? `may be learned at the same time as up to ${workersMax} workers may take part` : "are learned at the same time"}`;
+  if (together <= plainRowsMax) return { rowsPerUpdate, merge: "sum", reason: `only ${rows}` };
+  const reason = `${rows}: their plain sum would overshoot, their mean lag behind`;
+  return { rowsPerUpdate, merge: "anticipate", reason };
+}
+
+/**
+ * One worker that merges with nobody, also later. Where others may come updates anticipate as many as there are, which
+ * for one is none: its steps are those of a sum to the bit.
+ */
+function isAlone({ workers, workersMax, learn, given, merges }: Required<MergeQuestion>): boolean {
+  if (workers > 1 || learn !== "local") return false;
+  return workersMax === 1 || given.merge !== "auto" || merges[0] !== "anticipate";
 }
 
 /** What was asked for, or the sum where that can't be had, which a warning has said. */

@@ -26,7 +26,7 @@ export const totalsOfOne: MemberTotals = {
 
 export function outcomeOf(parts: JudgedRun, ending: Ending, totals = totalsOfOne): TrainOutcome {
   const { task, context, solver, best, timing, port } = parts;
-  const stopped = ending.rule;
+  const { rule: stopped, detail } = ending;
   const { dataset, settings } = task;
   const begin = performance.now();
   const weights = best.weights();
@@ -42,7 +42,7 @@ export function outcomeOf(parts: JudgedRun, ending: Ending, totals = totalsOfOne
   const result: TrainResult = {
     glissade: "1",
     command: "train",
-    status: stopped === "interrupted" ? "interrupted" : "done",
+    status: statusOf(stopped),
     strategy: settings.strategy,
     engine: settings.engine,
     workers: totals.workers,
@@ -71,9 +71,18 @@ export function outcomeOf(parts: JudgedRun, ending: Ending, totals = totalsOfOne
     members: totals.members,
     model: null,
     run: null,
-    error: null,
+    error: stopped === "diverged" ? plainError(detail) : null,
   };
   return { result, model: modelOf(task, context, weights.address) };
+}
+
+function statusOf(stopped: Ending["rule"]): TrainResult["status"] {
+  if (stopped === "diverged") return "failed";
+  return stopped === "interrupted" ? "interrupted" : "done";
+}
+
+function plainError(message: string): TrainResult["error"] {
+  return { message, file: null, line: null, column: null };
 }
 
 function modelOf(task: Task, context: LearnContext, address: number): LinearModel {

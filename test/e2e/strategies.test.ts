@@ -58,3 +58,21 @@ test("--values and --tolerance make updates small, say how small, and are refuse
   expect(refused.code).not.toBe(0);
   expect(refused.stderr).toContain("bsp sends everything, as its servers answer");
 });
+
+test("a run that diverges says so in one line, and saves the best model judged before", async () => {
+  const cwd = temporaryFolder();
+  const args = ["train", smallNews, "--strategy", "bsp", "--workers", "4", "--json"];
+  const rash = ["--merge", "sum", "--rows-per-update", "100", "--step", "constant:eta0=2"];
+  const rules = ["--evaluate-every", "400rows", "--stop", "epochs:50", "--loss", "log"];
+  const { code, stdout, stderr } = await glissade([...args, ...rash, ...rules, "--l2", "1e-4"], {
+    cwd,
+  });
+  expect([code, stderr]).toEqual([
+    1,
+    expect.stringMatching(/^glissade: training by bsp diverged/m),
+  ]);
+  expect(stderr).not.toMatch(/bug of glissade|^ +at /m);
+  const error = { message: expect.stringContaining("diverged: after") };
+  expect(lastObject(stdout)).toMatchObject({ status: "failed", stopped: "diverged", error });
+  expect(existsSync(join(cwd, "model.safetensors"))).toBe(true);
+});

@@ -14,6 +14,11 @@ export function seatsWithSpares(plan: RunPlan, limits: { readonly members: numbe
   return [...planned, ...Array<SeatPlan>(spareCount(plan, planned, limits)).fill(spare)];
 }
 
+/** Workers that may join a run of so many while it goes, where nothing else bounds them. */
+export function spareWorkersMax(workers: number): number {
+  return Math.max(spareSeatsMin, spareSeatsPerWorker * workers);
+}
+
 function spareCount(
   { strategy, options, task, workers }: RunPlan,
   planned: readonly SeatPlan[],
@@ -22,7 +27,7 @@ function spareCount(
   // Columns are dealt out for good; and what a strategy refuses with one more worker it is not given by this way.
   const question = { workers: workers + 1, width: task.width };
   if (strategy.owns === "columns" || strategy.refuses?.(question, options)) return 0;
-  const most = Math.max(spareSeatsMin, spareSeatsPerWorker * workers);
+  const most = spareWorkersMax(workers);
   // A worker without a segment would have nothing to learn.
   const owners = (segmentsPerWorker - 1) * workers;
   return Math.max(0, Math.min(most, owners, members - planned.length));
