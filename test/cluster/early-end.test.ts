@@ -1,10 +1,12 @@
 /** Runs that end before their plan is done, though nobody asked the coordinator to: what they say, and what is kept. */
 import { existsSync, readFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { lastObject, temporaryFolder } from "../e2e/support.ts";
-import { checkpointsOf, heard, startCoordinator, startWorker } from "./support-runs.ts";
+import { checkpointsOf, heard, runFolder, startCoordinator, startWorker } from "./support-runs.ts";
 
 const data = "synthetic:news:rows=6000,columns=2000,seed=3";
 const endless = ["--l2", "1e-4", "--epochs", "1000000", "--listen", "127.0.0.1:0", "--json"];
@@ -91,4 +93,38 @@ test("--stop time counts learning, and not the wait for workers; a checkpoint ne
   const run = Number(/"run\\*":([\d.]+)/.exec(text)?.[1]);
   expect(run).toBeGreaterThan(0);
   expect(run).toBeLessThan(seconds.total - 3);
+});
+
+for (const [signal, expected] of [
+  ["SIGINT", 130],
+  ["SIGTERM", 143],
+] as const) {
+  test(`${signal} at a coordinator that waits for its members ends it at once, and its record says so`, async () => {
+    const cwd = temporaryFolder();
+    // Whoever used up the grace would outlast the test.
+    const args = [data, "--workers", "2", "--strategy", "asp", ...endless, "--grace", "1h"];
+    const coordinator = await startCoordinator(args, cwd);
+    const worker = startWorker(coordinator.address, cwd);
+    await heard(coordinator, /joined from/);
+    coordinator.child.kill(signal);
+    const { code, stdout, stderr } = await coordinator.ended;
+    expect(code, stderr).toBe(expected);
+    expect(stderr).toContain("interrupted before anything was learned: no model is saved");
+    expect(lastObject(stdout)).toMatchObject({ status: "interrupted", model: null });
+    const manifest = JSON.parse(readFileSync(join(runFolder(cwd), "manifest.json"), "utf8"));
+    expect(manifest.result).toMatchObject({ status: "interrupted" });
+    expect((await worker.ended).code).toBe(1);
+  });
+}
+
+test("a worker says for whom it waits and how long yet, also where another service answers, and SIGTERM ends it there", async () => {
+  const server = createServer((_, answer) => answer.end("no glissade"));
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  onTestFinished(() => void server.close());
+  const { port } = server.address() as AddressInfo;
+  const worker = startWorker(`127.0.0.1:${port}`, temporaryFolder(), ["--grace", "1h"]);
+  await heard(worker, new RegExp(`waits for the coordinator at 127.0.0.1:${port}, \\d+ s more: `));
+  worker.child.kill("SIGTERM");
+  const { code, stderr } = await worker.ended;
+  expect(code, stderr).toBe(143);
 });

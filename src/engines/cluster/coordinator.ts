@@ -50,7 +50,7 @@ import { type SavedRun, StateKeeper } from "./saved-run.ts";
 import { ClusterServer } from "./server.ts";
 import { SilenceWatch } from "./silence.ts";
 import { readTale } from "./tales.ts";
-import { lostAction, VitalWatch } from "./vital.ts";
+import { lostAction, stoppedBefore, VitalWatch } from "./vital.ts";
 
 /** Owns the server, the links and the timers of a run, until it is disposed. */
 export class Coordinator {
@@ -186,11 +186,12 @@ export class Coordinator {
     return conclude(this.#options, { roster: this.#roster, dismiss }, facts);
   }
 
-  /** Ends the run after what is allowed already: in lockstep, after the round that is open. */
+  /** Ends the run after what is allowed already: in lockstep, after the round that is open; before it has begun, at once. */
   stop(): void {
     if (this.#stopping) return;
     this.#stopping = true;
-    if (this.#phase !== "running") return;
+    if (this.#phase === "gathering") return this.fail(stoppedBefore());
+    if (this.#phase === "ending") return;
     this.#pacer.end();
     this.#vital.stop();
   }
@@ -385,10 +386,6 @@ export class Coordinator {
     this.#pacer.begin(this.#updates, this.#options.resume);
     this.#silence.begin();
     this.#keep(true);
-    if (this.#stopping) {
-      this.#stopping = false;
-      this.stop();
-    }
   }
 
   /** Goes on where another process was: members find this one, and tell what else it must know. */

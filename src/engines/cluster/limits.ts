@@ -37,6 +37,8 @@ export const seatAsksMax = 16;
 export const probeSecondsMax = 2;
 /** A member dials the coordinator, and reads its rows, for at most this long. */
 export const joinSecondsMax = 60;
+/** It says that often that it waits. */
+export const joinToldSeconds = 10;
 /** Members that a run waits for must have joined within this time when the run starts them itself. */
 export const launchSecondsMax = 60;
 /** ... and within this time when others start them. */

@@ -10,7 +10,13 @@ import {
 } from "./generated/glissade/cluster/v1/cluster_pb.ts";
 import { ownHandshake, type RunIdentity, refuseHandshake, unknownRun } from "./handshake.ts";
 import type { ClusterJob } from "./job.ts";
-import { joinSecondsMax, reconnectMsMax, reconnectMsMin, seatSecondsMax } from "./limits.ts";
+import {
+  joinSecondsMax,
+  joinToldSeconds,
+  reconnectMsMax,
+  reconnectMsMin,
+  seatSecondsMax,
+} from "./limits.ts";
 import { modelIn } from "./models.ts";
 import { createKeys, type KeyPair, type Proof } from "./passes.ts";
 import type { Limits } from "./protection.ts";
@@ -91,6 +97,7 @@ export async function askForSeat(
   const address = advertise === null ? `:${port}` : withPort(advertise, port);
   const until = Date.now() + 1000 * joinSecondsMax;
   const own = createKeys();
+  let toldAt = 0;
   for (let wait = reconnectMsMin; ; wait = Math.min(reconnectMsMax, 2 * wait)) {
     try {
       const reply = await callUnary(client, {
@@ -106,6 +113,11 @@ export async function askForSeat(
     } catch (error) {
       const silent = error instanceof CallError && error.code === "unreachable";
       if (!silent || Date.now() > until) throw error;
+      if (Date.now() - toldAt > 1000 * joinToldSeconds) {
+        toldAt = Date.now();
+        const left = Math.ceil((until - toldAt) / 1000);
+        options.log(`waits for the coordinator at ${options.join}, ${left} s more: ${error.words}`);
+      }
       await pause({ whom: `the coordinator at ${options.join}`, secondsMax: wait / 1000 });
     }
   }

@@ -83,6 +83,13 @@ function lostServer({ seats, planned, view }: Roster): number | undefined {
   return rank < 0 ? undefined : rank;
 }
 
+/** That a run was asked to stop while it waited for its members. */
+export function stoppedBefore(): ClusterError {
+  return new ClusterError("Asked to stop before anything was learned: no model is saved", {
+    isAsked: true,
+  });
+}
+
 /** That a run was asked to stop which has nobody to end it in good order. */
 function stoppedWithout(rank: number, { seats }: Roster): ClusterError {
   const who = nameOf(rank, seats);
