@@ -254,7 +254,7 @@ async function follow(job: Job, run: Run): Promise<{ result: TrainResult; model:
   for await (const event of run) {
     if (event.kind === "run-finished") continue;
     const { time, v, ...body } = event;
-    job.emit(body, begun + time);
+    job.emit(later(body, begun), begun + time);
   }
   return { result: await run.result, model: await run.model };
 }
@@ -284,6 +284,12 @@ async function finishJob(job: Job, result: TrainResult): Promise<number> {
   const unmet = unmetRequirements(settings.require ?? [], result);
   for (const line of unmet) output.error(`--require: ${line}`);
   return unmet.length > 0 ? exitCode.requirementNotMet : exitCode.done;
+}
+
+/** The run counts from when the rows were there, the record from when the command began. */
+function later(body: RunEventBody, seconds: number): RunEventBody {
+  if (body.kind !== "waiting") return body;
+  return { ...body, since: body.since + seconds, until: body.until + seconds };
 }
 
 /** Records and prints why there is no model. A signal that came before learning is no failure. */

@@ -165,7 +165,8 @@ export function begin(host: MemberHost, updates: number): void {
   const { rowsPerUpdate } = host.seat.options;
   const lockstep = host.strategy.pace === "lockstep" ? { updates } : {};
   if (owner) host.cursor = createCursor({ rows: owner.rows, rowsPerUpdate, ...lockstep });
-  deliver(host, { kind: "start", now: host.port.now() });
+  host.idleSince = host.port.now();
+  deliver(host, { kind: "start", now: host.idleSince });
 }
 
 /** Another learner, over other rows: the place in the epoch stays. */
@@ -196,7 +197,12 @@ export function deliver(host: MemberHost, event: NodeEvent<unknown>): void {
 export function deliverMessage(host: MemberHost, from: number, body: unknown): void {
   if (host.finished) return countDrop(host.telemetry, "member has finished");
   host.lastFrom = from;
-  deliver(host, { kind: "message", now: host.port.now(), from, body });
+  const now = host.port.now();
+  const { learner, columns } = host;
+  // Who learns nothing itself is idle since it was given work last; beats of the membership are none.
+  const isWork = !(body as { kind: string }).kind.startsWith("m/");
+  if (learner === null && columns === null && isWork) host.idleSince = now;
+  deliver(host, { kind: "message", now, from, body });
 }
 
 function carryOut(host: MemberHost, effect: Effect<unknown>): void {

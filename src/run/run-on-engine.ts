@@ -5,15 +5,19 @@ import { describeRefusal } from "../engines/cluster/protection.ts";
 import type { EngineResult } from "../engines/engine.ts";
 import type { ThreadsPlan } from "../engines/threads/threads.ts";
 import type { RunEventBody } from "./events.ts";
+import type { RunPort } from "./learn-task.ts";
 
 /** Where the members of a cluster are to be: what commands know and settings of a run do not say. */
 export type ClusterPlace = ClusterSetting;
+
+/** Who hears events, and the run's time. */
+type EventPort = Pick<RunPort, "emit" | "seconds">;
 
 /** Runs the plan on threads of this process, or on processes. */
 export async function runOnEngine(
   plan: Omit<ClusterPlan, "cluster"> & Pick<ThreadsPlan, "observe" | "resume">,
   { engine, place }: { engine: string; place: ClusterPlace | null },
-  emit: (body: RunEventBody) => void,
+  port: EventPort,
 ): Promise<EngineResult> {
   if (engine !== "cluster") {
     const { runThreads } = await import("../engines/threads/threads.ts");
@@ -32,13 +36,13 @@ export async function runOnEngine(
       ...place,
       onEvent: (event) => {
         place.onEvent?.(event);
-        tellEvent(event, emit);
+        tellEvent(event, port);
       },
     },
   });
 }
 
-function tellEvent(event: ClusterEvent, emit: (body: RunEventBody) => void): void {
+function tellEvent(event: ClusterEvent, { emit, seconds }: EventPort): void {
   switch (event.kind) {
     case "view":
       return emit({ kind: "view", id: event.id, members: event.members });
@@ -55,8 +59,10 @@ function tellEvent(event: ClusterEvent, emit: (body: RunEventBody) => void): voi
     case "rejected":
       return emit(faultOf(event));
     case "waiting": {
-      const { rank, whom, since, until } = event;
-      return emit({ kind: "waiting", rank, for: whom, since, until });
+      const { rank, whom, since, until, now } = event;
+      // Members' clock is that of the learning, and goes on where a run is taken up; events have the run's.
+      const at = (time: number) => seconds() + time - now;
+      return emit({ kind: "waiting", rank, for: whom, since: at(since), until: at(until) });
     }
     case "joined":
     case "left":

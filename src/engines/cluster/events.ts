@@ -48,7 +48,12 @@ export type ClusterEvent =
     }
   | { readonly kind: "left"; readonly rank: number; readonly name: string }
   /** A member waits for long. */
-  | ({ readonly kind: "waiting"; readonly rank: number } & MemberWait)
+  | ({
+      readonly kind: "waiting";
+      readonly rank: number;
+      /** The time now, by the clock of `since` and `until`. */
+      readonly now: number;
+    } & MemberWait)
   /** A limit was reached: what was too much was refused. */
   | {
       readonly kind: "limit";
@@ -83,5 +88,5 @@ export function tellWait(
   const { rank, wait } = member;
   if (!wait || now - wait.since < waitToldSeconds || member.waitTold === wait.since) return;
   member.waitTold = wait.since;
-  say({ kind: "waiting", rank, ...wait });
+  say({ kind: "waiting", rank, now, ...wait });
 }

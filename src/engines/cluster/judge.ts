@@ -15,10 +15,19 @@ import { pause } from "./wait.ts";
 /** Free pace: models that are judged or wait for it. */
 const queuedMax = 2;
 
+/** The loss of the model that was judged last, the least one, and what it is, as in "validation loss". */
+export interface JudgedSoFar {
+  readonly loss: number;
+  readonly bestLoss: number;
+  readonly lossOf: string;
+}
+
 /** Called with a model every so many epochs; true stops the run. */
 export interface Observer {
   readonly everyEpochs: number;
   readonly at: (snapshot: ClusterSnapshot) => boolean | Promise<boolean>;
+  /** What was found so far; null before the first was judged. */
+  readonly standing?: () => JudgedSoFar | null;
 }
 
 interface JudgeCase {
