@@ -41,6 +41,20 @@ test("status tells members with their life, rows a second, how far behind, and w
   ]);
 });
 
+test("the head counts who is there, says how far the run is, and tells long times in hours", () => {
+  const [first, ...others] = status.members;
+  const members = [{ ...first!, state: "silent", wait: undefined }, ...others] as never;
+  const waits = [{ whom: "worker 3 to join", since: 0, until: 86_400 }] as never;
+  const judged = { loss: 0.331, bestLoss: 0.3305, lossOf: "validation loss" };
+  const full = { ...status, members, waits, ...judged, epoch: 12.5, epochs: 1000 };
+  const lines = statusLines(full, Number.POSITIVE_INFINITY);
+  expect(lines[0]).toBe(
+    "coordinator: running, view 4, epoch 12.5 of 1,000, validation loss 0.33100 (best 0.33050), 2 members (and 1 silent), 900 rows/s, 10.0 s",
+  );
+  expect(lines.at(-1)).toBe("waits 10.0 s for worker 3 to join, 23 h 59 min more at most");
+  expect(statusLines({ ...full, role: "worker" }, 200)[0]).not.toContain("members");
+});
+
 test("a member asked about itself says from where it is seen, and where it is reached", () => {
   const own = { ...status.members[0]!, seen: "a:40112" };
   const lines = statusLines({ ...status, role: "worker", members: [own] }, 200);

@@ -1,11 +1,14 @@
 /** How a run goes, as text for terminals of any width and as one object. */
 import type { MemberStatus, StatusReply, Wait } from "../engines/cluster/public.ts";
+import { formatCount, formatSeconds } from "../report/format.ts";
 import { jsonObject } from "./output.ts";
 import { formatTable } from "./table.ts";
 import { wrapLine } from "./wrap.ts";
 
 /** Shorter waits are part of every exchange, once a run goes. */
 const waitShownSeconds = 1;
+/** A run with other rules than epochs has so many. */
+const unlimitedEpochs = 1e6;
 
 /** What is computed from what members tell. */
 interface MemberFigures {
@@ -16,10 +19,9 @@ interface MemberFigures {
 
 /** Lines of at most that many columns; members are a table where one fits. */
 export function statusLines(status: StatusReply, columns: number): string[] {
-  const { role, state, view, seconds, members, waits } = status;
+  const { state, seconds, members, waits } = status;
   const figures = figuresOf(status);
   const total = figures.reduce((sum, { rowsPerSecond }) => sum + rowsPerSecond, 0);
-  const head = `${role}: ${state}, view ${view}, ${members.length} members, ${Math.round(total)} rows/s, ${seconds.toFixed(1)} s`;
   const cells = members.map((member, k) => cellsOf(member, figures[k]!, seconds));
   const table = formatTable(cells);
   const rows = table.every((line) => line.length <= columns)
@@ -30,8 +32,44 @@ export function statusLines(status: StatusReply, columns: number): string[] {
   );
   const own = long.flatMap((wait) => wrapLine(describeWait(wait, seconds), columns));
   const seen =
-    role === "coordinator" ? [] : members.flatMap((one) => wrapLine(seenLine(one), columns));
-  return [...wrapLine(head, columns), ...rows, ...seen, ...own];
+    status.role === "coordinator" ? [] : members.flatMap((one) => wrapLine(seenLine(one), columns));
+  return [...wrapLine(headOf(status, total), columns), ...rows, ...seen, ...own];
+}
+
+/** The run in a line; a member knows of itself only. */
+function headOf(status: StatusReply, rowsPerSecond: number): string {
+  const { role, state, view, seconds, members } = status;
+  return [
+    `${role}: ${state}`,
+    `view ${view}`,
+    ...progressOf(status),
+    ...(role === "coordinator" ? [membersText(members)] : []),
+    `${Math.round(rowsPerSecond)} rows/s`,
+    timeText(seconds),
+  ].join(", ");
+}
+
+function progressOf({ epoch, epochs, loss, bestLoss, lossOf }: StatusReply): string[] {
+  if (!(epochs > 0)) return [];
+  const all = epochs < unlimitedEpochs ? ` of ${formatCount(epochs)}` : "";
+  const learned = `epoch ${formatCount(epoch)}${all}`;
+  if (loss === undefined || bestLoss === undefined) return [learned];
+  return [learned, `${lossOf} ${loss.toPrecision(5)} (best ${bestLoss.toPrecision(5)})`];
+}
+
+/** Who takes part; who is gone or silent is told apart. */
+function membersText(members: readonly MemberStatus[]): string {
+  const gone = ["silent", "left", "dead"].flatMap((state) => {
+    const { length } = members.filter((member) => member.state === state);
+    return length > 0 ? [{ state, length }] : [];
+  });
+  const there = members.length - gone.reduce((sum, { length }) => sum + length, 0);
+  const others = gone.map(({ state, length }) => `${length} ${state}`).join(", ");
+  return `${there} members${others && ` (and ${others})`}`;
+}
+
+function timeText(seconds: number): string {
+  return seconds < 120 ? `${seconds.toFixed(1)} s` : formatSeconds(seconds);
 }
 
 /** One line of JSON: what the process says, and what follows from it. */
@@ -82,5 +120,5 @@ function hostOf(address: string): string {
 /** `seconds`: the time of the run now. */
 function describeWait({ whom, since, until }: Wait, seconds: number): string {
   const left = Math.max(0, until - seconds);
-  return `waits ${(seconds - since).toFixed(1)} s for ${whom}, ${left.toFixed(1)} s more at most`;
+  return `waits ${timeText(seconds - since)} for ${whom}, ${timeText(left)} more at most`;
 }

@@ -5,6 +5,7 @@
 import { resolve } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { ClusterError } from "../engines/cluster/cluster-error.ts";
+import type { JudgedSoFar } from "../engines/cluster/judge.ts";
 import type { SharedRows } from "../engines/cluster/shared-rows.ts";
 import { spareWorkersMax } from "../engines/cluster/spare-seats.ts";
 import type { EngineResult, Resumption } from "../engines/engine.ts";
@@ -61,8 +62,8 @@ export async function learnByStrategy(
   const replica = createReplica(task.dataset.arena, task.width);
   const state = checkpointing?.resume ?? null;
   const context = task.contextOf(state?.choice.l2 ?? (await decideL2(task, replica, port)));
-  const workersMax = workersMaxOf(workers, place);
-  const question = { strategy, workers, workersMax, start, replica };
+  const team = { workers, workersMax: workersMaxOf(workers, place) };
+  const question = { ...team, strategy, start, replica };
   const { options, step, shares } = chooseLearning(task, context, question, port);
   refuseLongRun(task, { schedule: step.scheduleOf(1), strategy, options, workers });
   const keeper = createKeeper(checkpointing, port);
@@ -92,10 +93,7 @@ export async function learnByStrategy(
     ...timeLeft(settings, began),
     ...(start ? { initial: { rows: 0, values: start } } : {}),
     ...(state ? { resume: resumptionOf(state) } : {}),
-    observe: {
-      everyEpochs: everyEpochs(task),
-      at: (snapshot: Snapshot) => watcher.judge(snapshot),
-    },
+    observe: observerOf(task, watcher),
     signal: abort.signal,
   };
   const { engine } = settings;
@@ -137,6 +135,23 @@ async function withoutMembers(
   const action = "the best of those that were judged is kept";
   port.emit({ kind: "fault", fault: "member-lost", rank: null, message, action });
   return judged;
+}
+
+/** Who sees the run's models. */
+function observerOf(task: Task, watcher: Pick<Watcher, "judge" | "standing">) {
+  const at = (snapshot: Snapshot) => watcher.judge(snapshot);
+  return { everyEpochs: everyEpochs(task), at, standing: () => watcher.standing() };
+}
+
+/** What the run judges models by, of the last one and the best so far. */
+function judgedSoFar(
+  { validation }: Task,
+  judged: JudgedPair,
+  before: JudgedSoFar | null,
+): JudgedSoFar {
+  const loss = validation ? judged.loss : judged.objective;
+  const bestLoss = Math.min(loss, before?.bestLoss ?? Number.POSITIVE_INFINITY);
+  return { loss, bestLoss, lossOf: validation ? "validation loss" : "objective" };
 }
 
 /** Workers there may be while the run goes: who is started by the run itself is joined by nobody else. */
@@ -187,6 +202,8 @@ interface Watched {
   readonly began: number;
 }
 
+type Watcher = ReturnType<typeof createWatcher>;
+
 /** Judges snapshots as they come, keeps the best, and leaves checkpoints; goes on from a state. */
 function createWatcher(watched: Watched, state: RunState | null) {
   const { task, context, schedule, timing, port, keeper, began } = watched;
@@ -199,6 +216,7 @@ function createWatcher(watched: Watched, state: RunState | null) {
   let verdict = state?.verdict ?? null;
   let lastRows = state?.solver.numbers.rows ?? 0;
   let last: Snapshot | null = null;
+  let standing: JudgedSoFar | null = null;
   if (state) best.resume(state.best);
   timing.train += state?.seconds.train ?? 0;
   timing.evaluate += state?.seconds.evaluate ?? 0;
@@ -212,6 +230,7 @@ function createWatcher(watched: Watched, state: RunState | null) {
       return diverged(best, tooLarge(task, rows, judged.loss));
     }
     lastRows = rows;
+    standing = judgedSoFar(task, judged, standing);
     const epoch = rows / task.trainRows;
     const at = { rows, epoch, trainSeconds: timing.train + seconds, bytes };
     port.emit(evaluated(watched, judged, { ...at, best: best.keep(weights(), judged) }));
@@ -235,6 +254,7 @@ function createWatcher(watched: Watched, state: RunState | null) {
       keeper.keep(() => stateAt(snapshot), { evaluated: true });
       return verdict !== null;
     },
+    standing: () => standing,
     /** Of a cluster that failed: what was judged last is not lost with it. */
     async keepLast(): Promise<void> {
       if (task.settings.engine === "cluster" && last) await keeper.keepNow(stateAt(last));

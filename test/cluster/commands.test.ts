@@ -99,7 +99,7 @@ test("status tells members and waits while a run waits and while it goes; stop e
     },
     () => running,
   );
-  expect(running).toMatch(/^coordinator: running, view \d+, 2 members, \d+ rows\/s/);
+  expect(running).toMatch(/^coordinator: running, view \d+, epoch \S+.*, 2 members, \d+ rows\/s/);
   const narrow = await glissade(["status", "--join", address], { env: { ...env, COLUMNS: "36" } });
   for (const line of narrow.stdout.trimEnd().split("\n"))
     expect(line.length).toBeLessThanOrEqual(36);

@@ -146,7 +146,7 @@ export class Coordinator {
         join: (request, peer) => this.#join(request, peer),
         ...questionsTo(this.#options, this.#roster, {
           phase: () => this.#phase,
-          now: () => this.#now(),
+          ...{ now: () => this.#now(), rowsBefore: this.#rowsBefore },
         }),
         stop: async ({ reason }) => {
           this.#isAsked = true;

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { beat, createMembership } from "../../membership/membership.ts";
 import { firstView } from "../../topology/view.ts";
-import type { MemberHost } from "../member-host.ts";
+import { deliverMessage, type MemberHost } from "../member-host.ts";
 import { leaseSeconds } from "./limits.ts";
 import { answerWait, quorumMissed } from "./member-status.ts";
 
@@ -20,4 +20,17 @@ test("a wait for a quorum began when none was heard of, and lasts as long as the
     expect(quorumMissed(host, now)).toMatchObject(wait);
     expect(answerWait(host, view, now)).toMatchObject(wait);
   }
+});
+
+test("a server is idle since it was given work last, and beats are none", () => {
+  let now = 5;
+  const host = {
+    ...{ finished: false, learner: null, columns: null, idleSince: 0, effects: [], lastFrom: -1 },
+    ...{ strategy: { step: () => {} }, port: { now: () => now } },
+  } as unknown as MemberHost;
+  deliverMessage(host, 0, { kind: "push" });
+  expect(host.idleSince).toBe(5);
+  now = 9;
+  deliverMessage(host, 0, { kind: "m/beat" });
+  expect(host.idleSince).toBe(5);
 });

@@ -254,7 +254,8 @@ export function liveEntries({ entries }: Roster): RosterEntry[] {
   return [...entries.values()].filter(isLive).toSorted((a, b) => a.rank - b.rank);
 }
 
-function isLive({ state }: RosterEntry): boolean {
+/** It is there, and its part is not over or only just. */
+export function isLive({ state }: RosterEntry): boolean {
   return state !== "dead" && state !== "left" && state !== "silent";
 }
 
