@@ -14,7 +14,7 @@ import { tryListening } from "../engines/cluster/server.ts";
 import { writeFileAtomic } from "../run/files.ts";
 import { type HostShare, readHosts } from "../run/hosts.ts";
 import type { LoadedDataset } from "../run/load.ts";
-import type { RunRecord } from "../run/record.ts";
+import { clusterStateFile, type RunRecord } from "../run/record.ts";
 import type { ClusterPlace } from "../run/run-on-engine.ts";
 import type { Settings } from "../run/settings.ts";
 import { credentialsFor } from "./cluster-credentials.ts";
@@ -130,7 +130,7 @@ async function credentialsOfStarted(given: Credentials) {
 
 /** The coordinator's state in the folder of the run, from which `--resume` takes the run up; and the one before. */
 function storeAt(record: RunRecord, warn: (line: string) => void): StateStore {
-  const [newest, before] = [record.path("cluster.json"), record.path("cluster-before.json")];
+  const [newest, before] = [record.path(clusterStateFile), record.path("cluster-before.json")];
   const textOf = async (name: string) => {
     const text = await readFile(name, "utf8").catch(() => null);
     return text === null ? [] : [{ name, text }];

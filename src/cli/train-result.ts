@@ -42,13 +42,13 @@ export function emptyResult(
 
 /** One line a person can act on. */
 export function summaryLine(result: TrainResult, workersByDefault: boolean): string {
-  const { model, seconds, status, strategy, workers, bytes } = result;
+  const { model, seconds, status, strategy, workers, members, bytes } = result;
   const parts = [
     status === "interrupted" ? "interrupted, best model so far" : "",
     status === "failed" ? "diverged, best model before" : "",
     scoreText(result),
-    workers > 1
-      ? `${strategy}, ${workers} workers${workersByDefault ? " (cores of this machine)" : ""}`
+    workers > 1 || members !== null
+      ? `${strategy}, ${workers} worker${workers === 1 ? "" : "s"}${workersByDefault ? " (cores of this machine)" : ""}`
       : "",
     bytes.perUpdate === null ? "" : `${formatSize(Math.round(bytes.perUpdate))} an update`,
     formatSeconds(seconds.total),

@@ -1,10 +1,11 @@
+import { existsSync } from "node:fs";
 import type { LinearModel } from "../model/model.ts";
 import { checkpointNames } from "../run/checkpoint.ts";
 import { contestShape } from "../run/contest-settings.ts";
 import type { RunEvent, RunEventBody, TrainResult } from "../run/events.ts";
 import { eventsVersion } from "../run/events.ts";
 import { checkWritable } from "../run/files.ts";
-import { RunRecord } from "../run/record.ts";
+import { clusterStateFile, RunRecord } from "../run/record.ts";
 import { refusePlan } from "../run/refuse-plan.ts";
 import { goesOnExactly, type RunState } from "../run/run-state.ts";
 import { type SettingName, type Settings, settingsSchema } from "../run/settings.ts";
@@ -183,10 +184,13 @@ function tellResumed(job: Job, { from }: ResumedRun): void {
   const how = exact
     ? "exactly as it would have gone on"
     : "from the model that was judged last: what was learned after it is learned again, in another order";
+  // Members that live have learned on, and need no checkpoint; whether any do is not known before the rows are read.
+  const mayLive = job.waitsForMembers && existsSync(job.record.path(clusterStateFile));
+  const unless = mayLive ? ": its members go on where they are, if any live; else" : "";
   job.context.output.note(
     from
-      ? `resuming ${job.record.id} after ${rows} rows, ${how}`
-      : `resuming ${job.record.id} from the start, as it had no checkpoint yet`,
+      ? `resuming ${job.record.id}${unless} after ${rows} rows, ${how}`
+      : `resuming ${job.record.id}${unless} from the start, as it had no checkpoint yet`,
   );
 }
 

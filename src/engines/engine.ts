@@ -56,6 +56,8 @@ export interface EngineResult {
   readonly rowsBefore?: number;
   /** It was asked to stop, and not by whoever looks at snapshots. */
   readonly isStopped?: boolean;
+  /** Workers that came to the end of it, where they came and went: not as many as planned, perhaps. */
+  readonly workers?: number;
   /** Why it is over before all was learned, in words; null where it is not. */
   readonly endedEarly?: string | null;
 }

@@ -110,7 +110,8 @@ export async function learnByStrategy(
     rows: watcher.rowsOf(result),
   };
   const parts = { task, context, solver, best: watcher.best, timing, port };
-  return outcomeOf(parts, ending, { workers, collisions: null, ...totalsOf(result) });
+  const totals = { workers: result.workers ?? workers, ...totalsOf(result) };
+  return outcomeOf(parts, ending, { ...totals, collisions: null });
 }
 
 /**

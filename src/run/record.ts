@@ -72,6 +72,9 @@ export function newRunId(now: Date = new Date()): string {
 }
 
 /** Owns the folder and the open `events.jsonl` of one run. */
+/** The coordinator's state in the folder of a run. */
+export const clusterStateFile = "cluster.json";
+
 export class RunRecord {
   readonly id: string;
   readonly folder: string;

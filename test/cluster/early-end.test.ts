@@ -35,6 +35,7 @@ for (const [strategy, workers, seats] of [
     const { code, stdout, stderr } = await coordinator.ended;
     expect(code, stderr).toBe(0);
     expect(stderr).toContain("stopped: all workers left");
+    expect(stderr).toContain(`${strategy}, ${workers} worker`);
     const result = lastObject(stdout);
     expect(result).toMatchObject({ status: "interrupted", stopped: "interrupted" });
     expect(result.epochs).toBeGreaterThan(1);

@@ -54,5 +54,6 @@ test.each([
   await ask("stop");
   const { code, stdout } = await ended;
   expect(code, stdout).toBe(0);
+  expect(lastObject(stdout).workers).toBe(4);
   for (const member of await Promise.all(members)) expect(member.code, member.stderr).toBe(0);
 });

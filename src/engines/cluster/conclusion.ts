@@ -19,5 +19,9 @@ export async function conclude(
   const endedEarly = earlyEnd(roster);
   const held = await fetchFinished(roster, credentials, onEvent);
   dismiss();
-  return resultOf({ plan, roster, held }, { ...facts, endedEarly });
+  const finished = [...roster.entries.values()].filter(
+    ({ state, seat }) => state === "finished" && seat.role === "worker",
+  );
+  const workers = endedEarly === null ? finished.length : plan.workers;
+  return resultOf({ plan, roster, held }, { ...facts, endedEarly, workers });
 }

@@ -32,7 +32,7 @@ export function resultOf(
     readonly roster: Roster;
     readonly held: readonly (HeldModel & { readonly telemetry: string })[];
   },
-  facts: Pick<EngineResult, "seconds" | "rowsBefore" | "isStopped" | "endedEarly">,
+  facts: Pick<EngineResult, "seconds" | "rowsBefore" | "isStopped" | "endedEarly" | "workers">,
 ): EngineResult {
   const { plan, roster, held } = of;
   const telemetry = createTelemetry(roster.seats.map(({ role }) => role));
