@@ -177,15 +177,16 @@ function listenForSignals({ settings, output }: CommandContext) {
   return listener;
 }
 
-function tellResumed(job: Job, { from }: ResumedRun): void {
+function tellResumed(job: Job, { from, manifest }: ResumedRun): void {
   const rows = from?.state.solver.numbers.rows ?? 0;
   const exact = from === null || goesOnExactly(from.state);
   job.emit({ kind: "resumed", path: from?.path ?? null, rows, exact });
   const how = exact
     ? "exactly as it would have gone on"
     : "from the model that was judged last: what was learned after it is learned again, in another order";
-  // Members that live have learned on, and need no checkpoint; whether any do is not known before the rows are read.
-  const mayLive = job.waitsForMembers && existsSync(job.record.path(clusterStateFile));
+  // Members of a run that was killed may live, have learned on then, and need no checkpoint; whether any do is not known before the rows are read.
+  const hasEnded = manifest.result !== null;
+  const mayLive = job.waitsForMembers && !hasEnded && existsSync(job.record.path(clusterStateFile));
   const unless = mayLive ? ": its members go on where they are, if any live; else" : "";
   job.context.output.note(
     from

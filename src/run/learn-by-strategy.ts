@@ -96,8 +96,7 @@ export async function learnByStrategy(
     observe: observerOf(task, watcher),
     signal: abort.signal,
   };
-  const { engine } = settings;
-  const result = await runOnEngine(plan, { engine, place }, port)
+  const result = await runOnEngine(plan, { engine: settings.engine, place }, port)
     .catch((error) => withoutMembers(error, watcher, port))
     .finally(() => clearInterval(asked));
   await keeper.settled();
@@ -110,8 +109,7 @@ export async function learnByStrategy(
     rows: watcher.rowsOf(result),
   };
   const parts = { task, context, solver, best: watcher.best, timing, port };
-  const totals = { workers: result.workers ?? workers, ...totalsOf(result) };
-  return outcomeOf(parts, ending, { ...totals, collisions: null });
+  return outcomeOf(parts, ending, { workers, collisions: null, ...totalsOf(result) });
 }
 
 /**
@@ -387,7 +385,7 @@ function rowsOf({ members }: Telemetry): number {
   return members.reduce((sum, { rows }) => sum + rows, 0);
 }
 
-function totalsOf({ telemetry, apart }: EngineResult) {
+function totalsOf({ telemetry, apart, workers }: EngineResult) {
   const sum = (of: (member: Telemetry["members"][number]) => number) =>
     telemetry.members.reduce((total, member) => total + of(member), 0);
   const [sent, bytes] = [sum(({ updates }) => updates), sum(({ bytesSent }) => bytesSent)];
@@ -400,7 +398,8 @@ function totalsOf({ telemetry, apart }: EngineResult) {
   };
   const updates = { sent, applied: sent, lost: 0 };
   const perUpdate = bytes > 0 && sent > 0 ? bytes / sent : null;
-  return { updates, members, bytes: { sent: bytes, received: bytes, perUpdate } };
+  const came = workers === undefined ? {} : { workers };
+  return { ...came, updates, members, bytes: { sent: bytes, received: bytes, perUpdate } };
 }
 
 /** Bar i of the histogram counts updates that were i updates stale. */

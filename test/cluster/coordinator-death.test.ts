@@ -64,7 +64,9 @@ for (const [strategy, seats] of [
     first.child.kill("SIGKILL");
     expect((await first.ended).signal).toBe("SIGKILL");
     const again = await startCoordinator(["--resume", "latest", "--json"], cwd);
-    expect(again.said()).toMatch(/^\S* ?resuming \S+: its members go on where they are, if any live; else /m);
+    expect(again.said()).toMatch(
+      /^\S* ?resuming \S+: its members go on where they are, if any live; else /m,
+    );
     expect(again.address).toBe(first.address);
     expect(again.said()).toContain("members of the run live and go on");
     const after = await running(again, seats, updatesOf(before));

@@ -6,7 +6,15 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { expect, onTestFinished, test } from "vitest";
 import { lastObject, temporaryFolder } from "../e2e/support.ts";
-import { checkpointsOf, heard, runFolder, startCoordinator, startWorker } from "./support-runs.ts";
+import {
+  checkpointsOf,
+  heard,
+  runFolder,
+  startCoordinator,
+  startWorker,
+  statusAt,
+  until,
+} from "./support-runs.ts";
 
 const data = "synthetic:news:rows=6000,columns=2000,seed=3";
 const endless = ["--l2", "1e-4", "--epochs", "1000000", "--listen", "127.0.0.1:0", "--json"];
@@ -106,7 +114,8 @@ for (const [signal, expected] of [
     const args = [data, "--workers", "2", "--strategy", "asp", ...endless, "--grace", "1h"];
     const coordinator = await startCoordinator(args, cwd);
     const worker = startWorker(coordinator.address, cwd);
-    await heard(coordinator, /joined from/);
+    const seen = async () => (await statusAt(coordinator.address))?.members[0]?.state;
+    await until(async () => (await seen()) === "ready", coordinator.said);
     coordinator.child.kill(signal);
     const { code, stdout, stderr } = await coordinator.ended;
     expect(code, stderr).toBe(expected);
