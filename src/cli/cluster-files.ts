@@ -39,9 +39,9 @@ function madeLines(folder: string): string[] {
   const part = (name: string) => join(folder, name);
   return [
     `made ${folder}; give each process its part, and keep ${part("authority")} to yourself:`,
-    `  coordinator, stop  --credentials ${part("admin")}`,
-    `  workers            --credentials ${part("work")}`,
-    `  status, doctor     --credentials ${part("observe")}`,
+    `  coordinator, scale, stop  --credentials ${part("admin")}`,
+    `  workers, doctor           --credentials ${part("work")}`,
+    `  status                    --credentials ${part("observe")}`,
     `next: glissade coordinator FILES --credentials ${part("admin")}`,
   ];
 }

@@ -17,6 +17,7 @@ import {
   type ServiceError,
   status,
 } from "@grpc/grpc-js";
+import { callWords } from "./call-words.ts";
 import { channelCredentials } from "./certificates.ts";
 import { ClusterError } from "./cluster-error.ts";
 import { type Credentials, tokenToShow } from "./credentials.ts";
@@ -175,7 +176,7 @@ export class CallError extends Error {
 
   constructor(method: string, target: string, error: ServiceError) {
     const where = target.replace(/^dns:/, "");
-    const words = error.details || error.message;
+    const words = callWords(error.details || error.message);
     super(`${method} at ${where}: ${words}`, { cause: error });
     this.words = words;
     this.code = codeOf(error.code);
