@@ -177,6 +177,34 @@ test("scale starts no more on this machine than --start-limit says, and ends who
   await Promise.all([ended, member]);
 });
 
+test("cluster init names for each command the part whose role its calls need", async () => {
+  const cwd = temporaryFolder();
+  const { stdout, code } = await glissade(["cluster", "init", "secrets"], { cwd });
+  expect(code, stdout).toBe(0);
+  for (const [part, names] of [
+    ["admin", "coordinator, scale, stop"],
+    ["work", "workers, doctor"],
+    ["observe", "status"],
+  ]) {
+    expect(stdout).toMatch(new RegExp(`^ +${names} +--credentials secrets/${part}$`, "m"));
+  }
+  const parts = ["--credentials", "secrets/admin", "--listen", "127.0.0.1:0"];
+  const coordinator = start(["coordinator", smallNews, "--workers", "1", ...parts], cwd);
+  const address = await heard(coordinator, /worker --join (\S+:\d+)/);
+  const doctor = ["doctor", "--join", address, "--credentials", "secrets/work"];
+  const found = await glissade(doctor, { cwd });
+  expect([found.code, found.stdout], found.stdout).toEqual([
+    0,
+    expect.stringMatching(/ok +port here/),
+  ]);
+  // One side with TLS and the other without.
+  const plain = await glissade(["status", "--join", address], { env });
+  expect([plain.code, plain.stderr]).toEqual([
+    1,
+    expect.stringContaining("give both --credentials"),
+  ]);
+});
+
 test("nobody there: every command says who does not answer, and exits with 1", async () => {
   for (const command of ["status", "stop"]) {
     const { code, stderr } = await glissade([command, "--join", dead], { env });

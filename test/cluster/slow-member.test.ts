@@ -15,6 +15,8 @@ test("a newcomer does not get the seat of a worker that is silent and comes back
     startWorker(address, temporaryFolder(), ["--rank", `${rank}`]),
   );
   await learning(address, 3);
+  // How updates merge is chosen for the workers that may come, too: three alone would be summed.
+  expect(coordinator.said()).toMatch(/^merge anticipate of 12 rows: .* up to 19 workers may/m);
   const stateOf = async (rank: number) =>
     (await statusAt(address))?.members.find((member) => member.rank === rank);
   const silent = (rank: number) =>
