@@ -80,11 +80,14 @@ export async function clusterPlace(
     const { launch, hostOf, ...rest } = await startedMembers(job, workers);
     const first = new FirstFailure(job.record.path("logs"), hostOf);
     job.firstFailure = first;
-    const watched: Launch = (orders, onEnd) =>
-      launch(orders, (end) => {
+    const watched: Launch = (orders, onEnd) => {
+      job.progress.end();
+      output.note(`starting ${membersInWords(orders.length, workers)}`);
+      return launch(orders, (end) => {
         first.ended(end);
         onEnd(end);
       });
+    };
     const onEvent = (event: ClusterEvent) => first.heard(event);
     return {
       ...{ ...common, ...rest, ...(await credentialsOfStarted(given)) },
@@ -100,7 +103,7 @@ export async function clusterPlace(
     state: storeAt(job.record, (line) => output.warn(line)),
     onEvent: (event) => {
       first.heard(event);
-      tell(event, { joining, advertise, note: (line) => output.note(line) });
+      tell(event, { joining, advertise, workers, note: (line) => output.note(line) });
     },
   };
 }
@@ -268,18 +271,32 @@ function joiningWith(settings: Settings, { tokens, certificates, insecure }: Cre
   return `${files}${token}${insecure ? " --insecure" : ""}`;
 }
 
+/** `3 members (2 workers, 1 server)`: how many to start, and that servers are among them. */
+function membersInWords(members: number, workers: number): string {
+  const counted = (count: number, what: string) => `${count} ${what}${count === 1 ? "" : "s"}`;
+  const servers = members - workers;
+  if (servers <= 0) return counted(members, "worker");
+  return `${counted(members, "member")} (${counted(workers, "worker")}, ${counted(servers, "server")})`;
+}
+
 function tell(
   event: ClusterEvent,
   {
     joining,
     advertise,
+    workers,
     note,
-  }: { joining: string; advertise: string | null; note: (line: string) => void },
+  }: {
+    joining: string;
+    advertise: string | null;
+    workers: number;
+    note: (line: string) => void;
+  },
 ): void {
   if (event.kind === "listening") {
     const [, host, port] = /^(.*):(\d+)$/.exec(event.address)!;
     const shown = advertise ?? (host === "0.0.0.0" ? hostname() : host);
-    const waiting = `waiting for ${event.members} members; start each with:`;
+    const waiting = `waiting for ${membersInWords(event.members, workers)}; start each with:`;
     note(event.takenUp ? "members of the run live and go on; more may join by:" : waiting);
     note(`  glissade worker --join ${shown}:${port}${joining}`);
   }

@@ -40,9 +40,7 @@ export async function joinFindings(
   const name = {
     name: "name",
     ok: addresses.length > 0 && failed.length === 0,
-    text: [...(addresses.length > 0 ? [`${join} is ${addresses.join(", ")}`] : []), ...failed].join(
-      "; ",
-    ),
+    text: [...(addresses.length > 0 ? [nameText(join, addresses)] : []), ...failed].join("; "),
   };
   if (addresses.length === 0) return [name];
   const ports = await Promise.all(addresses.map(dial));
@@ -59,6 +57,11 @@ export async function joinFindings(
     }
   }
   return findings;
+}
+
+function nameText(join: string, addresses: readonly string[]): string {
+  const found = addresses.join(", ");
+  return found === join ? `${join} needs no look-up` : `${join} is ${found}`;
 }
 
 /** Whether anybody takes connections at that address. */

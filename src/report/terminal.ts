@@ -45,6 +45,8 @@ export function foldTerminal(state: TerminalState, event: RunEvent): void {
   state.time = event.time;
   switch (event.kind) {
     case "run-started":
+      // Rows are read: on a cluster processes take a while to come.
+      state.phase = "starting";
       state.strategy = event.strategy;
       state.workers = event.workers;
       break;
@@ -125,7 +127,7 @@ function enterTraining(state: TerminalState): void {
 }
 
 function phaseLines(state: TerminalState): string[] {
-  if (state.phase === "starting") return ["starting"];
+  if (state.phase === "starting") return [`starting ${state.strategy}`.trimEnd()];
   if (state.phase === "loading") return [loadingLine(state)];
   const last = state.last === null ? "" : evaluatedLine(state.last);
   return [trainingLine(state), last, bestLine(state)];

@@ -1,8 +1,10 @@
 /** What can be known before rows are read is refused before, with the exit code that docs/cli.md gives it. */
 import { spawn } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
 import { createServer } from "node:net";
+import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
-import { cli, glissade, temporaryFolder } from "../e2e/support.ts";
+import { cli, glissade, smallNews, temporaryFolder } from "../e2e/support.ts";
 
 /** Were it read, that would be what is said. */
 const missing = "no-such-rows.svm";
@@ -41,6 +43,21 @@ test("a port that is taken, and an address that is another machine's, are told b
     const { code, stderr } = await glissade(args, { cwd: temporaryFolder() });
     expect([code, stderr]).toEqual([1, expect.stringContaining(`Cannot listen at ${place}: `)]);
     expect(stderr).not.toContain(missing);
+  }
+});
+
+test("a run says what it starts, its members where their rows come from, and nothing of connections that end with it", async () => {
+  const cwd = temporaryFolder();
+  const args = ["train", smallNews, "--engine", "cluster", "--workers", "2", "--epochs", "2"];
+  const { code, stderr } = await glissade(args, { cwd });
+  expect(code, stderr).toBe(0);
+  expect(stderr).toMatch(/^starting 3 members \(2 workers, 1 server\)$/m);
+  expect(stderr.match(/strategy bsp/g)).toHaveLength(1);
+  const logs = join(cwd, "runs", readdirSync(join(cwd, "runs"))[0]!, "logs");
+  for (const rank of [0, 1]) {
+    const log = readFileSync(join(logs, `rank-${rank}.log`), "utf8");
+    expect(log).toMatch(/ got its rows from 127\.0\.0\.1:\d+$/m);
+    expect(log).not.toMatch(/connection to member/);
   }
 });
 

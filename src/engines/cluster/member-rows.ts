@@ -29,6 +29,7 @@ export class MemberRows {
   #owned = "";
   /** What was said last of rows that can't be had. */
   #told = "";
+  #toldSent = false;
   #timer: NodeJS.Timeout | undefined;
   #over = false;
   /** Whether rows can be read where members share them; null until that was tried. */
@@ -173,11 +174,18 @@ export class MemberRows {
     try {
       await this.#fetchFrom(this.#client, coordinator, segments);
       this.#refuseMissing(segments, coordinator);
+      this.#tellSent(`got its rows from ${coordinator}`);
     } catch (error) {
       for (const { address } of this.#others())
         await this.#askMember(address!, this.#missing(segments));
       if (this.#missing(segments).length > 0) throw error;
     }
+  }
+
+  /** Once: how rows come is the same from then on. */
+  #tellSent(line: string): void {
+    if (!this.#toldSent) this.#options.log(line);
+    this.#toldSent = true;
   }
 
   /** Whether they could be read; where not, the log says why, once. */

@@ -3,7 +3,7 @@ import { beat, createMembership } from "../../membership/membership.ts";
 import { firstView } from "../../topology/view.ts";
 import { deliverMessage, type MemberHost } from "../member-host.ts";
 import { leaseSeconds } from "./limits.ts";
-import { answerWait, quorumMissed } from "./member-status.ts";
+import { answerWait, quorumMissed, tellBroken } from "./member-status.ts";
 
 test("a wait for a quorum began when none was heard of, and lasts as long as the lease, whenever it is asked for", () => {
   const view = firstView({ workers: 3, members: 3 });
@@ -33,4 +33,21 @@ test("a server is idle since it was given work last, and beats are none", () => 
   now = 9;
   deliverMessage(host, 0, { kind: "m/beat" });
   expect(host.idleSince).toBe(5);
+});
+
+test("a connection that broke is told, but not of a member that left or of a run that is over", () => {
+  const view = { id: 2, members: [{ rank: 0, incarnation: 1, role: "worker" }] } as never;
+  const told: string[] = [];
+  const broke = (rank: number, seen: Parameters<typeof tellBroken>[1]) =>
+    tellBroken({ rank, reason: "it ended" }, seen, (line) => told.push(line));
+  broke(0, view);
+  broke(1, null);
+  broke(1, view);
+  broke(0, "over");
+  broke(-1, "over");
+  expect(told).toEqual([
+    "connection to member 0 broke: it ended",
+    "connection to member 1 broke: it ended",
+    "connection to coordinator broke: it ended",
+  ]);
 });

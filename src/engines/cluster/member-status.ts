@@ -2,6 +2,7 @@
 import { hostname } from "node:os";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { View } from "../../strategies/strategy.ts";
+import { isMemberOf } from "../../topology/view.ts";
 import { type MemberHost, ownUpdates } from "../member-host.ts";
 import { leftWithoutPart, missingOf, standingOf } from "../membered.ts";
 import type { MemberTelemetry } from "../telemetry.ts";
@@ -9,6 +10,7 @@ import type { StatusReplySchema } from "./generated/glissade/cluster/v1/cluster_
 import { ownHandshake, unknownRun } from "./handshake.ts";
 import type { MemberCounts, MemberWait, Tale } from "./job.ts";
 import { leaseSeconds } from "./limits.ts";
+import { coordinatorRank } from "./links.ts";
 import type { MemberPace } from "./member-pace.ts";
 import type { Seated } from "./seat.ts";
 import { waitsNow } from "./wait.ts";
@@ -23,6 +25,18 @@ export function memberCounts(
 ): MemberCounts {
   const sent = { bytes: bytesSent, messages: messagesSent };
   return { updates, rows, ...sent, lost, longestUpdate, wait };
+}
+
+/** Logs a connection that broke, but not of a member that left, or ends with the run. */
+export function tellBroken(
+  { rank, reason }: { readonly rank: number; readonly reason: string },
+  view: View | null | "over",
+  log: (line: string) => void,
+): void {
+  if (rank === coordinatorRank) log(`connection to coordinator broke: ${reason}`);
+  else if (view === null || (view !== "over" && isMemberOf(view, rank))) {
+    log(`connection to member ${rank} broke: ${reason}`);
+  }
 }
 
 /** What a coordinator that was started again must know. */

@@ -52,6 +52,7 @@ import {
   memberStatus,
   quorumMissed,
   sayLeaving,
+  tellBroken,
 } from "./member-status.ts";
 import { Orphanhood } from "./orphanhood.ts";
 import { partIfLeft } from "./parting.ts";
@@ -477,8 +478,7 @@ export class ClusterMember {
   }
 
   #broken(rank: number, reason: string): void {
-    const who = rank === coordinatorRank ? "coordinator" : `member ${rank}`;
-    this.#options.log(`connection to ${who} broke: ${reason}`);
+    tellBroken({ rank, reason }, this.#host?.finished ? "over" : this.#view, this.#options.log);
     if (rank === coordinatorRank) this.#orphanhood.absence.lost();
   }
 
