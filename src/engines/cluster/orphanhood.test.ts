@@ -27,7 +27,7 @@ function orphan(of: { rank: number; workers: number; save?: MemberOptions["save"
   const host = {
     ...{ finished: false, strategy: { pace: "lockstep" }, cursor: { taken: 5 }, width: 2 },
     ...{ seat: { rank, seats }, counts: { rows: 0 }, learner: { rows: 10 } },
-    replica: { snapshot: () => model, scale: () => 1 },
+    ...{ replica: { snapshot: () => model, scale: () => 1 }, state: { entered: true } },
   };
   const coordinator = "127.0.0.1:1";
   const job = { epochs: 100, orphanSeconds: 20, model: { indexBase: 0 }, seats };
