@@ -77,6 +77,26 @@ test("docs/cli.md lists every command", () => {
   expect(commands.filter((name) => !new RegExp(`\\b${name}\\b`).test(listed))).toEqual([]);
 });
 
+test("messages that docs/cluster.md explains are in the program", () => {
+  const text = readFileSync(join(root, "docs/cluster.md"), "utf8");
+  const table = text.split("## What went wrong")[1]!;
+  const messages = [...table.matchAll(/^\| (`.*?`) \|/gm)].flatMap((row) =>
+    [...row[1]!.matchAll(/`([^`]+)`/g)].map((match) => match[1]!),
+  );
+  const program = readSources([".ts"])
+    .filter(({ path }) => path.startsWith("src/") && !path.endsWith(".test.ts"))
+    .map((source) => source.text.replaceAll(/\$\{[^}]*\}/g, ""))
+    .join("\n");
+  // What stands for a name or a number is cut out; the longest piece of what is left must be said somewhere.
+  const longest = (message: string) =>
+    message
+      .split(/HOST:PORT|\bHOST\b|\bN\b|\bX\b|\bY\b|\b\d+\b|\.\.\.|"[^"]*"/)
+      .toSorted((a, b) => b.length - a.length)[0]!
+      .trim();
+  expect(messages.length).toBeGreaterThan(10);
+  expect(messages.filter((message) => !program.includes(longest(message)))).toEqual([]);
+});
+
 test("the README of a folder of documents names each of them", () => {
   const readme = join(root, "README.md");
   if (!existsSync(readme)) return;
