@@ -111,7 +111,8 @@ async function withL2(
 ): Promise<TrainOptions> {
   if (options.l2 !== "auto" || options.C !== null) return options;
   const serial = { ...options, engine: "threads", solver: "sgd", stop: "epochs:1" } as const;
-  const { l2 } = await train(dataset, serial, extras).result;
+  const { l2, error } = await train(dataset, serial, extras).result;
+  if (error) throw new RangeError(error.message);
   return { ...options, l2: l2! };
 }
 

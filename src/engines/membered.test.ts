@@ -19,8 +19,11 @@ function memberByHand() {
     merges: ["sum"],
     conserves: () => "sum",
     init: () => null,
-    step: (_state, _replica, event) => {
-      if (event.kind === "message") told.push(event.body.text);
+    step: (_state, _replica, event, out) => {
+      if (event.kind === "wake") told.push("wake");
+      if (event.kind !== "message") return;
+      told.push(event.body.text);
+      if (event.body.text === "wake me in 2 s") out.push({ kind: "wake", after: 2 });
     },
   };
   const strategy = membered(noting as never, { beatSeconds: 1, quorum: "majority" });
@@ -35,6 +38,8 @@ function memberByHand() {
   const dropped = () => out.flatMap((effect) => (effect.kind === "drop" ? [effect.reason] : []));
   return {
     ...{ told, dropped },
+    wake: (now: number) =>
+      strategy.step(state, createReplica(1), { kind: "wake", now }, out as never),
     hear: (text: string, view: number) => absorb({ kind: "greeting", text, by: 1, in: view }),
     /** A view of members 0 and 2, and of that life of ours. */
     install(id: number, incarnation?: number) {
@@ -56,4 +61,12 @@ test("what was sent to a life that was expelled is not delivered to the next", (
   hear("to the next", 4);
   expect(told).toEqual(["to the first", "to the next"]);
   expect(dropped()).toEqual(["for an earlier life", "for an earlier life"]);
+});
+
+test("a process that was stopped for long delivers each wake that its strategy asked for", () => {
+  const { told, hear, wake } = memberByHand();
+  hear("wake me in 2 s", 1);
+  hear("wake me in 2 s", 1);
+  wake(9);
+  expect(told.filter((one) => one === "wake")).toHaveLength(2);
 });

@@ -410,7 +410,8 @@ function absorbWake(context: Context): void {
   }
   const due = state.innerWakes.filter((at) => at <= now);
   state.innerWakes = state.innerWakes.filter((at) => at > now);
-  if (due.length > 0) stepInner(context, { kind: "wake", now });
+  // As many as were asked for: strategies count them.
+  for (const _ of due) stepInner(context, { kind: "wake", now });
 }
 
 function becomeConcluded(context: Context, verdict: Verdict | null): void {

@@ -78,7 +78,9 @@ async function enter(
     const seen = await watch(run, targetLoss).finally(() =>
       signal?.removeEventListener("abort", stop),
     );
-    return { ...name, ...seen, result: await run.result, error: null };
+    const result = await run.result;
+    if (result.error) return { ...name, ...seen, result: null, error: result.error.message };
+    return { ...name, ...seen, result, error: null };
   } catch (error) {
     if (!(error instanceof Error)) throw error;
     const nothing = { result: null, secondsToTarget: null, bestLoss: null };

@@ -125,15 +125,21 @@ async function withoutMembers(
   // The signal came to all of them, and their going may be heard of before it.
   await nextTurn();
   const judged = watcher.lastJudged();
-  const isAsked = port.stopping.requested || (error instanceof ClusterError && error.isAsked);
-  if (judged === null || !isAsked) {
+  if (judged === null || !isTheirGoing(error, port.stopping)) {
     if (!(error instanceof RangeError)) await watcher.keepLast();
     throw error;
   }
-  const message = "the members went before they had sent the model of the end";
+  const message = `the members went before they had sent the model of the end (${error.message})`;
   const action = "the best of those that were judged is kept";
   port.emit({ kind: "fault", fault: "member-lost", rank: null, message, action });
   return judged;
+}
+
+/** Whether members that were asked to end are why there is no model; a fault of ours is no less one after a signal. */
+function isTheirGoing(error: unknown, { requested }: RunPort["stopping"]): error is Error {
+  if (error instanceof ClusterError) return requested || error.isAsked;
+  // By its name, as its module brings gRPC with it.
+  return requested && error instanceof Error && error.name === "CallError";
 }
 
 /** Who sees the run's models. */

@@ -131,3 +131,15 @@ test("check exits with 1 and prints the replay line for a strategy that breaks a
   expect(stdout).toMatch(/broken +broken: /);
   expect(stdout).toMatch(/Replay: npx glissade check .\/broken.mjs --seed \d+ --schedules 1/);
 });
+
+test("compare counts a run that diverged as failed, with its reason", async () => {
+  const rash = ["--merge", "sum", "--rows-per-update", "100", "--step", "constant:eta0=2"];
+  const rules = ["--evaluate-every", "400rows", "--epochs", "50", "--loss", "log", "--l2", "1e-4"];
+  const run = ["compare", smallNews, "--strategies", "bsp", "--workers", "4", "--json"];
+  const { code, stdout } = await glissade([...run, ...rash, ...rules]);
+  expect(code).toBe(1);
+  const record = JSON.parse(stdout.trim().split("\n").at(-1)!);
+  expect(record).toMatchObject({ status: "failed", rows: [{ runs: 1, failed: 1 }] });
+  expect(record.entries[0]).toMatchObject({ result: null });
+  expect(record.entries[0].error).toContain("training by bsp diverged");
+});
