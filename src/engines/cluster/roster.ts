@@ -379,16 +379,23 @@ export function isLastOne({ entries }: Roster, entry: RosterEntry): boolean {
 }
 
 /**
- * Why a run whose members have ended has not learned all: the workers left in good order, and a server, or who left
- * last, has the model. Null where a worker came to the end of the plan.
- * @throws ClusterError where somebody was lost, and nobody learned on.
+ * Why a run whose members have ended has not learned all: workers left in good order, and a server, or who left last, has
+ * the model; who was lost, however long before, is named. Null where a worker came to the end of the plan.
+ * @throws ClusterError where workers were lost, and none left in good order or nobody has the model.
  */
 export function earlyEnd({ entries, seats }: Roster): string | null {
-  const workers = [...entries.values()].filter(({ seat }) => seat.role === "worker");
+  const all = [...entries.values()];
+  const workers = all.filter(({ seat }) => seat.role === "worker");
   if (workers.some(({ state, leaving }) => state === "finished" && !leaving)) return null;
-  const lost = workers.findLast(({ state }) => state === "dead" || state === "silent");
-  if (!lost) return "all workers left";
-  throw new ClusterError(`All workers are gone, ${nameOf(lost.rank, seats)} was lost`);
+  const lost = workers.filter(({ state }) => state === "dead" || state === "silent");
+  if (lost.length === 0) return "all workers left";
+  const names = lost.map(({ rank }) => nameOf(rank, seats)).join(", ");
+  const hasModel = all.some((entry) =>
+    entry.seat.role === "server" ? isLive(entry) : entry.state === "finished" && entry.rows > 0,
+  );
+  if (hasModel && lost.length < workers.length)
+    return `all workers left, but for the lost: ${names}`;
+  throw new ClusterError(`All workers are gone; lost: ${names}`);
 }
 
 /** @throws Refusal when that life of a member has no seat here. */
