@@ -24,6 +24,7 @@ import {
   type View,
 } from "../strategies/strategy.ts";
 import { frameBytes } from "../wire/frame.ts";
+import { isMembership } from "./membered.ts";
 import {
   countDrop,
   countWait,
@@ -200,7 +201,7 @@ export function deliverMessage(host: MemberHost, from: number, body: unknown): v
   const now = host.port.now();
   const { learner, columns } = host;
   // Who learns nothing itself is idle since it was given work last; beats of the membership are none.
-  const isWork = !(body as { kind: string }).kind.startsWith("m/");
+  const isWork = !isMembership(body as { kind: string });
   if (learner === null && columns === null && isWork) host.idleSince = now;
   deliver(host, { kind: "message", now, from, body });
 }

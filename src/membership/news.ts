@@ -116,7 +116,11 @@ function hear(
   noteBeat(known, state.options, now);
   known.beats = beats;
   known.view = body.view;
-  const unheard = body.unheard.filter((_, k) => k % 2 === 1 && body.unheard[k - 1] === rank);
+  // Nearly always there are none, and this is asked of every member.
+  const unheard =
+    body.unheard.length === 0
+      ? body.unheard
+      : body.unheard.filter((_, k) => k % 2 === 1 && body.unheard[k - 1] === rank);
   noteComplaints(state, rank, { view: body.view, unheard });
   // Who does not hear us is to be heard ourselves, and to hear from us: perhaps it could not dial.
   if (unheard.includes(state.rank)) noteUse(state, rank, now);

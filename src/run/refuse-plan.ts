@@ -7,8 +7,8 @@ import type { Settings } from "./settings.ts";
 import { refuseUnavailable } from "./settings-effect.ts";
 import { autoStrategy, strategiesOfOneProcess } from "./strategy-names.ts";
 
-/** No strategy can refuse a width that is not known. */
-const unknownWidth = Number.NaN;
+/** Rows are not read yet; none of our strategies refuses so many columns. A user's own is asked once they are. */
+const mostColumns = Number.MAX_SAFE_INTEGER;
 
 /**
  * Refuses what the strategy, or the engine, would refuse once all rows are read.
@@ -18,17 +18,19 @@ export async function refusePlan(settings: Settings, workers: number): Promise<v
   refuseUnavailable(settings);
   const { engine, strategy: name, topology } = settings;
   if ([autoStrategy, ...strategiesOfOneProcess].includes(name)) return;
-  const strategy = await loadStrategy(strategySource(name));
+  const source = strategySource(name);
+  const strategy = await loadStrategy(source);
   const where = engine === "cluster" ? "a cluster" : engine;
   const refuse = (reason: string): never => {
     throw new RangeError(`Cannot run ${strategy.name} on ${where}: ${reason}`);
   };
   if (engine === "cluster" && strategy.owns === "columns") refuse(needsColumns);
+  if ("module" in source) return;
   const usual = strategy.usualTopology?.(workers)?.topology ?? strategyOptions().topology;
   const options = strategyOptions({
     ...memberOptions(settings),
     topology: topology === "auto" ? usual : topology,
   });
-  const reason = strategy.refuses?.({ workers, width: unknownWidth }, options) ?? null;
+  const reason = strategy.refuses?.({ workers, width: mostColumns }, options) ?? null;
   if (reason !== null) refuse(reason);
 }
