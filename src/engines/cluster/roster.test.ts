@@ -1,5 +1,12 @@
 import { expect, test } from "vitest";
-import { createRoster, earlyEnd, giveSeat, type MemberState, type RosterEntry } from "./roster.ts";
+import {
+  createRoster,
+  earlyEnd,
+  giveSeat,
+  isLastOne,
+  type MemberState,
+  type RosterEntry,
+} from "./roster.ts";
 
 const workerSeat = { role: "worker", range: { from: 0, to: 1 } } as never;
 const serverSeat = { role: "server", range: { from: 0, to: 1 } } as never;
@@ -48,4 +55,13 @@ for (const state of ["dead", "silent"] as const) {
 test("nobody was lost: all workers left; one came to the end: there is nothing to say", () => {
   expect(earlyEnd(rosterOf([leaver, { state: "left" }]))).toBe("all workers left");
   expect(earlyEnd(rosterOf([{ state: "finished" }, { state: "dead" }]))).toBeNull();
+});
+
+test("who leaves is the last one when the only other is silent and voted out, not while it may come back", () => {
+  const roster = rosterOf([leaver, { state: "silent", rows: 10 }]);
+  const [own, other] = [0, 1].map((rank) => ({ rank, incarnation: 1, role: "worker" as const }));
+  roster.view = { id: 1, members: [own!, other!], left: [] };
+  expect(isLastOne(roster, roster.entries.get(0)!)).toBe(false);
+  roster.view = { id: 2, members: [own!], left: [] };
+  expect(isLastOne(roster, roster.entries.get(0)!)).toBe(true);
 });

@@ -372,10 +372,16 @@ export function lastGone({ entries, seats }: Roster): string | null {
   return last ? nameOf(last.rank, seats) : null;
 }
 
-/** Whether nobody else can come to the end of the run: who leaves last takes the only model along. */
-export function isLastOne({ entries }: Roster, entry: RosterEntry): boolean {
-  const isGone = ({ state }: RosterEntry) => state === "dead" || state === "left";
-  return entry.rows > 0 && [...entries.values()].every((one) => one === entry || isGone(one));
+/**
+ * Whether nobody else can come to the end of the run: who leaves last takes the only model along. Nobody waits for who is
+ * silent and out of the view; should it come back it has to join anew, of somebody who is there.
+ */
+export function isLastOne(roster: Roster, entry: RosterEntry): boolean {
+  const isGone = (one: RosterEntry) =>
+    one.state === "silent" ? !isInView(roster, one) : one.state === "dead" || one.state === "left";
+  return (
+    entry.rows > 0 && [...roster.entries.values()].every((one) => one === entry || isGone(one))
+  );
 }
 
 /**
