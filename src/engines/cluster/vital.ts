@@ -70,13 +70,18 @@ export class VitalWatch {
   }
 }
 
-/** The rank of a server whose range nobody has in that view any more, while workers learn; undefined for none. */
-function lostServer({ seats, planned, view }: Roster): number | undefined {
-  const { members } = view;
+/**
+ * The rank of a server whose range nobody has in that view any more, while workers learn; undefined for none. Servers whose
+ * part is over have theirs still: the others may count them out before all have finished.
+ */
+export function lostServer({ seats, planned, entries, view }: Roster): number | undefined {
+  const { members, left } = view;
   if (!members.some(({ role }) => role === "worker")) return undefined;
-  const held = members.map(({ rank, role }) =>
-    role === "server" ? seats[rank]?.range.from : null,
-  );
+  const ended = left.filter((life) => life.ended);
+  const finished = [...entries.values()].filter(({ state }) => state === "finished");
+  const held = [...members, ...ended, ...finished]
+    .map(({ rank }) => seats[rank])
+    .map((seat) => (seat?.role === "server" ? seat.range.from : null));
   const isLost = ({ role, range }: Roster["seats"][number]) =>
     role === "server" && !held.includes(range.from);
   const rank = seats.slice(0, planned).findIndex(isLost);
