@@ -6,6 +6,7 @@
  */
 import type { View } from "../../strategies/strategy.ts";
 import type { EngineResult } from "../engine.ts";
+import { findMember } from "./abandoned.ts";
 import { ClusterError } from "./cluster-error.ts";
 import { conclude } from "./conclusion.ts";
 import type { CoordinatorOptions } from "./coordinator-options.ts";
@@ -107,6 +108,7 @@ export class Coordinator {
       isRunning: () => this.#phase === "running",
       isStopping: () => this.#stopping,
       fail: (error) => this.fail(error),
+      find: (entry) => findMember(entry, credentials),
     });
     this.#silence = new SilenceWatch(this.#roster, {
       now: () => this.#now(),
@@ -399,6 +401,7 @@ export class Coordinator {
     this.#began = performance.now() - 1000 * seconds;
     this.#pacer.takeUp(updates, allowances);
     this.#silence.begin();
+    this.#vital.takeUp();
   }
 
   #keep(urgent: boolean): void {

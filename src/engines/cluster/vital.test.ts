@@ -1,7 +1,8 @@
-import { expect, test } from "vitest";
+import { beforeEach, expect, test, vi } from "vitest";
 import type { PastMember } from "../../topology/view.ts";
+import type { Found } from "./abandoned.ts";
 import { createRoster, giveSeat, type MemberState } from "./roster.ts";
-import { lostServer } from "./vital.ts";
+import { lostServer, VitalWatch } from "./vital.ts";
 
 const range = { from: 0, to: 1 };
 const seats = [{ role: "worker", range } as never, { role: "server", range } as never];
@@ -18,6 +19,42 @@ function rosterOf(state: MemberState) {
   roster.view = { id: 1, members: [worker, server], left: [] };
   return roster;
 }
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  return () => vi.useRealTimers();
+});
+
+/** The watch of such a run; every question is answered with `found`. */
+function watch(state: MemberState, found: Found) {
+  const roster = rosterOf(state);
+  const failures: string[] = [];
+  const asked = { times: 0 };
+  const plan = { strategy: { vital: () => [1] }, workers: 1, options: {} } as never;
+  const vital = new VitalWatch({ plan }, roster, {
+    ...{ isRunning: () => true, isStopping: () => false },
+    fail: ({ message }) => failures.push(message),
+    find: async () => {
+      asked.times++;
+      return found;
+    },
+  });
+  return { vital, server: roster.entries.get(1)!, failures, asked };
+}
+
+test("a server that was silent when the run was taken up is asked for, and its end fails the run", async () => {
+  const { vital, failures } = watch("silent", "gone");
+  vital.takeUp();
+  await vi.advanceTimersByTimeAsync(5000);
+  expect(failures).toEqual([expect.stringContaining("A part of the model is lost with server 1")]);
+});
+
+test("of a run that is taken up nobody is asked for who was not silent", async () => {
+  const { vital, failures, asked } = watch("running", "gone");
+  vital.takeUp();
+  await vi.advanceTimersByTimeAsync(5000);
+  expect([failures, asked.times]).toEqual([[], 0]);
+});
 
 test("a server that has come to the end of the run holds its part, though the others counted it out", () => {
   const lostAfter = (state: MemberState, left: readonly PastMember[]) => {

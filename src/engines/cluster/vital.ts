@@ -2,10 +2,9 @@
  * Members that hold a part of the model that nobody else has: servers without a standby. Nobody learns on without
  * them, and nobody can take their place, so they are waited for while they may live, and the run fails once they can't.
  */
-import { findMember } from "./abandoned.ts";
+import type { Found } from "./abandoned.ts";
 import { ClusterError } from "./cluster-error.ts";
 import type { CoordinatorOptions } from "./coordinator-options.ts";
-import type { Credentials } from "./credentials.ts";
 import { reconnectMsMax, refusalsMin } from "./limits.ts";
 import { nameOf, type Roster, type RosterEntry } from "./roster.ts";
 import { pause } from "./wait.ts";
@@ -15,19 +14,17 @@ interface VitalPort {
   readonly isRunning: () => boolean;
   readonly isStopping: () => boolean;
   readonly fail: (error: ClusterError) => void;
+  /** Asks at the member's address whether it lives. */
+  readonly find: (entry: RosterEntry) => Promise<Found>;
 }
 
 /** Knows who may not be lost, and fails the run when one is. */
 export class VitalWatch {
-  readonly #options: Pick<CoordinatorOptions, "plan" | "credentials">;
+  readonly #options: Pick<CoordinatorOptions, "plan">;
   readonly #roster: Roster;
   readonly #port: VitalPort;
 
-  constructor(
-    options: Pick<CoordinatorOptions, "plan" | "credentials">,
-    roster: Roster,
-    port: VitalPort,
-  ) {
+  constructor(options: Pick<CoordinatorOptions, "plan">, roster: Roster, port: VitalPort) {
     this.#options = options;
     this.#roster = roster;
     this.#port = port;
@@ -41,12 +38,19 @@ export class VitalWatch {
 
   /** One of them is silent or dead: the run fails once it is known to have ended. */
   miss(entry: RosterEntry): void {
-    const { credentials } = this.#options;
     if (entry.state === "dead") return this.#lose(entry.rank);
     if (this.#port.isStopping()) return this.stop();
     const isSilent = () => entry.state === "silent" && this.#port.isRunning();
-    const ended = hasEnded(entry, { credentials, isSilent });
+    const ended = hasEnded(entry, { find: this.#port.find, isSilent });
     void ended.then((isOver) => isOver && this.#lose(entry.rank));
+  }
+
+  /** The run was taken up: who was silent before is asked for again, as nobody will find it silent once more. */
+  takeUp(): void {
+    for (const rank of this.ranks) {
+      const entry = this.#roster.entries.get(rank);
+      if (entry?.state === "silent") this.miss(entry);
+    }
   }
 
   /** The run was asked to stop: in good order it can't while one of them is missing. */
@@ -110,7 +114,7 @@ function stoppedWithout(rank: number, { seats }: Roster): ClusterError {
 async function hasEnded(
   entry: RosterEntry,
   of: {
-    readonly credentials: Credentials;
+    readonly find: VitalPort["find"];
     readonly isSilent: () => boolean;
   },
 ): Promise<boolean> {
@@ -119,7 +123,7 @@ async function hasEnded(
     secondsMax: reconnectMsMax / 1000,
   };
   for (let refused = 0; of.isSilent(); ) {
-    const life = await findMember(entry, of.credentials);
+    const life = await of.find(entry);
     // A call that finds no words for it says nothing, neither way.
     if (life === "slow") refused = 0;
     if (life === "gone") refused += 1;
