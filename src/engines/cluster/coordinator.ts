@@ -327,6 +327,7 @@ export class Coordinator {
     const entry = this.#roster.entries.get(rank);
     if (!entry) return;
     if (noteHeard(entry, this.#now())) {
+      this.#vital.heard(entry);
       this.#order(rank, ...introductions(this.#roster, rank), ...this.#pacer.allowanceOf(entry));
     }
     const read = readTale(bytes);

@@ -56,6 +56,35 @@ test("of a run that is taken up nobody is asked for who was not silent", async (
   expect([failures, asked.times]).toEqual([[], 0]);
 });
 
+test("a server that is silent again at once is asked for once a second, and refusals of before don't count", async () => {
+  const { vital, server, failures, asked } = watch("silent", "gone");
+  vital.miss(server);
+  await vi.advanceTimersByTimeAsync(1500);
+  expect(asked.times).toBe(2);
+  server.state = "running";
+  vital.heard(server);
+  server.state = "silent";
+  vital.miss(server);
+  await vi.advanceTimersByTimeAsync(1900);
+  expect([asked.times, failures]).toEqual([4, []]);
+  await vi.advanceTimersByTimeAsync(5000);
+  expect([asked.times, failures.length]).toEqual([5, 1]);
+});
+
+test("a server that is missed twice in one silence is asked for by one", async () => {
+  const { vital, server, asked, failures } = watch("silent", "unknown");
+  vital.miss(server);
+  vital.miss(server);
+  await vi.advanceTimersByTimeAsync(2500);
+  expect([asked.times, failures]).toEqual([3, []]);
+  server.state = "running";
+  await vi.advanceTimersByTimeAsync(2500);
+  server.state = "silent";
+  vital.miss(server);
+  await vi.advanceTimersByTimeAsync(500);
+  expect(asked.times).toBe(4);
+});
+
 test("a server that has come to the end of the run holds its part, though the others counted it out", () => {
   const lostAfter = (state: MemberState, left: readonly PastMember[]) => {
     const roster = rosterOf(state);

@@ -23,6 +23,8 @@ export class VitalWatch {
   readonly #options: Pick<CoordinatorOptions, "plan">;
   readonly #roster: Roster;
   readonly #port: VitalPort;
+  /** Of each process that is asked for: the silence for which it is. */
+  readonly #silences = new Map<RosterEntry, symbol>();
 
   constructor(options: Pick<CoordinatorOptions, "plan">, roster: Roster, port: VitalPort) {
     this.#options = options;
@@ -40,9 +42,20 @@ export class VitalWatch {
   miss(entry: RosterEntry): void {
     if (entry.state === "dead") return this.#lose(entry.rank);
     if (this.#port.isStopping()) return this.stop();
-    const isSilent = () => entry.state === "silent" && this.#port.isRunning();
-    const ended = hasEnded(entry, { find: this.#port.find, isSilent });
-    void ended.then((isOver) => isOver && this.#lose(entry.rank));
+    if (this.#silences.has(entry)) return;
+    const silence = Symbol();
+    this.#silences.set(entry, silence);
+    const isSame = () => this.#silences.get(entry) === silence;
+    const isSilent = () => isSame() && entry.state === "silent" && this.#port.isRunning();
+    void hasEnded(entry, { find: this.#port.find, isSilent }).then((isOver) => {
+      if (isSame()) this.#silences.delete(entry);
+      if (isOver) this.#lose(entry.rank);
+    });
+  }
+
+  /** It was heard of: refusals until now say nothing of a silence to come. */
+  heard(entry: RosterEntry): void {
+    this.#silences.delete(entry);
   }
 
   /** The run was taken up: who was silent before is asked for again, as nobody will find it silent once more. */
