@@ -3,15 +3,15 @@ import { expect, test } from "vitest";
 import { firstView } from "../topology/view.ts";
 import { absorbMembership, beat, createMembership } from "./membership.ts";
 import type { MembershipMessage } from "./messages.ts";
-import { suspected } from "./suspicion.ts";
+import { givenUp, suspected } from "./suspicion.ts";
 
 const beatSeconds = 0.5;
 
 /** The first of three, and what it hears of the others. */
-function createListener() {
+function createListener(more: { readonly leaseSeconds?: number } = {}) {
   const view = firstView({ workers: 3, members: 3 });
   const { rank, incarnation, role } = view.members[0]!;
-  const options = { beatSeconds, quorum: "majority" } as const;
+  const options = { beatSeconds, quorum: "majority", ...more } as const;
   const state = createMembership({ rank, incarnation, role, ranks: 3, view }, options);
   const said: MembershipMessage[] = [];
   const out = { push: (effect: { body: MembershipMessage }) => void said.push(effect.body) };
@@ -59,6 +59,19 @@ test("who was heard before our late beat is heard from then, no later: its silen
   }
   // Twice the longest interval that was seen, which is the stall with the beat it fell into.
   expect(now - heardAt).toBeLessThanOrEqual(2 * (stallSeconds + beatSeconds) + beatSeconds);
+});
+
+test("who alone holds something is given up once it was silent for a lease, and no sooner; the others long before", () => {
+  const { state, hear, beats } = createListener({ leaseSeconds: 300 });
+  state.vital = [2];
+  let now = 0;
+  for (; now < 10; now += beatSeconds) {
+    beats(now);
+    hear(now);
+  }
+  const silentFrom = now - beatSeconds;
+  expect([...givenUp(state, silentFrom + 299)]).toEqual([1]);
+  expect([...givenUp(state, silentFrom + 301)]).toEqual([1, 2]);
 });
 
 test("who was cut off from all others is not voted in alone by those it left out, once they hear its question", () => {

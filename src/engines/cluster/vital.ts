@@ -1,6 +1,8 @@
 /**
  * Members that hold a part of the model that nobody else has: servers without a standby. Nobody learns on without
  * them, and nobody can take their place, so they are waited for while they may live, and the run fails once they can't.
+ * While they are only silent the wait has an end, too: the others give them up after a lease (`leaseSeconds`; givenUp in
+ * membership/suspicion.ts), and the run fails with the view that is without them.
  */
 import type { Found } from "./abandoned.ts";
 import { ClusterError } from "./cluster-error.ts";
