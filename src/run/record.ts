@@ -12,6 +12,9 @@ import { shownValue } from "./setting-text.ts";
 import type { SettingName } from "./settings.ts";
 import type { Origin, ResolvedSettings } from "./settings-origin.ts";
 
+/** The coordinator's state in the folder of a run. */
+export const clusterStateFile = "cluster.json";
+
 /** Events that wait for the disk; beyond them the oldest progress is not worth memory. */
 const pendingBytesMax = 16 * 2 ** 20;
 
@@ -72,9 +75,6 @@ export function newRunId(now: Date = new Date()): string {
 }
 
 /** Owns the folder and the open `events.jsonl` of one run. */
-/** The coordinator's state in the folder of a run. */
-export const clusterStateFile = "cluster.json";
-
 export class RunRecord {
   readonly id: string;
   readonly folder: string;
