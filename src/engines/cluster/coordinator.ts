@@ -7,6 +7,7 @@
 import type { View } from "../../strategies/strategy.ts";
 import type { EngineResult } from "../engine.ts";
 import { findMember } from "./abandoned.ts";
+import { adopt, isAdoptable } from "./adoption.ts";
 import { ClusterError } from "./cluster-error.ts";
 import { conclude } from "./conclusion.ts";
 import type { CoordinatorOptions } from "./coordinator-options.ts";
@@ -18,20 +19,18 @@ import { type Begun, encodeNote, type Order, type Tale } from "./job.ts";
 import { abandonedFor, joinReply, refuseJoin, seatNewcomer } from "./joining.ts";
 import { createJudge } from "./judge.ts";
 import { returnSeconds } from "./limits.ts";
-import { coordinatorRank, Links, type PeerAddress } from "./links.ts";
+import { coordinatorRank, type Giver, Links, type PeerAddress } from "./links.ts";
 import { dialBack, reachable } from "./member-calls.ts";
 import { Pacer } from "./pacer.ts";
 import { type Proof, proofOfCoordinator } from "./passes.ts";
 import { Refusal } from "./refusal.ts";
 import {
   acquaintances,
-  adopt,
   becomeFound,
   begunOf,
   createRoster,
   firstView,
   introductions,
-  isAdoptable,
   isAnybodyBusy,
   isLastOne,
   lastGone,
@@ -134,7 +133,7 @@ export class Coordinator {
         fenced: () => {},
         renewed: () => {},
         needs: () => false,
-        welcomes: (peer) => this.#welcomes(peer),
+        welcomes: (peer, giver) => this.#welcomes(peer, giver),
       },
     );
   }
@@ -295,11 +294,12 @@ export class Coordinator {
   }
 
   /** A process that members gave a seat, while this one was not there, is found when it calls. */
-  #welcomes(peer: PeerAddress): boolean {
+  #welcomes(peer: PeerAddress, giver: Giver | null): boolean {
     const known = this.#roster.entries.get(peer.rank);
     if (known?.incarnation === peer.incarnation) return true;
-    const isThere = (rank: number) => this.#links.isConnected(rank);
-    if (this.#phase !== "running" || !isAdoptable(this.#roster, peer, isThere)) return false;
+    const isConnected = (rank: number) => this.#links.isConnected(rank);
+    const asked = { giver, kept: this.#vital.ranks, now: this.#now(), isConnected };
+    if (this.#phase !== "running" || !isAdoptable(this.#roster, peer, asked)) return false;
     countJoin(this.#guard, peer.address!);
     if (known) this.#becomeGone(known, "dead", "another process has its seat");
     this.#introduce(adopt(this.#roster, peer, this.#now()));

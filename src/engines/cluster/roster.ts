@@ -7,7 +7,7 @@ import { ClusterError } from "./cluster-error.ts";
 import type { Begun, MemberWait, Order, Tale } from "./job.ts";
 import { acquaintedMax, joinSecondsMax, silencePerUpdate, silenceSecondsMin } from "./limits.ts";
 import { coordinatorRank, type PeerAddress } from "./links.ts";
-import { giverOf, nextProcess } from "./lives.ts";
+import { nextProcess } from "./lives.ts";
 import { Refusal } from "./refusal.ts";
 
 /**
@@ -224,31 +224,6 @@ export function rowsTaken({ past, entries }: Roster): number {
   return all.reduce((sum, { rows, leased }) => sum + Math.max(rows, leased), 0);
 }
 
-/**
- * Whether a process may have its seat from members, that gave it while no coordinator was there. Whose seat it was is
- * not there any more: who is connected is not displaced by the word of another member.
- */
-export function isAdoptable(
-  { incarnations, entries }: Roster,
-  { rank, incarnation, address }: PeerAddress,
-  isConnected: (rank: number) => boolean,
-): boolean {
-  const before = entries.get(rank);
-  if (before && isLive(before) && isConnected(rank)) return false;
-  const isNew = incarnation > (incarnations[rank] ?? Number.POSITIVE_INFINITY);
-  return isNew && address !== null && giverOf(incarnation) !== null;
-}
-
-/** Writes such a process into the book. */
-export function adopt(
-  roster: Roster,
-  { rank, incarnation, address }: PeerAddress,
-  now: number,
-): RosterEntry {
-  const unknown = { host: "", process: 0, key: "", seen: "" };
-  return giveSeat(roster, rank, { ...unknown, address: address!, now, incarnation });
-}
-
 /** Members that are there and whose part is not over, or only just. */
 export function liveEntries({ entries }: Roster): RosterEntry[] {
   return [...entries.values()].filter(isLive).toSorted((a, b) => a.rank - b.rank);
@@ -259,8 +234,16 @@ export function isLive({ state }: RosterEntry): boolean {
   return state !== "dead" && state !== "left" && state !== "silent";
 }
 
+/** Its process has ended, or gave the seat up. */
+export function isOver({ state }: RosterEntry): boolean {
+  return state === "dead" || state === "left";
+}
+
 /** Whether the member is in the latest view, by a life of this process. */
-function isInView({ view }: Roster, { rank, incarnation }: RosterEntry): boolean {
+export function isInView(
+  { view }: Roster,
+  { rank, incarnation }: Pick<RosterEntry, "rank" | "incarnation">,
+): boolean {
   return view.members.some(
     (life) => life.rank === rank && processOf(life.incarnation) === incarnation,
   );
@@ -367,7 +350,7 @@ function tooSilent(entry: RosterEntry, now: number): string | null {
 /** The name of the member that went last; null while anybody is there or may come back. */
 export function lastGone({ entries, seats }: Roster): string | null {
   const all = [...entries.values()];
-  if (!all.every(({ state }) => state === "dead" || state === "left")) return null;
+  if (!all.every(isOver)) return null;
   const last = all.findLast(({ state }) => state === "dead") ?? all.at(-1);
   return last ? nameOf(last.rank, seats) : null;
 }
@@ -378,7 +361,7 @@ export function lastGone({ entries, seats }: Roster): string | null {
  */
 export function isLastOne(roster: Roster, entry: RosterEntry): boolean {
   const isGone = (one: RosterEntry) =>
-    one.state === "silent" ? !isInView(roster, one) : one.state === "dead" || one.state === "left";
+    one.state === "silent" ? !isInView(roster, one) : isOver(one);
   return (
     entry.rows > 0 && [...roster.entries.values()].every((one) => one === entry || isGone(one))
   );
