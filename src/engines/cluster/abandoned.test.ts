@@ -23,7 +23,7 @@ function ask(states: readonly MemberState[], found: Found, more = {}) {
     asked.push(rank);
     return found;
   };
-  const question = { hint: -1, address: "host:99", now: () => 5, find, ...more };
+  const question = { hint: -1, now: () => 5, find, ...more };
   const seats = abandonedSeats(roster, question).then((all) => all.map(({ rank }) => rank));
   return { roster, asked, seats };
 }
@@ -45,11 +45,6 @@ test("where nobody answers the newcomer is to ask again, until the silence has l
   });
   const now = () => seatKeptSeconds + 1;
   expect(await ask(["running", "silent"], "unknown", { now }).seats).toEqual([1]);
-});
-
-test("who listens where the silent member did has its seat", async () => {
-  const { asked, seats } = ask(["silent", "silent"], "slow", { hint: 1, address: "host:1" });
-  expect([await seats, asked]).toEqual([[1], []]);
 });
 
 test("nobody is asked while there are seats that nobody has, but for the seat one would like", async () => {

@@ -16,8 +16,6 @@ export type Found = "gone" | "slow" | "unknown";
 export interface SeatQuestion {
   /** The seat that the newcomer would like. */
   readonly hint: number;
-  /** Where the newcomer is reached: who was there before is not. */
-  readonly address: string;
   /** Seconds of the run. */
   readonly now: () => number;
   readonly find: (entry: RosterEntry) => Promise<Found>;
@@ -29,11 +27,11 @@ export interface SeatQuestion {
  */
 export async function abandonedSeats(
   roster: Roster,
-  { hint, address, now, find }: SeatQuestion,
+  { hint, now, find }: SeatQuestion,
 ): Promise<RosterEntry[]> {
   const silent = silentInPlace(roster, hint).slice(0, seatAsksMax);
   const isOver = async (entry: RosterEntry) => {
-    const found = entry.address === address ? "gone" : await find(entry);
+    const found = await find(entry);
     if (found !== "unknown") return found === "gone";
     return now() - entry.heardAt > seatKeptSeconds ? true : null;
   };

@@ -16,7 +16,7 @@ import { type ClusterEvent, tellWait } from "./events.ts";
 import type { JoinRequest } from "./generated/glissade/cluster/v1/cluster_pb.ts";
 import { countJoin, createGuard, type Guard } from "./guard.ts";
 import { type Begun, encodeNote, type Order, type Tale } from "./job.ts";
-import { abandonedFor, joinReply, refuseJoin, seatNewcomer } from "./joining.ts";
+import { joinReply, refuseJoin, seatNewcomer } from "./joining.ts";
 import { createJudge } from "./judge.ts";
 import { returnSeconds } from "./limits.ts";
 import { coordinatorRank, type Giver, Links, type PeerAddress } from "./links.ts";
@@ -271,22 +271,17 @@ export class Coordinator {
     countJoin(this.#guard, peer);
     refuseJoin(this.#options.identity, request);
     const { credentials } = this.#options;
-    const place = { address: reachable(request.advertise, peer), seen: peer };
-    const asked = { credentials, now: () => this.#now(), kept: this.#vital.ranks };
-    const abandoned = await abandonedFor(this.#roster, request, { ...place, ...asked });
-    if (this.#phase === "ending" || this.#stopping) {
-      throw new Refusal("the run is ending and takes no new members");
-    }
-    const entry = seatNewcomer(this.#roster, request, {
-      ...{ ...place, abandoned, now: this.#now() },
+    const entry = await seatNewcomer(this.#roster, request, {
+      ...{ address: reachable(request.advertise, peer), seen: peer },
+      ...{ now: () => this.#now(), kept: () => this.#vital.ranks },
+      find: (member) => findMember(member, credentials),
+      dial: (address) => dialBack(address, credentials),
+      refuseLate: () => {
+        if (this.#phase !== "ending" && !this.#stopping) return;
+        throw new Refusal("the run is ending and takes no new members");
+      },
       gone: (before) => this.#becomeGone(before, "dead", "another process has its seat"),
     });
-    try {
-      await dialBack(entry.address, credentials);
-    } catch (error) {
-      entry.state = "dead";
-      throw error;
-    }
     this.#introduce(entry);
     this.#keep(true);
     const begun = this.#phase === "running" ? this.#begun() : null;

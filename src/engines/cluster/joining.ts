@@ -1,6 +1,6 @@
 /** What the coordinator asks of a process that wants a seat, and what it gives it with one. */
 import { encodeFrame } from "../../wire/frame.ts";
-import { abandonedSeats, findMember } from "./abandoned.ts";
+import { abandonedSeats, type Found } from "./abandoned.ts";
 import type { CoordinatorOptions } from "./coordinator-options.ts";
 import type { JoinRequest } from "./generated/glissade/cluster/v1/cluster_pb.ts";
 import { ownHandshake, type RunIdentity, refuseHandshake } from "./handshake.ts";
@@ -48,49 +48,63 @@ function areApart(one: string, other: string): boolean {
   return (isLoopback(one) && isElsewhere(other)) || (isLoopback(other) && isElsewhere(one));
 }
 
-/** Where a newcomer is reached, and where its call was seen to come from. */
-interface Place {
+/** What it takes to seat a process. */
+interface Entrance {
+  /** Where the newcomer is reached, and where its call was seen to come from. */
   readonly address: string;
   readonly seen: string;
-}
-
-/** Silent members of whose seats one may be this process'; they are asked whether they are only slow. `kept` are nobody else's. */
-export async function abandonedFor(
-  roster: Roster,
-  { rankHint }: JoinRequest,
-  of: Place &
-    Pick<CoordinatorOptions, "credentials"> & {
-      readonly now: () => number;
-      readonly kept: readonly number[];
-    },
-): Promise<readonly RosterEntry[]> {
-  const { address, credentials, now, kept } = of;
-  const find = (entry: RosterEntry) => findMember(entry, credentials);
-  const seats = await abandonedSeats(roster, { hint: rankHint, address, now, find });
-  return seats.filter(({ rank }) => !kept.includes(rank));
+  /** Seconds of the run. */
+  readonly now: () => number;
+  /** Ranks whose seats are nobody else's, silent or not. */
+  readonly kept: () => readonly number[];
+  readonly find: (entry: RosterEntry) => Promise<Found>;
+  /** @throws Refusal when the newcomer is not reached there. */
+  readonly dial: (address: string) => Promise<void>;
+  /** @throws Refusal when the run takes nobody any more. */
+  readonly refuseLate: () => void;
+  /** Is told whose seat it was. */
+  readonly gone: (before: RosterEntry) => void;
 }
 
 /**
- * The seat of a process: that which it has, if it did not get the first answer, or another one; `gone` is told whose it was.
+ * The seat of a process: that which it has, if it did not get the first answer, or another one. Silent members of whose
+ * seats one may be its are asked whether they are only slow, and nobody loses a seat to who is not reached itself.
  * @throws Refusal when there is none.
  */
-export function seatNewcomer(
+export async function seatNewcomer(
   roster: Roster,
-  { rankHint, host, process, key }: JoinRequest,
-  of: Place & {
-    readonly now: number;
-    readonly abandoned: readonly RosterEntry[];
-    readonly gone: (before: RosterEntry) => void;
-  },
-): RosterEntry {
-  const { address, seen, now, abandoned, gone } = of;
-  const same = seatedBefore(roster, address, { host, process, key });
-  if (same) return same;
-  refuseApart(roster, address);
-  const rank = freeSeat(roster, rankHint, abandoned);
+  request: JoinRequest,
+  of: Entrance,
+): Promise<RosterEntry> {
+  const { address, seen, now, kept, find, dial, refuseLate, gone } = of;
+  const silent = await abandonedSeats(roster, { hint: request.rankHint, now, find });
+  const seat = () => {
+    refuseLate();
+    const abandoned = silent.filter(({ rank }) => !kept().includes(rank));
+    return seatFor(roster, request, { address, abandoned });
+  };
+  seat();
+  await dial(address);
+  // Both took time: another may have come first, and who was silent been heard of.
+  const found = seat();
+  if ("entry" in found) return found.entry;
+  const { rank } = found;
   const before = roster.entries.get(rank);
   if (before) gone(before);
-  return giveSeat(roster, rank, { address, host, process, key, seen, now });
+  const { host, process, key } = request;
+  return giveSeat(roster, rank, { address, host, process, key, seen, now: now() });
+}
+
+/** @throws Refusal when there is no seat for that process. */
+function seatFor(
+  roster: Roster,
+  { rankHint, host, process, key }: JoinRequest,
+  { address, abandoned }: { readonly address: string; readonly abandoned: readonly RosterEntry[] },
+): { readonly entry: RosterEntry } | { readonly rank: number } {
+  const entry = seatedBefore(roster, address, { host, process, key });
+  if (entry) return { entry };
+  refuseApart(roster, address);
+  return { rank: freeSeat(roster, rankHint, abandoned) };
 }
 
 /** The seat, the job, the model to begin with, and a pass for the key that the process asked with. */
