@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { abandonedSeats, type Found } from "./abandoned.ts";
-import { seatKeptSeconds } from "./limits.ts";
+import { abandonedSeats, type Found, findMember } from "./abandoned.ts";
+import { seatAsksMax, seatKeptSeconds } from "./limits.ts";
 import { createRoster, freeSeat, giveSeat, type MemberState } from "./roster.ts";
 
 const seat = { role: "worker", range: { from: 0, to: 1 } } as never;
@@ -59,4 +59,23 @@ test("who is heard of again while it is asked keeps its seat", async () => {
   const abandoned = (await seats).map((rank) => roster.entries.get(rank)!);
   roster.entries.get(0)!.state = "running";
   expect(() => freeSeat(roster, 0, abandoned)).toThrow("all 1 seats of this run are taken");
+});
+
+test("of a member whose address these credentials may not call nothing is known", async () => {
+  const credentials = { tokens: {}, certificates: null, insecure: false };
+  const entry = rosterOf(["silent"]).entries.get(0)!;
+  expect(await findMember({ ...entry, address: "192.0.2.1:7650" }, credentials)).toBe("unknown");
+});
+
+test("of many those who are silent longest are asked", async () => {
+  const states = Array.from({ length: seatAsksMax + 4 }, () => "silent" as const);
+  const asked: number[] = [];
+  const many = rosterOf(states);
+  for (const entry of many.entries.values()) entry.heardAt = states.length - entry.rank;
+  const find = async ({ rank }: { rank: number }) => {
+    asked.push(rank);
+    return "slow" as const;
+  };
+  await abandonedSeats(many, { hint: -1, now: () => 50, find });
+  expect(asked.toSorted((a, b) => a - b)).toEqual([...states.keys()].slice(-seatAsksMax));
 });

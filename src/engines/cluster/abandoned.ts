@@ -7,7 +7,7 @@ import { Cluster, type StatusReply } from "./generated/glissade/cluster/v1/clust
 import { callSecondsMax, seatAsksMax, seatKeptSeconds } from "./limits.ts";
 import { Refusal } from "./refusal.ts";
 import { nameOf, type Roster, type RosterEntry, silentInPlace } from "./roster.ts";
-import { CallError, callUnary, createClient } from "./rpc.ts";
+import { CallError, callUnary, createClient, type MemberClient } from "./rpc.ts";
 
 /** What a silent member is found to be: `slow` if it answers, `unknown` if nobody does and nobody refuses either. */
 export type Found = "gone" | "slow" | "unknown";
@@ -29,7 +29,9 @@ export async function abandonedSeats(
   roster: Roster,
   { hint, now, find }: SeatQuestion,
 ): Promise<RosterEntry[]> {
-  const silent = silentInPlace(roster, hint).slice(0, seatAsksMax);
+  const silent = silentInPlace(roster, hint)
+    .toSorted((one, other) => one.heardAt - other.heardAt)
+    .slice(0, seatAsksMax);
   const isOver = async (entry: RosterEntry) => {
     const found = await find(entry);
     if (found !== "unknown") return found === "gone";
@@ -51,15 +53,17 @@ export async function findMember(
   { address, rank, incarnation }: RosterEntry,
   credentials: Credentials,
 ): Promise<Found> {
-  const client = createClient(address, credentials);
   const call = { method: Cluster.method.status, request: {}, secondsMax: callSecondsMax };
+  let client: MemberClient | null = null;
   try {
+    // An address that these credentials may not call throws: nothing is known of who is there.
+    client = createClient(address, credentials);
     const { members }: StatusReply = await callUnary(client, call);
     const isItself = members.some((one) => one.rank === rank && one.incarnation === incarnation);
     return isItself ? "slow" : "gone";
   } catch (error) {
     return error instanceof CallError && error.words.includes("ECONNREFUSED") ? "gone" : "unknown";
   } finally {
-    client.close();
+    client?.close();
   }
 }

@@ -97,3 +97,19 @@ test("a server that has come to the end of the run holds its part, though the ot
   expect(lostAfter("running", [])).toBe(1);
   expect(lostAfter("left", [server])).toBe(1);
 });
+
+test("a fault of asking ends the run by its error, not the coordinator by a rejection that nobody handles", async () => {
+  const roster = rosterOf("silent");
+  const failures: string[] = [];
+  const plan = { strategy: { vital: () => [1] }, workers: 1, options: {} } as never;
+  const vital = new VitalWatch({ plan }, roster, {
+    ...{ isRunning: () => true, isStopping: () => false },
+    fail: ({ message }) => failures.push(message),
+    find: async () => {
+      throw new Error("no words for it");
+    },
+  });
+  vital.miss(roster.entries.get(1)!);
+  await vi.advanceTimersByTimeAsync(1500);
+  expect(failures).toEqual(["no words for it"]);
+});

@@ -15,7 +15,7 @@ import { pause } from "./wait.ts";
 interface VitalPort {
   readonly isRunning: () => boolean;
   readonly isStopping: () => boolean;
-  readonly fail: (error: ClusterError) => void;
+  readonly fail: (error: Error) => void;
   /** Asks at the member's address whether it lives. */
   readonly find: (entry: RosterEntry) => Promise<Found>;
 }
@@ -49,10 +49,11 @@ export class VitalWatch {
     this.#silences.set(entry, silence);
     const isSame = () => this.#silences.get(entry) === silence;
     const isSilent = () => isSame() && entry.state === "silent" && this.#port.isRunning();
-    void hasEnded(entry, { find: this.#port.find, isSilent }).then((isOver) => {
+    const ended = hasEnded(entry, { find: this.#port.find, isSilent }).then((isOver) => {
       if (isSame()) this.#silences.delete(entry);
       if (isOver) this.#lose(entry.rank);
     });
+    ended.catch((error: Error) => this.#port.fail(error));
   }
 
   /** It was heard of: refusals until now say nothing of a silence to come. */
