@@ -5,7 +5,7 @@ import type { CoordinatorOptions } from "./coordinator-options.ts";
 import type { JoinRequest } from "./generated/glissade/cluster/v1/cluster_pb.ts";
 import { ownHandshake, type RunIdentity, refuseHandshake } from "./handshake.ts";
 import type { Begun } from "./job.ts";
-import { isElsewhere, isLoopback } from "./open-address.ts";
+import { addressesHere, isElsewhere, isLoopback } from "./open-address.ts";
 import { type Proof, signPass } from "./passes.ts";
 import { Refusal } from "./refusal.ts";
 import {
@@ -33,8 +33,8 @@ export function refuseJoin(identity: RunIdentity, request: JoinRequest): void {
  * Of two members at different machines neither may be one that only its own machine reaches.
  * @throws Refusal that says which of them is to be started by another address
  */
-export function refuseApart(roster: Roster, address: string): void {
-  const other = liveEntries(roster).find((one) => areApart(one.address, address));
+export function refuseApart(roster: Roster, address: string, own = addressesHere()): void {
+  const other = liveEntries(roster).find((one) => areApart(one.address, address, own));
   if (!other) return;
   const name = nameOf(other.rank, roster.seats);
   throw new Refusal(
@@ -44,8 +44,10 @@ export function refuseApart(roster: Roster, address: string): void {
   );
 }
 
-function areApart(one: string, other: string): boolean {
-  return (isLoopback(one) && isElsewhere(other)) || (isLoopback(other) && isElsewhere(one));
+function areApart(one: string, other: string, own: readonly string[]): boolean {
+  return (
+    (isLoopback(one) && isElsewhere(other, own)) || (isLoopback(other) && isElsewhere(one, own))
+  );
 }
 
 /** What it takes to seat a process. */
@@ -78,10 +80,11 @@ export async function seatNewcomer(
 ): Promise<RosterEntry> {
   const { address, seen, now, kept, find, dial, refuseLate, gone } = of;
   const silent = await abandonedSeats(roster, { hint: request.rankHint, now, find });
+  const own = addressesHere();
   const seat = () => {
     refuseLate();
     const abandoned = silent.filter(({ rank }) => !kept().includes(rank));
-    return seatFor(roster, request, { address, abandoned });
+    return seatFor(roster, request, { address, abandoned, own });
   };
   seat();
   await dial(address);
@@ -99,11 +102,16 @@ export async function seatNewcomer(
 function seatFor(
   roster: Roster,
   { rankHint, host, process, key }: JoinRequest,
-  { address, abandoned }: { readonly address: string; readonly abandoned: readonly RosterEntry[] },
+  of: {
+    readonly address: string;
+    readonly abandoned: readonly RosterEntry[];
+    readonly own: readonly string[];
+  },
 ): { readonly entry: RosterEntry } | { readonly rank: number } {
+  const { address, abandoned, own } = of;
   const entry = seatedBefore(roster, address, { host, process, key });
   if (entry) return { entry };
-  refuseApart(roster, address);
+  refuseApart(roster, address, own);
   return { rank: freeSeat(roster, rankHint, abandoned) };
 }
 

@@ -15,23 +15,26 @@ export function isLoopback(address: string): boolean {
 }
 
 /** Whether HOST:PORT is surely at another machine: an IP address that is none of this one's. */
-export function isElsewhere(address: string, own = addressesHere()): boolean {
+export function isElsewhere(address: string, own: readonly string[]): boolean {
   const host = hostIn(address);
   return isIP(host) !== 0 && !isLoopback(address) && !own.includes(host);
 }
 
-function addressesHere(): string[] {
+/** IP addresses of this machine: every one asked anew, as interfaces come and go. */
+export function addressesHere(): readonly string[] {
   return Object.values(networkInterfaces()).flatMap((all) =>
     (all ?? []).map(({ address }) => address),
   );
 }
 
+/** An IPv4 address stays one where a socket of both kinds tells it as an IPv6 address (RFC 4291, section 2.5.5.2). */
 function hostIn(address: string): string {
   return address
     .replace(/^dns:/, "")
     .replace(/:\d+$/, "")
     .replace(/^\[|\]$/g, "")
-    .toLowerCase();
+    .toLowerCase()
+    .replace(/^::ffff:(?=\d+\.)/, "");
 }
 
 /**
