@@ -12,6 +12,7 @@ import { credentialSettings, credentialsFor } from "./cluster-credentials.ts";
 import { type CommandContext, type CommandDefinition, exitCode, UsageError } from "./command.ts";
 import { jsonObject } from "./output.ts";
 import { Signals } from "./signals.ts";
+import { startInGroups } from "./start-groups.ts";
 
 export const scaleCommand: CommandDefinition = {
   name: "scale",
@@ -70,7 +71,7 @@ async function scale(context: CommandContext): Promise<number> {
     onFirst: () => output.note("ends those that did not get in, and leaves"),
   });
   try {
-    await signals.race(startAll(missing, { context, target, started }));
+    await signals.race(startAll(missing, { context, target, started, signal: signals.signal }));
     await signals.race(settle(target, wanted));
   } catch (error) {
     if (signals.received === null) throw error;
@@ -167,31 +168,41 @@ async function askToLeave(
   }
 }
 
-/** Starts so many, a few at a time, for as long as those before got in. */
+/** Starts so many, a few at a time, for as long as those before got in and nobody asked to stop. */
 async function startAll(
   missing: number,
-  of: { readonly context: CommandContext; readonly target: Target; readonly started: Started[] },
+  of: {
+    readonly context: CommandContext;
+    readonly target: Target;
+    readonly started: Started[];
+    readonly signal: AbortSignal;
+  },
 ): Promise<void> {
-  const { context, target, started } = of;
-  while (started.length < missing) {
-    const count = Math.min(startsTogetherMax, missing - started.length);
-    const group: Started[] = [];
-    for (let k = 0; k < count; k++) {
-      const one = await startWorker(context, target, started.length);
+  const { context, target, started, signal } = of;
+  const { environmentFor } = await import("../engines/cluster/credentials.ts");
+  const environment = { ...process.env, ...environmentFor(target.credentials) };
+  await startInGroups({
+    ...{ count: missing, together: startsTogetherMax, signal },
+    start: (number) => {
+      const one = startWorker(context, { address: target.address, environment, number });
       context.output.note(`started process ${one.process}; what it says: ${one.log}`);
       started.push(one);
-      group.push(one);
-    }
-    await letIn(group, target);
-    if (group.some(({ isInside }) => !isInside)) return;
-  }
+      return one;
+    },
+    letIn: (group) => letIn(group, target, signal),
+  });
 }
 
-/** Looks until each takes part, or has ended, or the time is over. */
-async function letIn(group: readonly Started[], target: Target): Promise<void> {
+/** Looks until each takes part, or has ended, or the time is over, or `signal` is aborted. */
+async function letIn(
+  group: readonly Started[],
+  target: Target,
+  signal: AbortSignal,
+): Promise<void> {
   const until = Date.now() + 1000 * scaleSecondsMax;
-  for (;;) {
+  while (!signal.aborted) {
     const { members } = await statusOf(target);
+    if (signal.aborted) return;
     const here = members.filter(
       ({ state, host }) => host === hostname() && insideStates.includes(state),
     );
@@ -221,12 +232,15 @@ async function endOutsiders(
 }
 
 /** A worker that outlives this command, as it belongs to the run. */
-async function startWorker(
+function startWorker(
   { settings }: CommandContext,
-  { address, credentials }: Target,
-  number: number,
-): Promise<Started> {
-  const { environmentFor } = await import("../engines/cluster/credentials.ts");
+  of: {
+    readonly address: string;
+    readonly environment: NodeJS.ProcessEnv;
+    readonly number: number;
+  },
+): Started {
+  const { address, environment, number } = of;
   const folder = join(settings.runs, "scale");
   mkdirSync(folder, { recursive: true });
   const log = join(folder, `worker-${Date.now()}-${number}.log`);
@@ -234,7 +248,7 @@ async function startWorker(
   const program = fileURLToPath(new URL("./main.js", import.meta.url));
   const child = spawn(process.execPath, [program, "worker", "--join", address], {
     detached: true,
-    env: { ...process.env, ...environmentFor(credentials) },
+    env: environment,
     stdio: ["ignore", "ignore", file],
   });
   closeSync(file);
