@@ -54,6 +54,12 @@ const known: readonly KnownWait[] = [
     bound: "reconnectSecondsMax",
   },
   {
+    file: "server.ts",
+    line: 'await once(server, "listening")',
+    whom: "the system to bind a port",
+    bound: "introduction",
+  },
+  {
     file: "entrance.ts",
     line: "return new Promise((resolve, reject)",
     whom: "the system to bind a port",

@@ -7,7 +7,7 @@
 import type { Found } from "./abandoned.ts";
 import { ClusterError } from "./cluster-error.ts";
 import type { CoordinatorOptions } from "./coordinator-options.ts";
-import { reconnectMsMax, refusalsMin } from "./limits.ts";
+import { leaseSeconds, reconnectMsMax, refusalsMin } from "./limits.ts";
 import { nameOf, type Roster, type RosterEntry } from "./roster.ts";
 import { pause } from "./wait.ts";
 
@@ -125,7 +125,8 @@ function stoppedWithout(rank: number, { seats }: Roster): ClusterError {
 
 /**
  * Whether a silent member has ended, as its host says three times that nobody listens at its place; false once it
- * is silent no longer. One that is stopped, or cut off, is silent without that, for as long as it is.
+ * is silent no longer. One that is stopped, or cut off, is silent without that; after twice the lease, by which the
+ * others have given it up or ended without a quorum, it counts as ended.
  */
 async function hasEnded(
   entry: RosterEntry,
@@ -138,15 +139,17 @@ async function hasEnded(
     whom: `member ${entry.rank}, or word that it has ended`,
     secondsMax: reconnectMsMax / 1000,
   };
-  for (let refused = 0; of.isSilent(); ) {
+  const until = performance.now() + 2 * leaseSeconds * 1000;
+  let refused = 0;
+  while (of.isSilent() && performance.now() < until) {
     const life = await of.find(entry);
     // A call that finds no words for it says nothing, neither way.
     if (life === "slow") refused = 0;
     if (life === "gone") refused += 1;
-    if (refused >= refusalsMin) return of.isSilent();
+    if (refused >= refusalsMin) break;
     await pause(bound);
   }
-  return false;
+  return of.isSilent();
 }
 
 /** What the others do about a member that is lost. */
