@@ -66,6 +66,15 @@ test("one that was cut off and learned alone tells of it when it asks", () => {
   expect(drain(pacer, of)).toBe(60 * 1600 - 20_000 - rows);
 });
 
+test("nobody is given rows unasked: who asks while they are under way would have them twice", () => {
+  const of = run();
+  const pacer = of.create();
+  pacer.begin(160, null);
+  pacer.admit(of.entries[0]);
+  expect(of.orders).toEqual([]);
+  expect(drain(pacer, of)).toBe(60 * 1600);
+});
+
 test("what a member was allowed and did not learn is for the others, each row once", () => {
   const of = run();
   const pacer = of.create();

@@ -69,10 +69,12 @@ export class Pacer {
     return { granted, last, judged: this.#judge?.judged ?? 0 };
   }
 
-  /** All members are there, at the start or after the snapshot `resume`: the first allowances. */
+  /**
+   * All members are there, at the start or after the snapshot `resume`: the first allowances. Rows are for who asks:
+   * one that asked while others were under way to it unasked would have them twice.
+   */
   begin(updates: number, resume: Resumption | null): void {
     this.#begin(updates, resume && this.#allowancesAfter(resume, updates));
-    for (const entry of this.#port.learners()) if (this.#pool) this.lease(entry);
   }
 
   /** Another process gave out these; members have leases, and ask for more by themselves. */
@@ -109,10 +111,10 @@ export class Pacer {
     this.#ending ||= before?.last ?? false;
   }
 
-  /** A newcomer may do what the others may. */
+  /** A newcomer may do what the others may. Rows it asks for by itself. */
   admit(entry: RosterEntry): void {
-    if (this.#pool) return this.lease(entry);
-    const { granted: updates, last } = this.#grants!;
+    if (!this.#grants) return;
+    const { granted: updates, last } = this.#grants;
     this.#port.order(entry.rank, { kind: "grant", updates, last });
   }
 
@@ -124,7 +126,7 @@ export class Pacer {
   }
 
   /** Free pace: the next rows for one of them. */
-  lease(entry: RosterEntry): void {
+  #lease(entry: RosterEntry): void {
     if (!this.#pool) return;
     const { rows, last } = this.#ending
       ? { rows: 0, last: true }
@@ -138,7 +140,7 @@ export class Pacer {
   asked(entry: RosterEntry, { rows, left }: Tale & { readonly kind: "lease" }): void {
     entry.rows = rows;
     entry.leased = rows + left;
-    this.lease(entry);
+    this.#lease(entry);
   }
 
   /** It stands still after that many updates. */
