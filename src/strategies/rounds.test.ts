@@ -62,11 +62,14 @@ const hasNone = {
   "d-psgd": { kind: "standing", view: 2, round: -1, plan: new Uint32Array(0) },
 };
 
-test.each([
+/** Strategies in rounds, and what each does first once it may begin. */
+const inRounds: readonly (readonly [string, AnyStrategy, string])[] = [
   ["allreduce", allreduce as AnyStrategy, "learn"],
   ["feature-parallel", featureParallel as AnyStrategy, "predict"],
   ["d-psgd", dPsgd as AnyStrategy, "learn"],
-])(
+];
+
+test.each(inRounds)(
   "%s: a newcomer ends where the run has ended for the others, and begins anew where they have died",
   (_, strategy, first) => {
     const one = newcomerByHand(strategy, together);
@@ -80,11 +83,7 @@ test.each([
   },
 );
 
-test.each([
-  ["allreduce", allreduce as AnyStrategy, "learn"],
-  ["feature-parallel", featureParallel as AnyStrategy, "predict"],
-  ["d-psgd", dPsgd as AnyStrategy, "learn"],
-])(
+test.each(inRounds)(
   "%s: where the others have left a newcomer waits for their copy, and begins anew when none came",
   (_, strategy, first) => {
     const alone = newcomerByHand(strategy, haveLeft);

@@ -108,12 +108,17 @@ function lastView({ events }: Outcome): number[] {
     .map(({ rank }) => rank);
 }
 
+/** That member is killed, and the others go on without it. */
+const killed =
+  (rank: number) =>
+  async ({ signal, goesOn }: Crew) => {
+    signal(rank, "SIGKILL");
+    await goesOn(without(rank));
+  };
+
 for (const name of ["asp", "ssp", "dssp", "bsp", "allreduce", "peer-to-peer"]) {
   test(`${name} goes on without a worker that is killed, and no process is left`, async () => {
-    const outcome = await disturb(name, async ({ signal, goesOn }) => {
-      signal(1, "SIGKILL");
-      await goesOn(without(1));
-    });
+    const outcome = await disturb(name, killed(1));
     expect(outcome.events.find((event) => event.kind === "lost" && event.rank === 1)).toMatchObject(
       {
         reason: expect.stringMatching(/killed by SIGKILL|connection/),
@@ -157,26 +162,12 @@ test("a worker that slept for long is fenced when it wakes, and joins as a new l
 });
 
 test("a standby takes over from a server that is killed", async () => {
-  const outcome = await disturb(
-    "asp",
-    async ({ signal, goesOn }) => {
-      signal(3, "SIGKILL");
-      await goesOn(without(3));
-    },
-    { standby: true },
-  );
+  const outcome = await disturb("asp", killed(3), { standby: true });
   expectClosedLedger(outcome, 3);
 });
 
 test("a standby takes the duplicate that a change of view brings, where seats may be more than workers", async () => {
-  const outcome = await disturb(
-    "asp",
-    async ({ signal, goesOn }) => {
-      signal(1, "SIGKILL");
-      await goesOn(without(1));
-    },
-    { standby: true },
-  );
+  const outcome = await disturb("asp", killed(1), { standby: true });
   expect(outcome.events.filter(({ kind }) => kind === "rejected")).toEqual([]);
   expect(lastView(outcome)).toEqual([0, 2, 3, 4]);
   expectClosedLedger(outcome, 1);
